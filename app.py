@@ -1,0 +1,75 @@
+"""Serve the page and the API: python app.py"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+
+from model import CheckpointError, Reader
+from model.checkpoint import shipped_names
+from ui.api import bind_api
+from ui.network import network
+from ui.sketchpad import sketchpad
+
+DEFAULT_MODEL = "mlp-1024"
+MAX_UPLOAD = "10mb"
+INTRO = """
+# Draw a digit
+A feed-forward ReLU network reads it while you draw, and shows what its hidden units do.
+"""
+
+
+def build(readers: Mapping[str, Reader], *, default: str) -> gr.Blocks:
+    """Compose the page, and bind the API to it."""
+    with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
+        gr.Markdown(INTRO)
+        with gr.Row():
+            with gr.Column(min_width=300):
+                sketchpad(readers, default=default)
+            with gr.Column(min_width=300):
+                network()
+        bind_api(readers, default=default)
+    return demo
+
+
+def load_readers(source: str) -> tuple[dict[str, Reader], str]:
+    """Load the shipped models and the one asked for; return them by name, and its name.
+
+    Raises:
+        CheckpointError: `source` cannot be loaded.
+    """
+    readers = {name: Reader.load(name) for name in shipped_names()}
+    chosen = readers.get(source) or Reader.load(source)
+    return readers | {chosen.name: chosen}, chosen.name
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", help="to listen on (GRADIO_SERVER_NAME, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="(GRADIO_SERVER_PORT, else the first from 7860)")
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="a shipped model, a folder, or OWNER/NAME[@REVISION] on the Hub (mlp-1024)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        readers, default = load_readers(options.model)
+    except CheckpointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    build(readers, default=default).launch(
+        server_name=options.host,
+        server_port=options.port,
+        max_file_size=MAX_UPLOAD,
+        enable_monitoring=False,
+        ssr_mode=False,
+        footer_links=["api", "settings"],
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

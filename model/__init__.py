@@ -1,0 +1,8 @@
+"""Read handwritten digits with a feed-forward ReLU network."""
+
+from model.checkpoint import CheckpointError
+from model.drawing import DrawingError
+from model.preprocess import PictureError
+from model.reader import Reader, Reading
+
+__all__ = ["CheckpointError", "DrawingError", "PictureError", "Reader", "Reading"]

@@ -1,0 +1,226 @@
+"""Save and load a network strictly: model.safetensors and config.json in a folder."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.mlp import MLP, parameter_shapes
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
+SHIPPED = Path(__file__).parent / "weights"
+MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
+_HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged, or of another kind of network."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json holds: enough to rebuild the network, and nothing else."""
+
+    name: str
+    hidden_sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network as it was loaded, with the figures that were measured on it."""
+
+    config: Config
+    model: MLP
+    results: Mapping[str, Any] = field(default_factory=dict)
+    revision: str | None = None  # the Hub's commit, where it came from there
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the checkpoints that ship, smallest network first."""
+    folders = [path.parent for path in SHIPPED.glob(f"*/{CONFIG_FILE}")]
+    return [f.name for f in sorted(folders, key=lambda f: (f / WEIGHTS_FILE).stat().st_size)]
+
+
+def save(folder: str | Path, model: MLP, *, name: str) -> None:
+    """Write model.safetensors and config.json; each file is replaced whole, or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    config = {"name": name, "hidden_sizes": list(model.hidden_sizes)}
+    write_whole(
+        folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"})
+    )
+    write_json(folder / CONFIG_FILE, config)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    write_whole(path, lambda beside: beside.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then rename it: a reader never sees half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    beside = Path(name)
+    try:
+        write(beside)
+        beside.chmod(0o644)  # mkstemp's files are for their owner alone
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
+    """Load a shipped checkpoint by its name, a folder, or the Hub's OWNER/NAME[@REVISION].
+
+    Nothing but safetensors is read and no code is run. Every key must be there, fit, be float32
+    and finite; nothing is filled in.
+
+    Raises:
+        CheckpointError: names the file, the key, what was expected and what was found.
+    """
+    if str(source) in shipped_names():
+        return _load_folder(SHIPPED / source)
+    if Path(source).is_dir():
+        return _load_folder(Path(source))
+    match = _HUB_ID.fullmatch(str(source))
+    if not match:
+        raise CheckpointError(
+            f"There is no model {source}: expected one of {', '.join(shipped_names())}, "
+            "a folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub."
+        )
+    return _load_hub(match["repo"], revision or match["revision"])
+
+
+def _load_hub(repo: str, revision: str | None) -> Checkpoint:
+    # Imported here: a second that those who use the shipped weights need not wait for.
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    where = f"{repo}@{revision}" if revision else repo
+    try:
+        folder = Path(hf_hub_download(repo, CONFIG_FILE, revision=revision)).parent
+        commit = folder.name  # the cache keeps each commit in a folder named after it
+        hf_hub_download(repo, WEIGHTS_FILE, revision=commit)
+        with suppress(EntryNotFoundError):  # figures are welcome, not needed
+            hf_hub_download(repo, RESULTS_FILE, revision=commit)
+    except LocalEntryNotFoundError as error:
+        raise CheckpointError(
+            f"{where} is not in the cache and the Hub cannot be reached: check the network, "
+            "or leave out --model to serve the shipped weights."
+        ) from error
+    except EntryNotFoundError as error:
+        raise CheckpointError(
+            f"{where} on the Hub: expected {CONFIG_FILE} and {WEIGHTS_FILE}, one is not there. "
+            "Pickles (pytorch_model.bin, .pt) are never read."
+        ) from error
+    except HfHubHTTPError as error:
+        raise CheckpointError(
+            f"{where} on the Hub: {type(error).__name__}. Check the name and the revision, and "
+            "log in with `hf auth login` if it is private."
+        ) from error
+    loaded = _load_folder(folder)
+    return Checkpoint(loaded.config, loaded.model, loaded.results, revision=commit)
+
+
+def _load_folder(folder: Path) -> Checkpoint:
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            found = sorted(p.name for p in folder.iterdir())
+            raise CheckpointError(
+                f"{folder / name} is missing: expected {CONFIG_FILE} and {WEIGHTS_FILE}, found "
+                f"{', '.join(found) or 'nothing'}. Pickles (.bin, .pt) are never read."
+            )
+    config = _read_config(folder / CONFIG_FILE)
+    state = _read_weights(folder / WEIGHTS_FILE, parameter_shapes(config.hidden_sizes))
+    with torch.device("meta"):
+        model = MLP(config.hidden_sizes)
+    model.load_state_dict(state, assign=True)
+    model.eval().requires_grad_(False)
+    return Checkpoint(config, model, _read_results(folder / RESULTS_FILE))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected an object, found {type(value).__name__}.")
+    return value
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    return _read_json(path) if path.is_file() else {}
+
+
+def _read_config(path: Path) -> Config:
+    value = _read_json(path)
+    expected = {"name", "hidden_sizes"}
+    if value.keys() != expected:
+        unknown, missing = sorted(value.keys() - expected), sorted(expected - value.keys())
+        raise CheckpointError(
+            f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}."
+        )
+    if not isinstance(value["name"], str):
+        raise CheckpointError(f"{path}: name: expected text, found {value['name']!r}.")
+    sizes = value["hidden_sizes"]
+    fits = isinstance(sizes, list) and len(sizes) <= MAX_LAYERS
+    if not fits or not all(type(n) is int and 0 < n <= MAX_UNITS for n in sizes):
+        raise CheckpointError(
+            f"{path}: hidden_sizes: expected a list of at most {MAX_LAYERS} whole numbers in "
+            f"1..{MAX_UNITS}, found {sizes!r}."
+        )
+    return Config(value["name"], tuple(sizes))
+
+
+def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {k: (tuple(file.get_slice(k).get_shape()), file.get_slice(k).get_dtype())
+                     for k in file.keys()}  # noqa: SIM118, not a dict  # fmt: skip
+            problems = _problems(shapes, found)
+            if problems:
+                raise CheckpointError(f"{path}: " + "; ".join(problems) + ".")
+            state = {key: file.get_tensor(key) for key in shapes}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file: expected {len(shapes)} tensors, "
+            f"found: {error}."
+        ) from error
+    for key, tensor in state.items():
+        n_bad = int((~tensor.isfinite()).sum())
+        if n_bad:
+            raise CheckpointError(
+                f"{path}: {key}: expected finite numbers, found {n_bad} of {tensor.numel()} NaN "
+                "or infinite."
+            )
+    return state
+
+
+def _problems(
+    shapes: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[tuple[int, ...], str]]
+) -> list[str]:
+    missing = [f"{k}: missing, expected shape {s}" for k, s in shapes.items() if k not in found]
+    unknown = [
+        f"{k}: unknown key, found shape {s}" for k, (s, _) in found.items() if k not in shapes
+    ]
+    wrong = [
+        f"{k}: expected shape {shapes[k]} of F32, found {shape} of {dtype}"
+        for k, (shape, dtype) in found.items()
+        if k in shapes and (shape, dtype) != (shapes[k], "F32")
+    ]
+    return missing + unknown + wrong

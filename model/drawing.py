@@ -1,0 +1,123 @@
+"""Strokes to ink: the one renderer, for the page, the API, training and the tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Strokes = Sequence[Sequence[Sequence[float]]]
+
+PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST's median digit's
+LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
+MARGIN = 2  # px of paper around the ink
+MAX_POINTS = 10_000
+_PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
+_CHUNK = 4_096  # pieces at a time: bounds the memory that a drawing of many points takes
+
+
+class DrawingError(ValueError):
+    """These are not strokes that can be drawn."""
+
+
+def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
+    """Draw strokes at a standard size, whatever their unit: (H, W) float32, ink 1 on paper 0.
+
+    `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, y down.
+    `pen_width` is relative to the drawing's long side, from the pen's centre to its centre. The
+    ink is fitted to 80 px on its long side; a stroke of one point is a dot; no stroke at all is
+    an empty sheet.
+
+    Raises:
+        DrawingError: not of that form, not finite, or more than 10,000 points.
+    """
+    points = parse(strokes)
+    if not points:
+        return np.zeros((LONG_SIDE + 2 * MARGIN,) * 2, np.float32)
+    every = np.concatenate(points)
+    low = every.min(axis=0)
+    extent = every.max(axis=0) - low  # (2,)
+    long_side = extent.max()
+    pen = LONG_SIDE * (pen_width / (1 + pen_width) if long_side > 0 else 1.0)
+    scale = (LONG_SIDE - pen) / long_side if long_side > 0 else 1.0
+    offset = MARGIN + pen / 2
+    width, height = np.ceil(extent * scale + 2 * offset).astype(int)
+    return rasterize(
+        [(p - low) * scale + offset for p in points], pen_width=pen, height=height, width=width
+    )
+
+
+def rasterize(
+    strokes: Sequence[np.ndarray], *, pen_width: float, height: int, width: int
+) -> np.ndarray:
+    """Draw strokes, each (P, 2) in pixels, with a round pen: (height, width) float32 in 0..1.
+
+    A pixel's ink is how much of it a pen's edge at that distance would cover, so lines are
+    antialiased at any angle and the result does not depend on how a line is cut into points.
+    Ink outside the sheet is cut off.
+    """
+    radius = pen_width / 2
+    starts, ends = _pieces(strokes)
+    side = int(np.ceil(_PIECE + 2 * radius)) + 2
+    sheet = np.full((height + 2 * side, width + 2 * side), np.inf, np.float32)
+    for i in range(0, len(starts), _CHUNK):
+        _stamp(sheet, starts[i : i + _CHUNK] + side, ends[i : i + _CHUNK] + side, radius, side)
+    distance = np.sqrt(sheet[side : side + height, side : side + width])
+    covered = np.minimum(radius + 0.5 - distance, 2 * radius)  # hairlines never cover a pixel
+    return np.clip(covered, 0.0, 1.0)
+
+
+def parse(strokes: Strokes) -> list[np.ndarray]:
+    """Return the strokes as float64 arrays of points, (P, 2); strokes without points are left out.
+
+    Raises:
+        DrawingError: not of that form, not finite, or more than 10,000 points.
+    """
+    wanted = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
+    if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
+        raise DrawingError(f"Got {type(strokes).__name__}; {wanted}.")
+    try:
+        points = [np.asarray(stroke, np.float64) for stroke in strokes]
+    except (TypeError, ValueError) as error:
+        raise DrawingError(f"A point is not two numbers; {wanted}.") from error
+    points = [p for p in points if p.size]
+    for p in points:
+        if p.ndim != 2 or p.shape[1] != 2:
+            raise DrawingError(f"Got a stroke of shape {p.shape}; {wanted}.")
+        if not (np.abs(p) < 1e9).all():  # NaN compares false, too
+            raise DrawingError("A coordinate is not a finite number below 1e9.")
+    if sum(map(len, points)) > MAX_POINTS:
+        raise DrawingError(f"Got {sum(map(len, points))} points; at most {MAX_POINTS} are read.")
+    return points
+
+
+def _pieces(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut all strokes into straight pieces of at most _PIECE px: their ends, (N, 2) each."""
+    starts = np.concatenate([s[:-1] if len(s) > 1 else s for s in strokes])
+    ends = np.concatenate([s[1:] if len(s) > 1 else s for s in strokes])
+    reach = np.abs(ends - starts).max(axis=1)
+    counts = np.maximum(np.ceil(reach / _PIECE), 1).astype(int)
+    which = np.repeat(np.arange(len(starts)), counts)
+    nth = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    step = ((ends - starts) / counts[:, None])[which]
+    cut = starts[which] + step * nth[:, None]
+    return cut, cut + step
+
+
+def _stamp(
+    sheet: np.ndarray, starts: np.ndarray, ends: np.ndarray, radius: float, side: int
+) -> None:
+    """Lower the sheet's squared distances to the pieces, each within its square of pixels."""
+    corners = np.floor(np.minimum(starts, ends) - radius - 0.5).astype(int)  # (N, 2)
+    height, width = sheet.shape
+    corners = np.clip(corners, 0, [width - side, height - side])
+    pixels = np.arange(side)
+    start, along = (starts - corners).astype(np.float32), (ends - starts).astype(np.float32)
+    x = (pixels + 0.5 - start[:, :1]).astype(np.float32)[:, None, :]  # (N, 1, side)
+    y = (pixels + 0.5 - start[:, 1:]).astype(np.float32)[:, :, None]  # (N, side, 1)
+    ax, ay = along[:, 0, None, None], along[:, 1, None, None]
+    length2 = np.maximum(ax * ax + ay * ay, 1e-12)
+    t = np.clip((x * (ax / length2)) + (y * (ay / length2)), 0.0, 1.0)
+    dx, dy = x - t * ax, y - t * ay
+    distance2 = dx * dx + dy * dy  # (N, side, side)
+    index = (corners[:, 1] * width + corners[:, 0])[:, None, None]
+    index = index + (pixels[:, None] * width + pixels)
+    np.minimum.at(sheet.reshape(-1), index.reshape(-1), distance2.reshape(-1))

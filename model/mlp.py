@@ -1,0 +1,60 @@
+"""The network: a stack of linear layers with ReLU in between."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIZE = 28  # MNIST's pictures are SIZE x SIZE pixels
+N_PIXELS = SIZE * SIZE  # 784
+N_CLASSES = 10
+
+
+class HiddenLayer(NamedTuple):
+    """What one hidden layer computed: `activations` are `relu(pre_activations)`."""
+
+    pre_activations: Tensor  # (B, H)
+    activations: Tensor  # (B, H)
+
+
+class MLP(nn.Module):
+    """Classify digits: 784 pixels, any number of hidden ReLU layers, 10 logits.
+
+    `hidden_sizes=()` has no hidden layer, which makes it logistic regression.
+    The layers start as `nn.Linear` starts them: uniform in ±1/sqrt(inputs).
+    """
+
+    def __init__(self, hidden_sizes: Sequence[int] = (32,)) -> None:
+        super().__init__()
+        self.hidden_sizes = tuple(hidden_sizes)
+        sizes = (N_PIXELS, *self.hidden_sizes, N_CLASSES)
+        self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28) in 0..1."""
+        return self.trace(images)[1]
+
+    def trace(self, images: Tensor) -> tuple[list[HiddenLayer], Tensor]:
+        """Run the forward pass and keep everything that it computed on the way.
+
+        `images` is (B, 784) or (B, 1, 28, 28), float32 in 0..1, ink 1 on paper 0. Returns the
+        hidden layers, first to last, and the logits, (B, 10).
+        """
+        inputs = images.flatten(1)
+        hidden = []
+        for layer in self.layers[:-1]:
+            pre_activations = layer(inputs)  # inputs @ W.T + b
+            inputs = F.relu(pre_activations)
+            hidden.append(HiddenLayer(pre_activations, inputs))
+        return hidden, self.layers[-1](inputs)
+
+
+def parameter_shapes(hidden_sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every entry of an MLP's state_dict without building the MLP."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (n_in, n_out) in enumerate(pairwise((N_PIXELS, *hidden_sizes, N_CLASSES))):
+        shapes[f"layers.{i}.weight"] = (n_out, n_in)
+        shapes[f"layers.{i}.bias"] = (n_out,)
+    return shapes

@@ -1,0 +1,134 @@
+"""Read digits: a checkpoint, and everything between a picture and its answer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import torch
+
+from model import checkpoint
+from model.drawing import Strokes, draw
+from model.preprocess import Picture, Preprocessed, preprocess
+
+Verdict = Literal["digit", "not_a_digit", "blank"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One hidden layer of H units, for one picture."""
+
+    pre_activations: np.ndarray  # (H,) float32
+    activations: np.ndarray  # (H,) float32: max(0, pre_activations)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a network made of one picture, and every number on the way."""
+
+    verdict: Verdict
+    digit: int | None  # None unless the verdict is "digit"
+    confidence: float  # the probability of `digit`; 0 where there is none
+    probabilities: np.ndarray | None  # (10,) float32, given that it is a digit; None on a blank
+    not_a_digit: float  # 1 on a blank; else 0: these weights have not learned to doubt yet
+    logits: np.ndarray  # (10,) float32; on a blank, what an empty input gives
+    layers: tuple[Layer, ...]  # the hidden layers, first to last
+    preprocessing: Preprocessed  # what was done to the picture
+    model: str  # the checkpoint's name
+
+    @property
+    def input(self) -> np.ndarray:
+        """The picture as the network saw it: (28, 28) float32 in 0..1, ink 1 on paper 0."""
+        return self.preprocessing.image
+
+
+class Reader:
+    """A network, ready to read pictures of digits."""
+
+    def __init__(self, loaded: checkpoint.Checkpoint, *, device: torch.device) -> None:
+        self.name = loaded.config.name
+        self.results = loaded.results
+        self.revision = loaded.revision
+        self.device = device
+        self.model = loaded.model.to(device)
+
+    @classmethod
+    def load(
+        cls, source: str | Path = "mlp-1024", *, revision: str | None = None, device: str = "auto"
+    ) -> Self:
+        """Load a shipped model by name, a folder, or the Hub's OWNER/NAME[@REVISION].
+
+        `device="auto"` is CUDA where there is one.
+
+        Raises:
+            CheckpointError: it is not there, or not strictly what it must be.
+        """
+        return cls(checkpoint.load(source, revision=revision), device=pick_device(device))
+
+    def read(self, picture: Picture) -> Reading:
+        """Read one picture: a PIL image, a path, or an array; see `preprocess` for what they hold.
+
+        Raises:
+            PictureError: it is not a picture, or too large.
+        """
+        return self._read([preprocess(picture)])[0]
+
+    def read_batch(self, pictures: Iterable[Picture]) -> list[Reading]:
+        """Read many pictures in one forward pass; an array (N, 28, 28) is N pictures.
+
+        Raises:
+            PictureError: one is not a picture, or too large.
+        """
+        return self._read([preprocess(picture) for picture in pictures])
+
+    def read_strokes(self, strokes: Strokes) -> Reading:
+        """Read a drawing: `[[[x, y], ...], ...]` in any unit, y down, a list per pen-down.
+
+        Raises:
+            DrawingError: these are not strokes.
+        """
+        return self.read(draw(strokes))
+
+    @torch.inference_mode()
+    def _read(self, prepared: list[Preprocessed]) -> list[Reading]:
+        if not prepared:
+            return []
+        images = torch.from_numpy(np.stack([p.image for p in prepared])).to(self.device)
+        hidden, logits = self.model.trace(images)
+        layers = [(h.pre_activations.cpu().numpy(), h.activations.cpu().numpy()) for h in hidden]
+        probabilities = logits.softmax(1).cpu().numpy()
+        return [
+            self._reading(
+                p, tuple(Layer(pre[i], act[i]) for pre, act in layers), scores, probabilities[i]
+            )
+            for i, (p, scores) in enumerate(zip(prepared, logits.cpu().numpy(), strict=True))
+        ]
+
+    def _reading(
+        self,
+        prepared: Preprocessed,
+        layers: tuple[Layer, ...],
+        logits: np.ndarray,
+        probabilities: np.ndarray,
+    ) -> Reading:
+        if prepared.blank:
+            return Reading("blank", None, 0.0, None, 1.0, logits, layers, prepared, self.name)
+        digit = int(probabilities.argmax())
+        confidence = float(probabilities[digit])
+        return Reading(
+            "digit", digit, confidence, probabilities, 0.0, logits, layers, prepared, self.name
+        )
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        ValueError: CUDA is asked for, and there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("There is no CUDA device here: use --device cpu, or auto.")
+    return torch.device(name)

@@ -1,0 +1,157 @@
+"""Train a network on MNIST, save it, and push it to the Hub if asked: python -m training"""
+
+import argparse
+import dataclasses
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model import checkpoint
+from model.mlp import MLP
+from model.reader import pick_device
+from training.card import write_card
+from training.data import DataError, load_test, load_train_val
+from training.publish import CARD_FILE, PublishError, check_login, push
+from training.train import PRESETS, Recipe, Training, as_json, evaluate, train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        recipe, name = _recipe(options)
+    except ValueError as error:
+        parser.error(str(error))
+    command = shlex.join(["python", "-m", "training", *arguments])
+    out = Path(options.out or Path("checkpoints") / name)
+    if options.dry_run:
+        print(json.dumps({"out": str(out), "push": options.push, "recipe": as_json(recipe)}))
+        return 0
+    try:
+        if options.push:
+            check_login()
+        _run(recipe, name=name, out=out, options=options, command=command)
+    except (DataError, PublishError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(
+    recipe: Recipe, *, name: str, out: Path, options: argparse.Namespace, command: str
+) -> None:
+    device = pick_device(options.device)
+    train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
+    trained = train(recipe, train_split, val_split, progress=not options.quiet)
+    if trained.interrupted:
+        _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
+    if not trained.history:
+        raise ValueError("no epoch was finished: nothing to save")
+    _, test_accuracy = evaluate(trained.model, load_test(options.data_dir, device=device))
+    results = _results(recipe, trained, name=name, test_accuracy=test_accuracy)
+    results["command"] = command
+    save(out, trained.model, results, where=options.push or str(out))
+    _say(f"saved to {out}")
+    if options.push:
+        _say(f"pushed: {push(out, options.push)}")
+    print(json.dumps({key: value for key, value in results.items() if key != "history"}))
+
+
+def save(out: Path, model: MLP, results: dict[str, Any], *, where: str) -> None:
+    """Write a checkpoint with its figures, history and card."""
+    checkpoint.save(out, model, name=results["name"])
+    checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
+    card = write_card(results, where=where)
+    checkpoint.write_whole(out / CARD_FILE, lambda path: path.write_text(card))
+
+
+def _results(
+    recipe: Recipe, trained: Training, *, name: str, test_accuracy: float
+) -> dict[str, Any]:
+    n_images = len(trained.history) * 50_000
+    return {
+        "name": name,
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "val_accuracy": trained.best_val_accuracy,
+        "test_accuracy": test_accuracy,
+        "best_epoch": trained.best_epoch,
+        "interrupted": trained.interrupted,
+        "seconds": round(trained.seconds, 1),
+        "images_per_second": round(n_images / trained.seconds),
+        "device": _device_name(next(trained.model.parameters()).device),
+        "seed": recipe.seed,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "commit": _commit(),
+        "recipe": as_json(recipe),
+        "history": trained.history,
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _commit() -> str | None:
+    """Return the commit of this code, marked if it was changed since; None outside of git."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
+    recipe = PRESETS[options.preset]
+    changed = {
+        key: value
+        for key in ("hidden_sizes", "epochs", "batch_size", "lr", "seed")
+        if (value := getattr(options, key)) is not None
+    }
+    if "hidden_sizes" in changed:
+        changed["hidden_sizes"] = tuple(changed["hidden_sizes"])
+        if not all(0 < n <= checkpoint.MAX_UNITS for n in changed["hidden_sizes"]):
+            raise ValueError(f"--hidden-sizes takes numbers in 1..{checkpoint.MAX_UNITS}")
+    for key in ("epochs", "batch_size", "lr"):
+        if changed.get(key, 1) <= 0:
+            raise ValueError(f"--{key.replace('_', '-')} must be above 0")
+    recipe = dataclasses.replace(recipe, **changed)
+    sizes = "-".join(map(str, recipe.hidden_sizes))
+    return recipe, f"mlp-{sizes}" if sizes else "logistic"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    add = parser.add_argument
+    add("--preset", choices=PRESETS, default="mlp-32", help="where to start (mlp-32)")
+    add("--hidden-sizes", type=int, nargs="*", metavar="N", help="units of each hidden layer")
+    add("--epochs", type=int, help="passes over the 50,000 training images")
+    add("--batch-size", type=int)
+    add("--lr", type=float, help="the learning rate's peak")
+    add("--seed", type=int, help="of the split, the weights, the order and the distortion")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
+    add("--out", help="the folder to save to (checkpoints/NAME)")
+    add("--push", metavar="OWNER/NAME", help="push to the Hugging Face Hub, created if new")
+    add("--dry-run", action="store_true", help="print what would be done, as JSON")
+    add("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

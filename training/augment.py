@@ -1,0 +1,82 @@
+"""Distort digits a batch at a time, on the device that they are on."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.mlp import SIZE
+
+MAX_ROTATION = math.radians(15)
+MAX_SHEAR = 0.25  # sideways per unit of height: people slant far more than they rotate
+MAX_STRETCH = 0.15  # of width and of height, apart from each other
+MAX_SHIFT = 1.5  # px; preprocessing centres the ink, up to the tail that a writer adds
+ELASTIC_KNOTS = 5  # per side: bends as wide as a fifth of the picture, as Simard et al. 2003 use
+ELASTIC_SIGMA = 1.0  # px
+MAX_THICKENING = 0.8  # share of the way to the picture dilated by a pixel on each side
+MAX_THINNING = 0.6  # share of the way to the picture eroded by a pixel on each side
+
+
+def distort(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Return the images moved, slanted, bent and drawn with another pen, each in its own way.
+
+    `images` is (B, 784) float32 in 0..1 on any device, and so is the result. `generator` lives
+    on the same device.
+
+    Source: Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied
+    to Visual Document Analysis", ICDAR 2003.
+    """
+    pictures = images.view(-1, 1, SIZE, SIZE)
+    pictures = _change_stroke_width(pictures, generator)
+    grid = _affine_grid(pictures, generator) + _elastic_offsets(pictures, generator)
+    return F.grid_sample(pictures, grid, align_corners=False).flatten(1)
+
+
+def _change_stroke_width(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
+    amount = _uniform((len(pictures), 1, 1, 1), 1.0, pictures, generator)  # -1 thin .. 1 thick
+    dilated = F.max_pool2d(pictures, 3, stride=1, padding=1)
+    eroded = -F.max_pool2d(-pictures, 3, stride=1, padding=1)
+    thicker = torch.lerp(pictures, dilated, amount.clamp(min=0) * MAX_THICKENING)
+    return torch.lerp(thicker, eroded, (-amount).clamp(min=0) * MAX_THINNING)
+
+
+def _affine_grid(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return where each pixel of the result is taken from: (B, 28, 28, 2) in -1..1."""
+    batch = len(pictures)
+    angle = _uniform((batch,), MAX_ROTATION, pictures, generator)
+    shear = _uniform((batch,), MAX_SHEAR, pictures, generator)
+    stretch = _uniform((batch, 2), MAX_STRETCH, pictures, generator).exp()
+    shift = _uniform((batch, 2), MAX_SHIFT * 2 / SIZE, pictures, generator)
+    cos, sin = angle.cos(), angle.sin()
+    x_row = torch.stack([cos * stretch[:, 0], (shear * cos - sin) * stretch[:, 0], shift[:, 0]], 1)
+    y_row = torch.stack([sin * stretch[:, 1], (shear * sin + cos) * stretch[:, 1], shift[:, 1]], 1)
+    theta = torch.stack([x_row, y_row], 1)  # (B, 2, 3)
+    return F.affine_grid(theta, [batch, 1, SIZE, SIZE], align_corners=False)
+
+
+def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return smooth random offsets, (B, 28, 28, 2): a few random knots, interpolated between.
+
+    A coarse grid of knots costs one small product; blurring a random field of full size, as in
+    the paper, costs more than the network does and looks the same.
+    """
+    batch = len(pictures)
+    shape = (batch, 2, ELASTIC_KNOTS, ELASTIC_KNOTS)
+    knots = torch.randn(shape, device=pictures.device, generator=generator)
+    knots = knots * (ELASTIC_SIGMA * 2 / SIZE)
+    basis = _interpolation(pictures)  # (28, KNOTS)
+    return torch.einsum("bcij,yi,xj->byxc", knots, basis, basis)
+
+
+def _interpolation(like: Tensor) -> Tensor:
+    """Return the matrix, (28, KNOTS), that interpolates knots bicubically to pixels."""
+    eye = torch.eye(ELASTIC_KNOTS, device=like.device).view(1, ELASTIC_KNOTS, ELASTIC_KNOTS, 1)
+    wide = F.interpolate(eye, size=(SIZE, 1), mode="bicubic", align_corners=True)
+    return wide.view(ELASTIC_KNOTS, SIZE).T
+
+
+def _uniform(
+    shape: tuple[int, ...], bound: float, like: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    return torch.rand(shape, device=like.device, generator=generator) * (2 * bound) - bound

@@ -1,0 +1,1 @@
+"""What a visitor sees, and what a program calls."""
