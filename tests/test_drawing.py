@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from model.drawing import LONG_SIDE, MARGIN, MAX_POINTS, DrawingError, draw, rasterize
+
+SEVEN = [[[0, 0], [100, 0], [40, 150]]]
+
+
+def pillow_line(points, width, side, zoom=8):
+    """The same line by Pillow, drawn eight times as large and averaged."""
+    big = Image.new("L", (side * zoom, side * zoom))
+    pen = ImageDraw.Draw(big)
+    scaled = [(x * zoom, y * zoom) for x, y in points]
+    pen.line(scaled, fill=255, width=round(width * zoom))
+    for x, y in scaled:
+        radius = width * zoom / 2
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(big.reduce(zoom)) / 255
+
+
+@pytest.mark.parametrize("width", [2.0, 7.0, 16.0])
+def test_rasterize_draws_what_pillow_draws(width):
+    points = np.array([(12.0, 14.0), (50.0, 20.0), (22.0, 51.0)])
+    ours = rasterize([points], pen_width=width, height=64, width=64)
+    theirs = pillow_line(points.tolist(), width, 64)
+    assert np.abs(ours - theirs).mean() < 0.006
+    assert ours.sum() == pytest.approx(theirs.sum(), rel=0.03)
+
+
+def test_one_point_is_a_dot():
+    ink = rasterize([np.array([[20.0, 20.0]])], pen_width=10, height=40, width=40)
+    assert ink.sum() == pytest.approx(np.pi * 25, rel=0.01)
+    dot = draw([[[3, 4]]])
+    assert dot.shape == (LONG_SIDE + 2 * MARGIN,) * 2
+    assert dot.sum() == pytest.approx(np.pi * (LONG_SIDE / 2) ** 2, rel=0.01)
+
+
+def test_a_hairline_never_covers_a_pixel():
+    ink = rasterize([np.array([[2.0, 5.5], [18.0, 5.5]])], pen_width=0.5, height=11, width=20)
+    assert ink.max() == pytest.approx(0.5)
+
+
+def test_ink_outside_the_sheet_is_cut_off():
+    stroke = [np.array([[-50.0, 5.0], [60.0, 5.0]])]
+    ink = rasterize(stroke, pen_width=4, height=10, width=10)
+    assert ink.shape == (10, 10)
+    assert ink.sum() == pytest.approx(40)
+
+
+def test_draw_is_deterministic_and_in_range():
+    first, second = draw(SEVEN), draw(SEVEN)
+    assert first.dtype == np.float32
+    assert np.array_equal(first, second)
+    assert first.min() == 0
+    assert first.max() == 1
+
+
+def test_draw_fits_the_ink_to_the_long_side():
+    rows = np.flatnonzero((draw(SEVEN) > 0.5).any(axis=1))
+    assert rows[-1] - rows[0] + 1 == LONG_SIDE
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(1e-3, 1e3),
+    shift=st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)),
+    pieces=st.integers(1, 9),
+)
+def test_unit_place_and_number_of_points_do_not_matter(scale, shift, pieces):
+    points = np.array(SEVEN[0], float)
+    share = np.linspace(0, 1, pieces + 1)[:-1, None]
+    cut = np.concatenate([a + (b - a) * share for a, b in pairwise(points)])
+    moved = np.concatenate([cut, points[-1:]]) * scale + np.array(shift) * scale
+    assert np.abs(draw([moved.tolist()]) - draw(SEVEN)).max() < 0.01
+
+
+def test_nothing_drawn_is_an_empty_sheet():
+    assert draw([]).max() == 0
+    assert draw([[]]).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("strokes", "message"),
+    [
+        ("abc", "Got str"),
+        (None, "Got NoneType"),
+        (5, "Got int"),
+        ({"strokes": []}, "Got dict"),
+        ([[[1, 2], [3]]], "not two numbers"),
+        ([[["a", 2]]], "not two numbers"),
+        ([[1, 2]], r"shape \(2,\)"),
+        ([[[1, 2, 3]]], r"shape \(1, 3\)"),
+        ([[[float("nan"), 2]]], "not a finite number"),
+        ([[[float("inf"), 2]]], "not a finite number"),
+        ([[[1e300, 2]]], "not a finite number"),
+        ([[[0, 0]] * (MAX_POINTS + 1)], f"at most {MAX_POINTS}"),
+    ],
+)
+def test_what_is_no_drawing_is_refused(strokes, message):
+    with pytest.raises(DrawingError, match=message):
+        draw(strokes)

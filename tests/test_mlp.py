@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from model.mlp import MLP, N_PIXELS, parameter_shapes
+
+SIZES = [(), (32,), (64, 32), (1024,)]
+
+
+def numpy_forward(model, images):
+    """The same network in float64 NumPy, written apart from the model."""
+    weights = [p.detach().numpy().astype(np.float64) for p in model.parameters()]
+    values = images.astype(np.float64)
+    hidden = []
+    for i in range(0, len(weights) - 2, 2):
+        before = values @ weights[i].T + weights[i + 1]
+        values = np.maximum(before, 0)
+        hidden.append((before, values))
+    return hidden, values @ weights[-2].T + weights[-1]
+
+
+@pytest.mark.parametrize("hidden_sizes", SIZES)
+def test_forward_is_numpys(hidden_sizes):
+    torch.manual_seed(0)
+    model = MLP(hidden_sizes)
+    images = torch.rand(5, N_PIXELS)
+    hidden, logits = model.trace(images)
+    expected_hidden, expected_logits = numpy_forward(model, images.numpy())
+    assert logits.shape == (5, 10)
+    np.testing.assert_allclose(logits.detach().numpy(), expected_logits, atol=2e-6)
+    assert [h.activations.shape for h in hidden] == [(5, n) for n in hidden_sizes]
+    for layer, (before, after) in zip(hidden, expected_hidden, strict=True):
+        np.testing.assert_allclose(layer.pre_activations.detach().numpy(), before, atol=2e-6)
+        np.testing.assert_allclose(layer.activations.detach().numpy(), after, atol=2e-6)
+
+
+def test_forward_takes_tutorial_shaped_images_and_equals_trace():
+    model = MLP()
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(model(images), model(images.view(3, N_PIXELS)))
+    assert torch.equal(model(images), model.trace(images)[1])
+
+
+def test_gradients_are_finite_differences():
+    torch.manual_seed(0)
+    model = MLP((7, 5)).double()
+    images, labels = torch.rand(4, N_PIXELS, dtype=torch.float64), torch.tensor([1, 2, 3, 4])
+    F.cross_entropy(model(images), labels).backward()
+    step = 1e-6
+    for parameter in model.parameters():
+        index = tuple(int(n) // 2 for n in parameter.shape)
+        losses = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter[index] += sign * step
+                losses.append(F.cross_entropy(model(images), labels).item())
+                parameter[index] -= sign * step
+        difference = (losses[0] - losses[1]) / (2 * step)
+        assert parameter.grad is not None
+        assert parameter.grad[index].item() == pytest.approx(difference, rel=1e-5, abs=1e-9)
+
+
+def test_starts_as_nn_linear_does():
+    torch.manual_seed(3)
+    weight = next(MLP((500,)).parameters())
+    bound = 1 / 28
+    assert weight.abs().max().item() <= bound
+    assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("hidden_sizes", SIZES)
+def test_parameter_shapes_are_the_state_dicts(hidden_sizes):
+    state = MLP(hidden_sizes).state_dict()
+    assert parameter_shapes(hidden_sizes) == {k: tuple(v.shape) for k, v in state.items()}

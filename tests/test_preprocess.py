@@ -1,0 +1,224 @@
+import io
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from model.drawing import draw
+from model.preprocess import BOX, CENTRE, MAX_PIXELS, PictureError, preprocess
+
+SEVEN = [[[0, 0], [100, 0], [40, 150]]]
+
+
+def sheet(side=280, at=(90, 60), size=1.0, pen=0.1):
+    """A seven on a sheet, (side, side) float in 0..1, ink 1."""
+    ink = Image.fromarray(draw(SEVEN, pen_width=pen))
+    ink = ink.resize((round(ink.width * size * 2), round(ink.height * size * 2)))
+    paper = np.zeros((side, side), np.float32)
+    x, y = at
+    paper[y : y + ink.height, x : x + ink.width] = np.asarray(ink)
+    return np.clip(paper, 0, 1)
+
+
+def as_image(ink):
+    return Image.fromarray((255 * (1 - ink)).round().astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return preprocess(sheet()).image
+
+
+def test_mnists_own_pictures_come_through(mnist):
+    images, _ = mnist
+    for image in images:
+        done = preprocess(image)
+        assert done.scale == 1
+        assert not done.inverted
+        assert np.abs(done.image - image / 255).max() <= 1 / 255
+
+
+def test_mnists_framing_is_what_comes_out(reference):
+    rows, columns = np.nonzero(reference > 0.2)
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(BOX, abs=1)
+    y, x = (np.array(np.nonzero(reference)) + 0.5) @ reference[reference > 0] / reference.sum()
+    assert x == pytest.approx(CENTRE, abs=0.05)
+    assert y == pytest.approx(CENTRE, abs=0.6)  # the stem keeps the mass from sinking further
+    assert reference.max() == 1
+
+
+def test_it_reports_what_it_did():
+    picture = np.full((100, 200), 255, np.uint8)
+    picture[10:50, 60:80] = 0
+    done = preprocess(picture)
+    assert done.box == (60, 10, 80, 50)
+    assert done.scale == BOX / 40
+    assert done.inverted
+    assert done.shift == (0, 0)
+    down, across = np.zeros(28), np.zeros(28)  # 20 × 10 about 14.5, where MNIST's centres lie
+    down[5:24], across[10:19] = 1, 1
+    down[[4, 24]] = across[[9, 19]] = 0.5
+    np.testing.assert_allclose(done.image, np.outer(down, across), atol=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(x=st.integers(0, 150), y=st.integers(0, 100), size=st.floats(0.5, 1.0))
+def test_place_and_size_hardly_matter(x, y, size):
+    moved = preprocess(sheet(at=(x, y), size=size)).image
+    assert np.abs(moved - preprocess(sheet()).image).mean() < 0.02
+
+
+@settings(max_examples=15, deadline=None)
+@given(pen=st.floats(0.07, 0.13))
+def test_thickness_within_bounds_hardly_matters(pen):
+    assert np.abs(preprocess(sheet(pen=pen)).image - preprocess(sheet()).image).mean() < 0.05
+
+
+@settings(max_examples=20, deadline=None)
+@given(paper=st.floats(0.0, 1.0), ink=st.floats(0.0, 1.0), noise=st.floats(0, 0.02))
+def test_any_ink_on_any_paper(paper, ink, noise):
+    if abs(paper - ink) < 0.3:
+        return
+    grain = np.random.default_rng(0).normal(0, noise, (280, 280))
+    picture = np.clip(paper + (ink - paper) * sheet() + grain, 0, 1)
+    done = preprocess(picture)
+    assert done.inverted == (ink < paper)
+    assert np.abs(done.image - preprocess(sheet()).image).mean() < 0.03
+
+
+def modes():
+    ink = sheet()
+    dark, alpha = as_image(ink), Image.fromarray((255 * ink).round().astype(np.uint8))
+    black_on_nothing, white_on_nothing = (
+        Image.new("RGBA", dark.size, c) for c in ("black", "white")
+    )
+    black_on_nothing.putalpha(alpha)
+    white_on_nothing.putalpha(alpha)
+    framed = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
+    framed.paste(dark, (60, 60))
+    deep = Image.fromarray((65_535 * (1 - ink)).round().astype(np.uint16))
+    return {
+        **{m: dark.convert(m) for m in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "HSV")},
+        "YCbCr": dark.convert("YCbCr"),
+        "I;16": deep,
+        "I": dark.convert("I"),
+        "F": dark.convert("F"),
+        "float": 1 - ink,
+        "float64": (1 - ink).astype(np.float64),
+        "black on nothing": black_on_nothing,
+        "white on nothing": white_on_nothing,
+        "sheet in nothing": framed,
+        "uint8": np.asarray(dark),
+        "(1, H, W)": np.asarray(dark)[None],
+        "(H, W, 1)": np.asarray(dark)[:, :, None],
+        "(H, W, 3)": np.asarray(dark.convert("RGB")),
+        "(H, W, 4)": np.asarray(black_on_nothing),
+        "red on yellow": Image.fromarray(
+            (np.multiply.outer(1 - ink, [255, 230, 90]) + np.multiply.outer(ink, [200, 0, 0]))
+            .round().astype(np.uint8)
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", modes())
+def test_every_kind_of_picture(name, reference):
+    image = preprocess(modes()[name]).image
+    tolerance = 0.02 if name == "1" else 0.005
+    assert np.abs(image - reference).mean() < tolerance
+
+
+def test_files_and_jpeg(tmp_path, reference):
+    for name, options in (("seven.png", {}), ("seven.jpg", {"quality": 50})):
+        as_image(sheet()).save(tmp_path / name, **options)
+        assert np.abs(preprocess(tmp_path / name).image - reference).mean() < 0.02
+        assert np.abs(preprocess(str(tmp_path / name)).image - reference).mean() < 0.02
+
+
+def test_a_large_photo_is_shrunk(tmp_path, reference):
+    large = as_image(sheet()).resize((2800, 2800))
+    large.save(tmp_path / "photo.jpg")
+    assert np.abs(preprocess(tmp_path / "photo.jpg").image - reference).mean() < 0.02
+
+
+def blanks():
+    noise = np.random.default_rng(0).normal(0.8, 0.03, (280, 280)).clip(0, 1)
+    return {
+        "black": np.zeros((280, 280), np.uint8),
+        "white": np.full((280, 280), 255, np.uint8),
+        "grey": np.full((28, 28), 0.5),
+        "paper's grain": noise,
+        "one pixel": np.zeros((1, 1), np.uint8),
+        "transparent": Image.new("RGBA", (280, 280), (0, 0, 0, 0)),
+        "no strokes": draw([]),
+    }
+
+
+@pytest.mark.parametrize("name", blanks())
+def test_blank_is_blank(name):
+    done = preprocess(blanks()[name])
+    assert done.blank
+    assert done.box is None
+    assert done.image.shape == (28, 28)
+    assert done.image.max() == 0
+
+
+def test_ink_is_not_blank(reference):
+    assert not preprocess(draw([[[1, 1]]])).blank
+    assert not preprocess(0.8 - 0.3 * sheet()).blank
+    assert not preprocess(sheet()).blank
+
+
+def test_far_off_mass_cuts_nothing_off():
+    picture = np.zeros((100, 100), np.uint8)
+    picture[0:30, 0:30] = 255
+    picture[30:100, 29:30] = 255
+    image = preprocess(picture).image
+    assert (image[-8:] > 0.1).any()
+    assert np.abs(image).sum() == pytest.approx((picture / 255).sum() / 25, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.full((5, 5), np.nan), "without NaN"),
+        (np.full((5, 5), 3.0), "divide by 255"),
+        (np.zeros((5, 5), np.int64), "an array of int64"),
+        (np.zeros((5, 5, 2), np.uint8), r"shape \(5, 5, 2\)"),
+        (np.zeros(784, np.uint8), r"shape \(784,\)"),
+        (np.zeros((0, 5), np.uint8), "no pixels"),
+        (Image.new("I", (5, 5), 70_000), "above 65,535"),
+        (Image.new("F", (5, 5), -1.0), "below 0"),
+        ("nothing-there.png", "no file nothing-there.png"),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture, message):
+    with pytest.raises(PictureError, match=f"(?i){message}"):
+        preprocess(picture)
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path):
+    png = io.BytesIO()
+    as_image(sheet()).save(png, "PNG")
+    for name, data in (
+        ("cut.png", png.getvalue()[:200]),
+        ("text.png", b"hello"),
+        ("empty.png", b""),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(PictureError, match="not a picture, or is damaged"):
+            preprocess(tmp_path / name)
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
+    side = int(MAX_PIXELS**0.5)
+    Image.new("1", (side, side)).save(tmp_path / "at.png")
+    assert preprocess(tmp_path / "at.png").blank
+    for pixels in (side + 1, 9_000, 20_000):
+        Image.new("1", (pixels, pixels)).save(tmp_path / "bomb.png")
+        started = time.perf_counter()
+        with pytest.raises(PictureError, match=r"at most|not a picture"):
+            preprocess(tmp_path / "bomb.png")
+        assert time.perf_counter() - started < 0.5

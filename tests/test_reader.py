@@ -1,0 +1,111 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model import Reader
+from model.drawing import draw
+from model.explain import contributions
+from model.reader import pick_device
+from tests.test_mlp import numpy_forward
+
+NAMES = ["logistic", "mlp-32", "mlp-1024"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def reader(request):
+    return Reader.load(request.param, device="cpu")
+
+
+def test_it_reads_drawn_digits(reader, digits):
+    readings = [reader.read_strokes(each["strokes"]) for each in digits]
+    assert [r.digit for r in readings] == [each["digit"] for each in digits]
+    assert {r.verdict for r in readings} == {"digit"}
+    assert {r.model for r in readings} == {reader.name}
+    assert min(r.confidence for r in readings) > 0.5
+
+
+def test_it_reads_mnist_as_well_as_its_card_says(reader, mnist):
+    images, labels = mnist
+    right = np.mean([r.digit for r in reader.read_batch(images)] == labels)
+    expected = reader.results["test_accuracy"]
+    assert right == pytest.approx(expected, abs=0.035)  # 500 of the 10,000: 3 standard errors
+
+
+def test_every_number_is_numpys(reader, mnist):
+    reading = reader.read(mnist[0][0])
+    hidden, logits = numpy_forward(reader.model.cpu(), reading.input.reshape(1, -1))
+    np.testing.assert_allclose(reading.logits, logits[0], atol=1e-4)
+    for layer, (before, after) in zip(reading.layers, hidden, strict=True):
+        np.testing.assert_allclose(layer.pre_activations, before[0], atol=1e-4)
+        np.testing.assert_allclose(layer.activations, after[0], atol=1e-4)
+    probabilities = np.exp(logits[0] - logits[0].max())
+    probabilities /= probabilities.sum()
+    np.testing.assert_allclose(reading.probabilities, probabilities, atol=1e-5)
+    assert reading.digit == probabilities.argmax()
+    assert reading.confidence == reading.probabilities.max()
+    assert reading.not_a_digit == 0
+
+
+def test_contributions_and_bias_are_the_logits(reader, mnist):
+    for image in mnist[0][:20]:
+        reading = reader.read(image)
+        terms = contributions(reader.model, reading)
+        n_terms = len(reading.layers[-1].activations) if reading.layers else 784
+        assert terms.contributions.shape == (10, n_terms)
+        total = terms.contributions.sum(axis=1) + terms.bias
+        np.testing.assert_allclose(total, reading.logits, atol=1e-4)
+
+
+def test_strokes_pictures_and_files_agree(reader, digits, tmp_path):
+    strokes = digits[7]["strokes"]
+    by_strokes, by_picture = reader.read_strokes(strokes), reader.read(draw(strokes))
+    assert np.array_equal(by_strokes.logits, by_picture.logits)
+    picture = Image.fromarray((255 * draw(strokes)).round().astype(np.uint8))
+    picture.save(tmp_path / "seven.png")
+    by_file, by_image = reader.read(tmp_path / "seven.png"), reader.read(picture)
+    assert np.array_equal(by_file.logits, by_image.logits)
+    assert by_file.digit == 7
+
+
+def test_a_batch_is_its_pictures(reader, mnist):
+    images = mnist[0][:30]
+    for together, alone in zip(reader.read_batch(images), map(reader.read, images), strict=True):
+        np.testing.assert_allclose(together.logits, alone.logits, atol=1e-4)
+        assert together.digit == alone.digit
+    assert reader.read_batch([]) == []
+
+
+def test_blank_is_not_read(reader):
+    for reading in (reader.read(np.zeros((28, 28), np.uint8)), reader.read_strokes([])):
+        assert reading.verdict == "blank"
+        assert reading.digit is None
+        assert reading.probabilities is None
+        assert reading.confidence == 0
+        assert reading.not_a_digit == 1
+        assert reading.input.max() == 0
+
+
+def test_a_reading_is_frozen(reader):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        reader.read_strokes([]).digit = 3
+
+
+def test_the_wide_network_beats_the_narrow_and_the_narrow_the_baseline():
+    accuracy = [Reader.load(name).results["test_accuracy"] for name in NAMES]
+    assert accuracy == sorted(accuracy)
+    assert accuracy[0] > 0.92
+    assert accuracy[1] > 0.97
+    assert 0.99 <= accuracy[2] < 0.998  # above that, the test set leaked
+
+
+def test_a_missing_cuda_is_named():
+    assert pick_device("cpu") == torch.device("cpu")
+    if torch.cuda.is_available():
+        assert pick_device("auto").type == "cuda"
+    else:
+        assert pick_device("auto").type == "cpu"
+        with pytest.raises(ValueError, match="use --device cpu"):
+            pick_device("cuda")
