@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch.nn import functional as F
@@ -34,9 +35,8 @@ def tutorial(data_dir: str, recipe: Recipe, *, workers: int) -> tuple[list[float
     dataset = torchvision.datasets.MNIST(data_dir, train=True, transform=to_tensor)
     generator = torch.Generator().manual_seed(recipe.seed)
     train_set, val_set = random_split(dataset, [TRAIN_SIZE, VAL_SIZE], generator=generator)
-    options = {"num_workers": workers}
-    train_loader = DataLoader(train_set, recipe.batch_size, shuffle=True, **options)
-    val_loader = DataLoader(val_set, recipe.val_batch_size, **options)
+    train_loader = DataLoader(train_set, recipe.batch_size, shuffle=True, num_workers=workers)
+    val_loader = DataLoader(val_set, recipe.val_batch_size, num_workers=workers)
     model = MLP(recipe.hidden_sizes)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.lr)
     seconds, accuracy = [], 0.0
@@ -59,7 +59,7 @@ def ours(data_dir: str, recipe: Recipe) -> tuple[list[float], float]:
     train_split, val_split = load_train_val(data_dir, seed=recipe.seed)
     trained = train(recipe, train_split, val_split, progress=False)
     ends = [0.0, *(epoch["seconds"] for epoch in trained.history)]
-    seconds = [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    seconds = [end - start for start, end in pairwise(ends)]
     return seconds, trained.history[-1]["val_accuracy"]
 
 

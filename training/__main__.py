@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import platform
 import shlex
 import subprocess
@@ -128,7 +129,7 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
         if not all(0 < n <= checkpoint.MAX_UNITS for n in changed["hidden_sizes"]):
             raise ValueError(f"--hidden-sizes takes numbers in 1..{checkpoint.MAX_UNITS}")
     for key in ("epochs", "batch_size", "lr"):
-        if changed.get(key, 1) <= 0:
+        if not 0 < changed.get(key, 1) < math.inf:  # NaN is not, either
             raise ValueError(f"--{key.replace('_', '-')} must be above 0")
     recipe = dataclasses.replace(recipe, **changed)
     sizes = "-".join(map(str, recipe.hidden_sizes))

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -94,19 +95,21 @@ def train(
         for epoch in range(1, recipe.epochs + 1):
             order = torch.randperm(n, device=device, generator=generator)
             loss_sum = torch.zeros((), device=device)
-            for chosen in order.split(recipe.batch_size):
+            # Shuffled once an epoch, so that each batch is a view and costs no gathering.
+            shuffled = Split(train_split.images[order], train_split.labels[order])
+            for batch, labels in _batches(shuffled, recipe.batch_size):
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _rate(recipe, step / n_steps)
-                images = to_float(train_split.images[chosen])
+                images = to_float(batch)
                 if recipe.distort:
                     images = distort(images, generator=generator)
-                loss = F.cross_entropy(model(images), train_split.labels[chosen])
+                loss = F.cross_entropy(model(images), labels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
-                loss_sum += loss.detach() * len(chosen)
+                loss_sum += loss.detach() * len(batch)
                 step += 1
-                bar.update(len(chosen))
+                bar.update(len(batch))
             val_loss, val_accuracy = evaluate(model, val_split, batch_size=recipe.val_batch_size)
             figures = {
                 "epoch": epoch,
@@ -133,8 +136,7 @@ def evaluate(model: MLP, split: Split, *, batch_size: int = 256) -> tuple[float,
     """Return the mean cross-entropy in nats and the accuracy in 0..1."""
     loss = torch.zeros((), device=split.images.device)
     correct = torch.zeros((), device=split.images.device, dtype=torch.int64)
-    batches = zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
-    for images, labels in batches:
+    for images, labels in _batches(split, batch_size):
         logits = model(to_float(images))
         loss += F.cross_entropy(logits, labels, reduction="sum")
         correct += (logits.argmax(1) == labels).sum()
@@ -143,12 +145,16 @@ def evaluate(model: MLP, split: Split, *, batch_size: int = 256) -> tuple[float,
 
 def to_float(images: Tensor) -> Tensor:
     """Return uint8 ink, 0..255, as float32 in 0..1."""
-    return images.float().div_(255)
+    return images / 255
 
 
 def as_json(recipe: Recipe) -> dict[str, object]:
     """Return the recipe as plain JSON values."""
     return dataclasses.asdict(recipe) | {"hidden_sizes": list(recipe.hidden_sizes)}
+
+
+def _batches(split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
 
 
 def _optimizer(model: MLP, recipe: Recipe) -> torch.optim.Optimizer:

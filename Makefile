@@ -1,0 +1,19 @@
+.PHONY: check test bench serve image
+
+check:
+	ruff format --check .
+	ruff check .
+	ty check
+
+test:
+	pytest
+
+bench:
+	python -m benchmarks.reading
+	python -m benchmarks.training
+
+serve:
+	python app.py
+
+image:
+	docker build -t draw-a-digit .

@@ -1,0 +1,75 @@
+"""What one drawing costs on one core, and how many MNIST labels preprocessing changes.
+
+Run: python -m benchmarks.reading [--data-dir data]
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from model import Reader
+from model.checkpoint import shipped_names
+from model.drawing import draw
+from model.preprocess import preprocess
+from training.data import load_test
+from training.train import to_float
+
+REPEATS = 200
+
+
+def drawing_of(n_points: int) -> list:
+    """Return a figure eight of so many points, each stroke piece as long as a hand's."""
+    turn = np.linspace(0, 2 * np.pi, n_points)
+    return [np.stack([60 * np.sin(2 * turn), 100 * np.cos(turn)], axis=1).tolist()]
+
+
+def milliseconds(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the median and the 95th percentile of a call's time."""
+    call()
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times), float(np.percentile(times, 95))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", default="data")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    strokes = drawing_of(200)
+    ink = draw(strokes)
+    reader = Reader.load("mlp-1024", device="cpu")
+    print(f"{'one core, ms':34}{'median':>8}{'p95':>8}")
+    for label, call in {
+        "draw, 200 points": lambda: draw(strokes),
+        f"preprocess, {ink.shape[0]} × {ink.shape[1]} px": lambda: preprocess(ink),
+        "strokes to Reading, mlp-1024": lambda: reader.read_strokes(strokes),
+    }.items():
+        print("{:34}{:8.2f}{:8.2f}".format(label, *milliseconds(call)))
+    _print_changed_labels(options.data_dir)
+    return 0
+
+
+def _print_changed_labels(data_dir: str) -> None:
+    """Compare the network on MNIST's pixels with the network on what preprocessing made of them."""
+    images = load_test(data_dir).images
+    prepared = [preprocess(image.numpy().reshape(28, 28)) for image in images]
+    framed = torch.from_numpy(np.stack([p.image for p in prepared])).flatten(1)
+    largest = (framed - to_float(images)).abs().max().item() * 255
+    print(f"\nMNIST's 10,000 test images: no pixel changes by more than {largest:.1f} of 255")
+    for name in shipped_names():
+        model = Reader.load(name, device="cpu").model
+        changed = int((model(framed).argmax(1) != model(to_float(images)).argmax(1)).sum())
+        print(f"{name:12} labels changed by preprocessing: {changed} of 10,000")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The API on a real server, by gradio_client and by plain HTTP."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from model import Reader
+from model.drawing import draw
+from tests.conftest import serve
+
+FIELDS = {"verdict", "digit", "confidence", "probabilities", "not_a_digit", "model"}
+
+
+@pytest.fixture(scope="module")
+def client(app_url):
+    return Client(app_url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory, digits):
+    path = tmp_path_factory.mktemp("drawings") / "seven.png"
+    ink = draw(digits[7]["strokes"])
+    Image.fromarray((255 * (1 - ink)).round().astype(np.uint8)).save(path)
+    return path
+
+
+def post(url, call, body):
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{url}/gradio_api/{call}", data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def expected_prediction(reading):
+    probabilities = reading.probabilities
+    return {
+        "verdict": reading.verdict,
+        "digit": reading.digit,
+        "confidence": reading.confidence,
+        "probabilities": None if probabilities is None else probabilities.tolist(),
+        "not_a_digit": reading.not_a_digit,
+        "model": reading.model,
+    }
+
+
+@pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])
+def test_predict_is_reader(client, seven, model):
+    answer = client.predict(handle_file(seven), model, api_name="/predict")
+    assert answer == expected_prediction(Reader.load(model).read(seven))
+    assert answer.keys() == FIELDS
+    assert answer["digit"] == 7
+
+
+def test_predict_strokes_is_reader_and_the_default_is_mlp_1024(client, digits):
+    for each in digits:
+        answer = client.predict(each["strokes"], api_name="/predict_strokes")
+        assert answer == expected_prediction(Reader.load().read_strokes(each["strokes"]))
+        assert answer["model"] == "mlp-1024"
+
+
+@pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])
+def test_explain_adds_up(client, seven, model):
+    answer = client.predict(handle_file(seven), model, api_name="/explain")
+    reading = Reader.load(model).read(seven)
+    total = np.sum(answer["contributions"], axis=1) + answer["bias"]
+    np.testing.assert_allclose(total, answer["logits"], atol=1e-4)
+    assert answer["logits"] == reading.logits.tolist()
+    assert answer["input"] == reading.input.tolist()
+    assert len(answer["layers"]) == len(reading.layers)
+    for said, layer in zip(answer["layers"], reading.layers, strict=True):
+        assert said["pre_activations"] == layer.pre_activations.tolist()
+        assert said["activations"] == layer.activations.tolist()
+    n_terms = {"logistic": 784, "mlp-32": 32, "mlp-1024": 1024}[model]
+    assert np.shape(answer["contributions"]) == (10, n_terms)
+    assert answer.keys() > FIELDS
+
+
+def test_models_lists_what_ships(client):
+    models = {each["name"]: each for each in client.predict(api_name="/models")}
+    assert list(models) == ["logistic", "mlp-32", "mlp-1024"]
+    assert models["mlp-32"]["hidden_sizes"] == [32]
+    assert models["mlp-32"]["parameters"] == 784 * 32 + 32 + 32 * 10 + 10
+    assert models["mlp-32"]["test_accuracy"] == Reader.load("mlp-32").results["test_accuracy"]
+    assert models["mlp-32"]["revision"] is None
+
+
+def test_plain_http_is_the_client(app_url, client, seven, digits):
+    url = "data:image/png;base64," + base64.b64encode(seven.read_bytes()).decode()
+    [answer] = post(app_url, "run/predict", {"data": [{"url": url}, None]})["data"]
+    assert answer == client.predict(handle_file(seven), api_name="/predict")
+    body = {"strokes": digits[3]["strokes"], "model": "mlp-32"}
+    event = post(app_url, "call/v2/predict_strokes", body)["event_id"]
+    stream = f"{app_url}/gradio_api/call/predict_strokes/{event}"
+    with urllib.request.urlopen(stream, timeout=30) as lines:
+        data = next(line for line in lines if line.startswith(b"data:"))
+    [answer] = json.loads(data.removeprefix(b"data:"))
+    assert answer == client.predict(digits[3]["strokes"], "mlp-32", api_name="/predict_strokes")
+
+
+def test_blank_is_blank(client, tmp_path):
+    Image.new("L", (280, 280), 255).save(tmp_path / "blank.png")
+    for answer in (
+        client.predict(handle_file(tmp_path / "blank.png"), api_name="/predict"),
+        client.predict([], api_name="/predict_strokes"),
+    ):
+        assert (answer["verdict"], answer["digit"]) == ("blank", None)
+        assert answer["probabilities"] is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "message"),
+    [
+        ("/predict_strokes", ["abc"], "Got str; strokes are"),
+        ("/predict_strokes", [[[[1, 2, 3]]]], r"shape \(1, 3\)"),
+        ("/predict_strokes", [[[[0, 0]] * 10_001]], "at most 10000 are read"),
+        ("/predict_strokes", [[], "gpt"], "choose from: logistic, mlp-32, mlp-1024"),
+        ("/predict_strokes", [[], ["mlp-32"]], "choose from: logistic"),
+        ("/predict", ["seven.png"], "Send the picture as a file"),
+        ("/predict", [None], "Send the picture as a file"),
+        ("/predict", [{"url": "http://127.0.0.1/x.png"}], "Send the picture as a file"),
+        ("/predict", [{"url": "data:image/png;base64,????"}], "The data URL holds no picture"),
+        ("/predict", [{"url": "data:image/png;base64,AAAA"}], "The data URL holds no picture"),
+        ("/predict", [{"path": "/etc/passwd"}], "was not uploaded here"),
+        ("/explain", [{"path": "model/../screenshot.png"}], "was not uploaded here"),
+    ],
+)
+def test_what_a_caller_can_mend_is_said(client, endpoint, arguments, message):
+    with pytest.raises(AppError, match=message):
+        client.predict(*arguments, api_name=endpoint)
+
+
+def test_no_picture_of_the_server_can_be_read(app_url, seven):
+    """A picture that was not uploaded stays unread, with Gradio's meta key and without."""
+    for extra in ({}, {"meta": {"_type": "gradio.FileData"}}):
+        body = {"data": [{"path": str(seven), **extra}, "mlp-32"]}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(app_url, "run/predict", body)
+        answer = refused.value.read().decode()
+        assert "probabilities" not in answer
+        assert "Traceback" not in answer
+
+
+def test_the_environment_names_host_and_port():
+    env = {"GRADIO_SERVER_NAME": "127.0.0.1"}
+    with serve(env=env) as url:
+        assert Client(url, verbose=False).predict([], api_name="/predict_strokes")

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from model import Reader
+from training import augment
+from training.augment import distort
+from training.train import to_float
+
+
+@pytest.fixture
+def images(mnist):
+    return to_float(torch.from_numpy(mnist[0].reshape(-1, 784)))
+
+
+def test_it_is_reproducible_and_keeps_shape_and_range(images):
+    first, second = (distort(images, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.shape == images.shape
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert not torch.equal(first, distort(images, generator=torch.Generator().manual_seed(6)))
+
+
+def test_each_picture_changes_in_its_own_way(images):
+    copies = distort(images[:1].expand(50, -1), generator=torch.Generator().manual_seed(5))
+    assert len(copies.unique(dim=0)) == 50
+
+
+def test_it_changes_pictures_but_not_digits(images, mnist):
+    reader = Reader.load("mlp-1024", device="cpu")
+    distorted = distort(images, generator=torch.Generator().manual_seed(5))
+    right = (reader.model(distorted).argmax(1).numpy() == mnist[1]).mean()
+    assert 0.93 < right < 1
+    assert (distorted - images).abs().mean() > 0.03
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_ROTATION", 0.5),
+        ("MAX_SHEAR", 0.5),
+        ("MAX_STRETCH", 0.5),
+        ("MAX_SHIFT", 4.0),
+        ("ELASTIC_SIGMA", 2.0),
+        ("MAX_THICKENING", 1.0),
+        ("MAX_THINNING", 1.0),
+    ],
+)
+def test_each_distortion_works_alone_and_none_changes_nothing(images, monkeypatch, name, value):
+    kinds = ("ROTATION", "SHEAR", "STRETCH", "SHIFT", "THICKENING", "THINNING")
+    for other in [f"MAX_{kind}" for kind in kinds] + ["ELASTIC_SIGMA"]:
+        monkeypatch.setattr(augment, other, 0.0)
+    assert torch.allclose(distort(images), images, atol=1e-4)
+    monkeypatch.setattr(augment, name, value)
+    changed = distort(images, generator=torch.Generator().manual_seed(0))
+    assert (changed - images).abs().mean() > 0.005
+
+
+def test_thickness_and_thinness_change_the_ink(images, monkeypatch):
+    for name, sign in (("MAX_THICKENING", 1), ("MAX_THINNING", -1)):
+        with monkeypatch.context() as patch:
+            for other in ("MAX_THICKENING", "MAX_THINNING"):
+                patch.setattr(augment, other, 0.0)
+            patch.setattr(augment, name, 1.0)
+            pictures = images.view(-1, 1, 28, 28)
+            ink = augment._change_stroke_width(pictures, torch.Generator().manual_seed(0))
+        assert np.sign((ink - pictures).sum().item()) == sign

@@ -1,0 +1,50 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.data import SHA256, DataError, import_torchvision, load_test, load_train_val
+
+
+def test_the_split_is_the_tutorials(mnist_dir):
+    train, val = load_train_val(mnist_dir, seed=42)
+    assert train.images.shape == (50_000, 784)
+    assert val.images.shape == (10_000, 784)
+    assert train.images.dtype == torch.uint8
+    assert train.labels.dtype == torch.int64
+    everything = import_torchvision().datasets.MNIST(mnist_dir)
+    together = torch.cat([train.images, val.images]).double().mean()
+    assert together == pytest.approx(everything.data.double().mean())
+    again, other = load_train_val(mnist_dir, seed=42), load_train_val(mnist_dir, seed=43)
+    assert torch.equal(again[1].images, val.images)
+    assert not torch.equal(other[1].images, val.images)
+
+
+def test_the_test_set_begins_with_the_fixture(mnist_dir, mnist):
+    test = load_test(mnist_dir)
+    assert test.images.shape == (10_000, 784)
+    assert (test.images[:500].numpy() == mnist[0].reshape(500, 784)).all()
+    assert (test.labels[:500].numpy() == mnist[1]).all()
+
+
+def test_a_changed_file_is_refused(mnist_dir, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(Path(mnist_dir) / "MNIST" / "raw", raw)
+    images = raw / "t10k-images-idx3-ubyte"
+    images.chmod(0o644)
+    data = bytearray(images.read_bytes())
+    data[5_000] ^= 1
+    images.write_bytes(data)
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte is not MNIST's: SHA-256 .*Delete"):
+        load_test(tmp_path)
+
+
+def test_without_files_and_network_it_says_what_to_do(tmp_path, monkeypatch):
+    mnist = import_torchvision().datasets.MNIST
+    monkeypatch.setattr(mnist, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(DataError, match="Put these four files there") as caught:
+        load_test(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "MNIST" / "raw") in str(caught.value)
+    assert all(name in str(caught.value) for name in SHA256)

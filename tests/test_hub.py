@@ -1,0 +1,98 @@
+"""Push, pull and serve against a Hub on loopback, with the real client in real processes."""
+
+import json
+import shutil
+
+import pytest
+from gradio_client import Client, handle_file
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from model import Reader
+from tests import loopback_hub
+from tests.conftest import run, serve
+
+REPO = f"{loopback_hub.ACCOUNT}/digits"
+TRAIN = ["-m", "training", "--epochs", "1", "--quiet"]
+
+
+def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
+    env = hub.environment(str(tmp_path / "home"))
+    out = tmp_path / "net"
+    done = run(*TRAIN, "--data-dir", mnist_dir, "--out", str(out), "--push", REPO, env=env)
+    assert done.returncode == 0, done.stderr
+    assert f"pushed: {hub.url}/{REPO}/commit/" in done.stderr
+    [(commit, files)] = hub.repos[REPO]  # one commit
+    assert sorted(files) == ["README.md", "config.json", "model.safetensors", "results.json"]
+    Image.fromarray(mnist[0][0]).save(tmp_path / "digit.png")
+    expected = Reader.load(out).read(tmp_path / "digit.png")
+    shutil.rmtree(out)
+    with serve("--model", f"{REPO}@{commit}", env=env) as url:
+        client = Client(url, verbose=False)
+        answer = client.predict(handle_file(tmp_path / "digit.png"), api_name="/predict")
+        known = {each["name"]: each for each in client.predict(api_name="/models")}
+    assert answer["digit"] == expected.digit
+    assert answer["probabilities"] == expected.probabilities.tolist()
+    assert known[answer["model"]]["revision"] == commit
+    card = ModelCard(files["README.md"].decode())
+    figure = json.loads(files["results.json"])["test_accuracy"]
+    assert card.data.eval_results[0].metric_value == figure
+    assert card.data.license == "apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        (None, "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."),
+        ("hf_wrong", "The Hub answered 401: the token is not valid"),
+    ],
+)
+def test_a_missing_or_wrong_token_is_found_before_training(hub, tmp_path, token, message):
+    env = hub.environment(str(tmp_path / "home"), token)
+    nowhere = str(tmp_path / "no-data-either")
+    done = run(*TRAIN, "--data-dir", nowhere, "--push", REPO, env=env)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert hub.repos == {}
+
+
+def test_a_token_without_write_access_leaves_nothing(hub, mnist_dir, tmp_path):
+    env = hub.environment(str(tmp_path / "home"), loopback_hub.READ_ONLY_TOKEN)
+    out = tmp_path / "net"
+    done = run(*TRAIN, "--data-dir", mnist_dir, "--out", str(out), "--push", REPO, env=env)
+    assert done.returncode == 1
+    assert "The Hub answered 403: the token may not write there" in done.stderr
+    assert hub.repos == {}
+    assert Reader.load(out).results["val_accuracy"] > 0.9  # the weights are not lost
+
+
+def push_by_hand(hub, files):
+    hub.repos[REPO] = [("c" * 40, files)]
+
+
+@pytest.mark.parametrize(
+    ("repo", "files", "message"),
+    [
+        ("tester/nothing", {}, "tester/nothing on the Hub: RepositoryNotFoundError"),
+        (f"{REPO}@v9", {}, f"{REPO}@v9 on the Hub: RevisionNotFoundError"),
+        (REPO, {"pytorch_model.bin": b"x"}, "expected config.json and model.safetensors"),
+        (REPO, {"config.json": b'{"name": "x", "hidden_sizes": []}'}, "Pickles"),
+        (REPO, {"config.json": b"{}", "model.safetensors": b"x"}, "missing ['hidden_sizes', 'na"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_in_one_line(hub, tmp_path, repo, files, message):
+    push_by_hand(hub, files)
+    env = hub.environment(str(tmp_path / "home"))
+    done = run("app.py", "--model", repo, env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unreachable_hub_is_named(tmp_path):
+    env = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = run("app.py", "--model", REPO, env=env)
+    assert done.returncode == 1
+    assert "is not in the cache and the Hub cannot be reached" in done.stderr

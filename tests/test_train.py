@@ -1,0 +1,148 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from model.checkpoint import load
+from tests.conftest import ROOT, run
+from training.data import Split
+from training.train import PRESETS, Recipe, _rate, evaluate, train
+
+SMALL = Recipe(hidden_sizes=(16,), epochs=3, batch_size=50, optimizer="adamw", lr=3e-3)
+
+
+@pytest.fixture
+def splits(mnist):
+    images = torch.from_numpy(mnist[0].reshape(-1, 784))
+    labels = torch.from_numpy(mnist[1])
+    return Split(images[:400], labels[:400]), Split(images[400:], labels[400:])
+
+
+@pytest.mark.parametrize("changes", [{}, {"distort": True}, {"optimizer": "sgd", "lr": 0.1}])
+def test_the_same_seed_gives_the_same_weights(splits, changes):
+    recipe = dataclasses.replace(SMALL, **changes)
+    first, second = (train(recipe, *splits, progress=False).model for _ in range(2))
+    other = train(dataclasses.replace(recipe, seed=7), *splits, progress=False).model
+    for a, b, c in zip(first.parameters(), second.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_one_batch_can_be_overfitted(splits):
+    batch = Split(splits[0].images[:64], splits[0].labels[:64])
+    recipe = Recipe(hidden_sizes=(32,), epochs=150, batch_size=64, optimizer="adamw", lr=1e-2)
+    trained = train(recipe, batch, batch, progress=False)
+    assert trained.best_val_accuracy == 1
+    assert trained.history[-1]["loss"] < 0.01 < trained.history[0]["loss"]
+
+
+def test_it_keeps_the_best_epoch(splits):
+    recipe = Recipe(hidden_sizes=(16,), epochs=8, batch_size=20, optimizer="sgd", lr=2.5)
+    trained = train(recipe, *splits, progress=False)
+    accuracies = [epoch["val_accuracy"] for epoch in trained.history]
+    assert trained.best_val_accuracy == max(accuracies)
+    assert trained.best_epoch == accuracies.index(max(accuracies)) + 1
+    assert evaluate(trained.model, splits[1])[1] == max(accuracies)
+    assert accuracies[-1] < max(accuracies)  # else this test shows nothing: raise the rate
+
+
+def test_evaluate_is_the_definition(splits):
+    model = train(SMALL, *splits, progress=False).model
+    logits = model(splits[1].images.float() / 255)
+    loss = -logits.log_softmax(1)[torch.arange(100), splits[1].labels].mean().item()
+    accuracy = (logits.argmax(1) == splits[1].labels).float().mean().item()
+    for batch_size in (7, 256):
+        measured = evaluate(model, splits[1], batch_size=batch_size)
+        assert measured == (pytest.approx(loss, rel=1e-5), pytest.approx(accuracy))
+
+
+def test_the_rate_rises_and_falls():
+    recipe = Recipe(warmup=0.1, decay=True)
+    assert [_rate(recipe, x) for x in (0, 0.05, 0.1)] == [0, 0.5, 1]
+    assert _rate(recipe, 0.55) == pytest.approx(0.5)
+    assert _rate(recipe, 1) == pytest.approx(0)
+    assert {_rate(Recipe(), x) for x in (0, 0.5, 1)} == {1}
+
+
+def test_the_presets_are_the_three_networks():
+    sizes = {name: recipe.hidden_sizes for name, recipe in PRESETS.items()}
+    assert sizes == {"logistic": (), "mlp-32": (32,), "mlp-1024": (1024,)}
+    assert (Recipe().batch_size, Recipe().val_batch_size) == (128, 256)
+
+
+def test_dry_run_says_what_it_would_do(tmp_path):
+    out = tmp_path / "never"
+    done = run("-m", "training", "--hidden-sizes", "64", "32", "--lr", "0.1", "--epochs", "2",
+               "--out", str(out), "--dry-run")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["recipe"]["hidden_sizes"] == [64, 32]
+    assert (said["recipe"]["lr"], said["recipe"]["epochs"]) == (0.1, 2)
+    assert not out.exists()
+    assert json.loads(run("-m", "training", "--hidden-sizes", "--dry-run").stdout)["out"].endswith(
+        "logistic"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "mlp-33"], "invalid choice: 'mlp-33'"),
+        (["--epochs", "0"], "--epochs must be above 0"),
+        (["--lr", "-1"], "--lr must be above 0"),
+        (["--lr", "nan"], "--lr must be above 0"),
+        (["--batch-size", "0"], "--batch-size must be above 0"),
+        (["--hidden-sizes", "32", "-4"], "--hidden-sizes takes numbers in 1..65536"),
+        (["--data-dir", "/proc/nowhere"], "MNIST is not in /proc/nowhere/MNIST/raw"),
+    ],
+)
+def test_bad_arguments_get_one_clear_line(arguments, message):
+    done = run("-m", "training", *arguments)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
+    arguments = ["--preset", "mlp-32", "--epochs", "2", "--data-dir", mnist_dir]
+    done = run("-m", "training", *arguments, "--out", str(tmp_path / "net"))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    loaded = load(tmp_path / "net")
+    assert said == {k: v for k, v in loaded.results.items() if k != "history"}
+    assert 0.94 < said["test_accuracy"] < 0.98
+    assert 0.94 < said["val_accuracy"] < 0.98
+    assert [epoch["epoch"] for epoch in loaded.results["history"]] == [1, 2]
+    assert f"{said['test_accuracy']:.2%}" in (tmp_path / "net" / "README.md").read_text()
+    measured = run("-m", "training.evaluate", str(tmp_path / "net"), "--data-dir", mnist_dir)
+    assert f"{said['test_accuracy']:.2%}" in measured.stdout
+
+
+@pytest.mark.parametrize(("kill", "kept"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_interrupted_it_keeps_the_best_killed_it_leaves_nothing_half(
+    mnist_dir, tmp_path, kill, kept
+):
+    out = tmp_path / "net"
+    command = [sys.executable, "-m", "training", "--epochs", "500", "--data-dir", mnist_dir]
+    process = subprocess.Popen(
+        [*command, "--out", str(out)], cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    seen = ""
+    while "val=" not in seen:  # the first epoch is over
+        seen += process.stderr.read(20)
+    time.sleep(0.5)
+    process.send_signal(kill)
+    said = seen + process.communicate(timeout=60)[1]
+    if kept:
+        assert process.returncode == 0
+        assert "interrupted: keeping epoch" in said
+        assert load(out).results["interrupted"]
+    else:
+        assert not out.exists()
