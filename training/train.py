@@ -33,7 +33,7 @@ class Recipe:
     weight_decay: float = 0.0
     warmup: float = 0.0  # share of the steps over which the rate rises from 0
     decay: bool = False  # let the rate fall to 0 along a cosine
-    distort: bool = False
+    distort: float = 0.0  # share of each batch that is distorted
     seed: int = 42
 
 
@@ -42,12 +42,12 @@ PRESETS = {
         hidden_sizes=(), epochs=20, optimizer="adamw", lr=2e-3, weight_decay=0.01, decay=True
     ),
     "mlp-32": Recipe(
-        hidden_sizes=(32,), epochs=30, optimizer="adamw", lr=1e-2, weight_decay=0.1,
-        warmup=0.05, decay=True,
+        hidden_sizes=(32,), epochs=30, batch_size=256, optimizer="adamw", lr=1.5e-2,
+        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25,
     ),
     "mlp-1024": Recipe(
         hidden_sizes=(1024,), epochs=60, batch_size=256, optimizer="adamw", lr=2e-3,
-        weight_decay=0.05, warmup=0.05, decay=True, distort=True,
+        weight_decay=0.05, warmup=0.05, decay=True, distort=1.0,
     ),
 }  # fmt: skip
 
@@ -101,8 +101,9 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _rate(recipe, step / n_steps)
                 images = to_float(batch)
-                if recipe.distort:
-                    images = distort(images, generator=generator)
+                n_distorted = round(recipe.distort * len(images))
+                if n_distorted:
+                    images[:n_distorted] = distort(images[:n_distorted], generator=generator)
                 loss = F.cross_entropy(model(images), labels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
