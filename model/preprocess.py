@@ -8,13 +8,14 @@ page, the API or Python.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from model.mlp import SIZE
 
-Picture = Image.Image | np.ndarray | str | Path
+Picture = Image.Image | np.ndarray | str | Path | BinaryIO
 
 BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
@@ -47,7 +48,7 @@ class Preprocessed:
 def preprocess(picture: Picture) -> Preprocessed:
     """Find the ink in a picture and frame it as MNIST's makers did.
 
-    `picture` is a PIL image of any mode and size, a path, or an array: uint8 in 0..255 or float
+    `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in 0..255 or float
     in 0..1, of shape (H, W), (1, H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Polarity is found:
     whichever level holds most of the border is paper. A picture that was framed MNIST's way
     already keeps its pixels; any other is resampled once, antialiased.
@@ -77,10 +78,8 @@ def to_grey(picture: Picture) -> np.ndarray:
     """
     if isinstance(picture, np.ndarray):
         image = _from_array(picture)
-    elif isinstance(picture, Image.Image):
-        image = picture
     else:
-        image = _open(picture)
+        image = _decode(picture)
     _refuse_large(image.size)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
@@ -91,21 +90,23 @@ def to_grey(picture: Picture) -> np.ndarray:
     return np.asarray(grey, np.float32) / (1 if grey.mode == "F" else 255)
 
 
-def _open(path: str | Path) -> Image.Image:
+def _decode(picture: Image.Image | str | Path | BinaryIO) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        if isinstance(picture, Image.Image):
+            _refuse_large(picture.size)
+            picture.load()
+            return picture
+        with Image.open(picture) as image:
             image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a JPEG decodes small, at no extra cost
             _refuse_large(image.size)
             image.load()
             return image
+    except PictureError:
+        raise
     except FileNotFoundError as error:
-        raise PictureError(f"There is no file {path}.") from error
-    except (
-        UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:  # fmt: skip
-        if isinstance(error, PictureError):
-            raise
+        raise PictureError(f"There is no file {picture}.") from error
+    # All that Pillow's decoders are known to raise on damaged or hostile files.
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
 
 

@@ -209,7 +209,17 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(PictureError, match="not a picture, or is damaged"):
+            preprocess(io.BytesIO(data))
+        with pytest.raises(PictureError, match="not a picture, or is damaged"):
             preprocess(tmp_path / name)
+
+
+def test_a_damaged_image_object_is_refused():
+    png = io.BytesIO()
+    as_image(sheet()).save(png, "PNG")
+    cut = Image.open(io.BytesIO(png.getvalue()[:-200]))
+    with pytest.raises(PictureError, match="damaged"):
+        preprocess(cut)
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):

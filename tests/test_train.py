@@ -52,6 +52,13 @@ def test_it_keeps_the_best_epoch(splits):
     assert accuracies[-1] < max(accuracies)  # else this test shows nothing: raise the rate
 
 
+def test_a_training_that_diverges_keeps_nothing(splits):
+    recipe = dataclasses.replace(SMALL, optimizer="sgd", lr=1e30)
+    trained = train(recipe, *splits, progress=False)
+    assert (trained.best_epoch, trained.best_val_accuracy) == (0, 0)
+    assert all(parameter.isfinite().all() for parameter in trained.model.parameters())
+
+
 def test_evaluate_is_the_definition(splits):
     model = train(SMALL, *splits, progress=False).model
     logits = model(splits[1].images.float() / 255)

@@ -39,11 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         if options.push:
-            check_login()
+            check_login(options.push)
         _run(recipe, name=name, out=out, options=options, command=command)
     except (DataError, PublishError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing is saved", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -53,10 +56,14 @@ def _run(
     device = pick_device(options.device)
     train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
     trained = train(recipe, train_split, val_split, progress=not options.quiet)
+    if not trained.best_epoch:
+        raise ValueError(
+            "the loss is not finite: try a lower --lr"
+            if trained.history
+            else "no epoch was finished: nothing is saved"
+        )
     if trained.interrupted:
         _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
-    if not trained.history:
-        raise ValueError("no epoch was finished: nothing to save")
     _, test_accuracy = evaluate(trained.model, load_test(options.data_dir, device=device))
     results = _results(recipe, trained, name=name, test_accuracy=test_accuracy)
     results["command"] = command
@@ -69,10 +76,12 @@ def _run(
 
 def save(out: Path, model: MLP, results: dict[str, Any], *, where: str) -> None:
     """Write a checkpoint with its figures, history and card."""
+    for stale in (checkpoint.RESULTS_FILE, CARD_FILE):
+        (out / stale).unlink(missing_ok=True)  # killed from here on: no figures, not another's
     checkpoint.save(out, model, name=results["name"])
     checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
     card = write_card(results, where=where)
-    checkpoint.write_whole(out / CARD_FILE, lambda path: path.write_text(card))
+    checkpoint.write_whole(out / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
 
 
 def _results(
@@ -105,12 +114,18 @@ def _device_name(device: torch.device) -> str:
 
 def _commit() -> str | None:
     """Return the commit of this code, marked if it was changed since; None outside of git."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    code = ["training", "model/*.py"]  # not the weights, which this very command may replace
     try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        head = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", *code)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{head}-dirty" if changed else head
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _say(line: str) -> None:
@@ -126,8 +141,12 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     }
     if "hidden_sizes" in changed:
         changed["hidden_sizes"] = tuple(changed["hidden_sizes"])
-        if not all(0 < n <= checkpoint.MAX_UNITS for n in changed["hidden_sizes"]):
-            raise ValueError(f"--hidden-sizes takes numbers in 1..{checkpoint.MAX_UNITS}")
+        fits = len(changed["hidden_sizes"]) <= checkpoint.MAX_LAYERS
+        if not fits or not all(0 < n <= checkpoint.MAX_UNITS for n in changed["hidden_sizes"]):
+            raise ValueError(
+                f"--hidden-sizes takes at most {checkpoint.MAX_LAYERS} numbers "
+                f"in 1..{checkpoint.MAX_UNITS}"
+            )
     for key in ("epochs", "batch_size", "lr"):
         if not 0 < changed.get(key, 1) < math.inf:  # NaN is not, either
             raise ValueError(f"--{key.replace('_', '-')} must be above 0")

@@ -76,22 +76,25 @@ def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Sp
 
 def _load(data_dir: str | Path, *, train: bool) -> Split:
     mnist = import_torchvision().datasets.MNIST
+    raw = Path(data_dir) / "MNIST" / "raw"
+    _verify(raw, train=train)  # before torchvision parses what may be damaged
     try:
         dataset = mnist(data_dir, train=train, download=True)
     except (RuntimeError, URLError, OSError, ValueError) as error:
         raise DataError(
-            f"MNIST is not in {Path(data_dir) / 'MNIST' / 'raw'} and could not be downloaded "
+            f"MNIST is not in {raw} and could not be downloaded "
             f"({type(error).__name__}). Put these four files there (.gz works too): "
             + ", ".join(SHA256)
         ) from error
-    _verify(Path(dataset.raw_folder), prefix="train" if train else "t10k")
+    _verify(raw, train=train)  # what was just downloaded
     return Split(dataset.data.flatten(1), dataset.targets)
 
 
-def _verify(folder: Path, *, prefix: str) -> None:
+def _verify(folder: Path, *, train: bool) -> None:
+    """Refuse files that are there and are not MNIST's."""
     for name, expected in SHA256.items():
         path = folder / name
-        if not name.startswith(prefix):
+        if name.startswith("train") != train or not path.is_file():
             continue
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != expected:

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+from huggingface_hub.utils import validate_repo_id
 
 from model.checkpoint import CONFIG_FILE, RESULTS_FILE, WEIGHTS_FILE
 
@@ -15,19 +16,20 @@ class PublishError(Exception):
     """The Hub cannot be pushed to."""
 
 
-def check_login() -> str:
-    """Return the name of the account that the token belongs to: asked before training, not after.
+def check_login(repo_id: str) -> str:
+    """Check the name and the token before training, not after; return the token's account.
 
     Raises:
-        PublishError: no token, one that is not valid, or no Hub.
+        PublishError: no such name can be, no token, one that is not valid, or no Hub.
     """
     try:
+        validate_repo_id(repo_id)
         return HfApi().whoami()["name"]
     except LocalTokenNotFoundError as error:
         raise PublishError(
             "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."
         ) from error
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, HFValidationError) as error:
         raise PublishError(_explain(error)) from error
 
 

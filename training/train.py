@@ -80,8 +80,8 @@ def train(
     device = train_split.images.device
     torch.manual_seed(recipe.seed)
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # TF32: no accuracy lost at these widths
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # TF32 where CUDA has it; a CPU stays exact
     model = MLP(recipe.hidden_sizes).to(device)
     optimizer = _optimizer(model, recipe)
     n = len(train_split.images)
@@ -121,12 +121,13 @@ def train(
             }
             result.history.append(figures)
             bar.set_postfix(loss=f"{figures['loss']:.4f}", val=f"{val_accuracy:.2%}")
-            if val_accuracy > result.best_val_accuracy:
+            if math.isfinite(val_loss) and val_accuracy > result.best_val_accuracy:
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
                 best = _snapshot(model)
     except KeyboardInterrupt:
         result.interrupted = True
     bar.close()
+    torch.set_float32_matmul_precision(precision)
     model.load_state_dict(best)
     result.seconds = time.perf_counter() - started
     return result

@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 
 import gradio as gr
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from model import DrawingError, PictureError, Reader, Reading
 from model.explain import contributions
@@ -94,7 +93,7 @@ def _refusing(read: Callable[[], Reading]) -> Reading:
         raise _refusal(str(error)) from error
 
 
-def _picture(image: Any) -> Image.Image | Path:
+def _picture(image: Any) -> Path | io.BytesIO:
     """Return the picture of a call: a file uploaded to this server, or a data URL.
 
     gr.api hands over what the caller sent. A path is taken only from Gradio's upload folder:
@@ -108,10 +107,9 @@ def _picture(image: Any) -> Image.Image | Path:
     url = image.get("url") if isinstance(image, dict) else None
     if isinstance(url, str) and url.startswith("data:image/"):
         try:
-            data = base64.b64decode(url.partition(",")[2], validate=True)
-            return Image.open(io.BytesIO(data))
-        except (binascii.Error, OSError, ValueError) as error:
-            raise PictureError("The data URL holds no picture: send PNG or JPEG.") from error
+            return io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True))
+        except binascii.Error as error:
+            raise PictureError("The data URL is not base64.") from error
     raise PictureError(
         'Send the picture as a file: handle_file("digit.png") in gradio_client, or '
         '{"url": "data:image/png;base64,..."} in JSON.'
