@@ -14,6 +14,7 @@ from ui.sketchpad import sketchpad
 
 DEFAULT_MODEL = "mlp-1024"
 MAX_UPLOAD = "10mb"
+CACHE_AGE = (3_600, 3_600)  # s: how often uploads are looked through, and which are too old
 INTRO = """
 # Draw a digit
 A feed-forward ReLU network reads it while you draw, and shows what its hidden units do.
@@ -22,7 +23,7 @@ A feed-forward ReLU network reads it while you draw, and shows what its hidden u
 
 def build(readers: Mapping[str, Reader], *, default: str) -> gr.Blocks:
     """Compose the page, and bind the API to it."""
-    with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
+    with gr.Blocks(title="Draw a digit", analytics_enabled=False, delete_cache=CACHE_AGE) as demo:
         gr.Markdown(INTRO)
         with gr.Row():
             with gr.Column(min_width=300):
@@ -40,7 +41,11 @@ def load_readers(source: str) -> tuple[dict[str, Reader], str]:
         CheckpointError: `source` cannot be loaded.
     """
     readers = {name: Reader.load(name) for name in shipped_names()}
-    chosen = readers.get(source) or Reader.load(source)
+    if source in readers:
+        return readers, source
+    chosen = Reader.load(source)
+    if chosen.name in readers:
+        chosen.name += "-yours"  # both stay to be chosen
     return readers | {chosen.name: chosen}, chosen.name
 
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
+_NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -54,10 +55,15 @@ def shipped_names() -> list[str]:
 
 
 def save(folder: str | Path, model: MLP, *, name: str) -> None:
-    """Write model.safetensors and config.json; each file is replaced whole, or not at all."""
+    """Write model.safetensors and config.json; each file is replaced whole, or not at all.
+
+    Raises:
+        CheckpointError: a weight is NaN or infinite.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    _refuse_not_finite(folder / WEIGHTS_FILE, tensors)
+    folder.mkdir(parents=True, exist_ok=True)
     config = {"name": name, "hidden_sizes": list(model.hidden_sizes)}
     write_whole(
         folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"})
@@ -67,7 +73,8 @@ def save(folder: str | Path, model: MLP, *, name: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as indented JSON, whole or not at all."""
-    write_whole(path, lambda beside: beside.write_text(json.dumps(value, indent=2) + "\n"))
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -97,7 +104,8 @@ def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
     if Path(source).is_dir():
         return _load_folder(Path(source))
     match = _HUB_ID.fullmatch(str(source))
-    if not match:
+    # A folder that is not there must not be looked for on the Hub, where anyone could own it.
+    if not match or str(source).startswith(".") or Path(source).parent.is_dir():
         raise CheckpointError(
             f"There is no model {source}: expected one of {', '.join(shipped_names())}, "
             "a folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub."
@@ -107,8 +115,14 @@ def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
 
 def _load_hub(repo: str, revision: str | None) -> Checkpoint:
     # Imported here: a second that those who use the shipped weights need not wait for.
+    import httpx2
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     where = f"{repo}@{revision}" if revision else repo
     try:
@@ -132,8 +146,15 @@ def _load_hub(repo: str, revision: str | None) -> Checkpoint:
             f"{where} on the Hub: {type(error).__name__}. Check the name and the revision, and "
             "log in with `hf auth login` if it is private."
         ) from error
+    except (HFValidationError, httpx2.HTTPError, OSError) as error:
+        raise CheckpointError(
+            f"{where} on the Hub: {type(error).__name__}. Check the name and the network, and that "
+            "the cache can be written to (HF_HOME says where it is)."
+        ) from error
     loaded = _load_folder(folder)
-    return Checkpoint(loaded.config, loaded.model, loaded.results, revision=commit)
+    # By its name on the Hub: the one in its config may be that of a shipped network.
+    config = replace(loaded.config, name=repo)
+    return Checkpoint(config, loaded.model, loaded.results, revision=commit)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
@@ -155,7 +176,7 @@ def _load_folder(folder: Path) -> Checkpoint:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}.") from error
     if not isinstance(value, dict):
@@ -175,8 +196,10 @@ def _read_config(path: Path) -> Config:
         raise CheckpointError(
             f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}."
         )
-    if not isinstance(value["name"], str):
-        raise CheckpointError(f"{path}: name: expected text, found {value['name']!r}.")
+    if not isinstance(value["name"], str) or not _NAME.fullmatch(value["name"]):
+        raise CheckpointError(
+            f"{path}: name: expected letters, digits, '.', '_' and '-', found {value['name']!r}."
+        )
     sizes = value["hidden_sizes"]
     fits = isinstance(sizes, list) and len(sizes) <= MAX_LAYERS
     if not fits or not all(type(n) is int and 0 < n <= MAX_UNITS for n in sizes):
@@ -201,6 +224,11 @@ def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str
             f"{path} is not a whole safetensors file: expected {len(shapes)} tensors, "
             f"found: {error}."
         ) from error
+    _refuse_not_finite(path, state)
+    return state
+
+
+def _refuse_not_finite(path: Path, state: Mapping[str, Tensor]) -> None:
     for key, tensor in state.items():
         n_bad = int((~tensor.isfinite()).sum())
         if n_bad:
@@ -208,7 +236,6 @@ def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str
                 f"{path}: {key}: expected finite numbers, found {n_bad} of {tensor.numel()} NaN "
                 "or infinite."
             )
-    return state
 
 
 def _problems(

@@ -11,7 +11,8 @@ LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a who
 MARGIN = 2  # px of paper around the ink
 MAX_POINTS = 10_000
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
-_CHUNK = 4_096  # pieces at a time: bounds the memory that a drawing of many points takes
+_CHUNK = 1_000_000  # pixels at a time: bounds the memory that a drawing of many points takes
+_POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
 
 
 class DrawingError(ValueError):
@@ -29,15 +30,17 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
     Raises:
         DrawingError: not of that form, not finite, or more than 10,000 points.
     """
-    points = parse(strokes)
+    points = [_without_repeats(stroke) for stroke in parse(strokes)]
     if not points:
         return np.zeros((LONG_SIDE + 2 * MARGIN,) * 2, np.float32)
     every = np.concatenate(points)
     low = every.min(axis=0)
     extent = every.max(axis=0) - low  # (2,)
     long_side = extent.max()
-    pen = LONG_SIDE * (pen_width / (1 + pen_width) if long_side > 0 else 1.0)
-    scale = (LONG_SIDE - pen) / long_side if long_side > 0 else 1.0
+    if long_side < _POINT:
+        points, extent, long_side = [low[None]], np.zeros(2), 0.0
+    pen = LONG_SIDE * (pen_width / (1 + pen_width) if long_side else 1.0)
+    scale = (LONG_SIDE - pen) / long_side if long_side else 1.0
     offset = MARGIN + pen / 2
     width, height = np.ceil(extent * scale + 2 * offset).astype(int)
     return rasterize(
@@ -58,8 +61,9 @@ def rasterize(
     starts, ends = _pieces(strokes)
     side = int(np.ceil(_PIECE + 2 * radius)) + 2
     sheet = np.full((height + 2 * side, width + 2 * side), np.inf, np.float32)
-    for i in range(0, len(starts), _CHUNK):
-        _stamp(sheet, starts[i : i + _CHUNK] + side, ends[i : i + _CHUNK] + side, radius, side)
+    chunk = max(1, _CHUNK // side**2)
+    for i in range(0, len(starts), chunk):
+        _stamp(sheet, starts[i : i + chunk] + side, ends[i : i + chunk] + side, radius, side)
     distance = np.sqrt(sheet[side : side + height, side : side + width])
     covered = np.minimum(radius + 0.5 - distance, 2 * radius)  # hairlines never cover a pixel
     return np.clip(covered, 0.0, 1.0)
@@ -76,7 +80,7 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
         raise DrawingError(f"Got {type(strokes).__name__}; {wanted}.")
     try:
         points = [np.asarray(stroke, np.float64) for stroke in strokes]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DrawingError(f"A point is not two numbers; {wanted}.") from error
     points = [p for p in points if p.size]
     for p in points:
@@ -87,6 +91,12 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
     if sum(map(len, points)) > MAX_POINTS:
         raise DrawingError(f"Got {sum(map(len, points))} points; at most {MAX_POINTS} are read.")
     return points
+
+
+def _without_repeats(stroke: np.ndarray) -> np.ndarray:
+    """Drop points that repeat the one before: a resting pen sends many, and each costs a stamp."""
+    moved = np.any(np.diff(stroke, axis=0) != 0, axis=1)
+    return stroke[np.concatenate([[True], moved])]
 
 
 def _pieces(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -21,8 +21,10 @@ BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
 MAX_PIXELS = 4_000_000  # a canvas has 80,000; a few kilobytes of PNG can hold 400 million
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 MIN_CONTRAST = 0.1  # between ink and paper, in 0..1; less is paper's own unevenness
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
+BLANK_NOISE = 8.0  # standard deviations of the cells within which all of them are paper
 NOISE = 4.0  # standard deviations of the paper's noise that no ink is looked for in
 EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
@@ -48,15 +50,16 @@ class Preprocessed:
 def preprocess(picture: Picture) -> Preprocessed:
     """Find the ink in a picture and frame it as MNIST's makers did.
 
-    `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in 0..255 or float
-    in 0..1, of shape (H, W), (1, H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Polarity is found:
-    whichever level holds most of the border is paper. A picture that was framed MNIST's way
-    already keeps its pixels; any other is resampled once, antialiased.
+    `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in
+    0..255 or float in 0..1, of shape (H, W), (1, H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+    Files are PNG, JPEG, WebP, GIF, BMP or TIFF. Polarity is found: whichever level holds most of
+    the border is paper. A picture that was framed MNIST's way already keeps its pixels; any other
+    is resampled once, antialiased.
 
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
-    grey = to_grey(picture)
+    grey, zoom = _to_grey(picture)
     if _is_blank(grey):
         return Preprocessed(np.zeros((SIZE, SIZE), np.float32), True, False, None, 1.0, (0.0, 0.0))
     ink, inverted = _ink(grey)
@@ -64,43 +67,48 @@ def preprocess(picture: Picture) -> Preprocessed:
         framed = _frame_pixels(ink, inverted)
         if framed:
             return framed
-    return _frame(ink, inverted)
+    return _frame(ink, inverted, zoom=zoom)
 
 
-def to_grey(picture: Picture) -> np.ndarray:
-    """Return a picture's lightness: (H, W) float32 in 0..1, at most 1,024 px a side.
+def _to_grey(picture: Picture) -> tuple[np.ndarray, float]:
+    """Return a picture's lightness, (H, W) float32 in 0..1, at most 1,024 px a side.
 
-    Transparent parts take the colour of the paper; where a picture is ink alone on nothing, the
-    paper is white under dark ink and black under light ink.
-
-    Raises:
-        PictureError: no picture, too large, or not in the range of its type.
+    With it comes how many pixels of the picture one of its pixels spans. Transparent parts take
+    the colour of the paper; where a picture is ink alone on nothing, the paper is white under
+    dark ink and black under light ink.
     """
     if isinstance(picture, np.ndarray):
         image = _from_array(picture)
+        _refuse_large(image.size)
+        side = max(image.size)
     else:
-        image = _decode(picture)
-    _refuse_large(image.size)
-    image = ImageOps.exif_transpose(image)
+        image, side = _decode(picture)
     if image.mode.startswith(("I", "F")):
         image = _from_deep(image)
-    if image.has_transparency_data:
-        return _on_paper(_shrink(image.convert("RGBA")))
-    grey = _shrink(image if image.mode == "F" else image.convert("L"))
-    return np.asarray(grey, np.float32) / (1 if grey.mode == "F" else 255)
+    if image.has_transparency_data or image.mode == "La":
+        rgba = image.convert("LA") if image.mode == "La" else image
+        grey = _on_paper(_shrink(rgba.convert("RGBA")))
+    elif image.mode == "F":
+        grey = np.asarray(_shrink(image), np.float32)
+    else:
+        lightness = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
+        grey = np.asarray(_shrink(lightness), np.float32) / 255
+    return grey, side / max(grey.shape)
 
 
-def _decode(picture: Image.Image | str | Path | BinaryIO) -> Image.Image:
+def _decode(picture: Image.Image | str | Path | BinaryIO) -> tuple[Image.Image, int]:
+    """Return the picture, upright and in memory, and its long side in pixels."""
     try:
         if isinstance(picture, Image.Image):
             _refuse_large(picture.size)
             picture.load()
-            return picture
-        with Image.open(picture) as image:
-            image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a JPEG decodes small, at no extra cost
+            return ImageOps.exif_transpose(picture), max(picture.size)
+        with Image.open(picture, formats=FORMATS) as image:
+            side = max(image.size)
+            image.draft("RGB", (MAX_SIDE // 2,) * 2)  # a photo decodes small, at no extra cost
             _refuse_large(image.size)
             image.load()
-            return image
+            return ImageOps.exif_transpose(image), side
     except PictureError:
         raise
     except FileNotFoundError as error:
@@ -180,7 +188,10 @@ def _on_paper(image: Image.Image) -> np.ndarray:
 def _is_blank(grey: np.ndarray) -> bool:
     factor = -(-max(grey.shape) // BLANK_CELLS)
     cells = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    return bool(np.abs(cells - np.median(cells)).max() < MIN_CONTRAST)
+    strength = np.abs(cells - np.median(cells))
+    noise = 1.4826 * np.median(strength)
+    # A line of one pixel fills 1/factor of its cells, so it counts if it stands out of the noise.
+    return bool(strength.max() < min(MIN_CONTRAST, max(MIN_CONTRAST / factor, BLANK_NOISE * noise)))
 
 
 def _ink(grey: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -229,9 +240,12 @@ def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
     return Preprocessed(image, False, inverted, box, 1.0, shift)
 
 
-def _frame(ink: np.ndarray, inverted: bool) -> Preprocessed:
-    """Fit the ink's box to 20 px and its centre of mass to the centre, in one resampling."""
-    left, top, right, bottom = box = _box(ink > EDGE)
+def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
+    """Fit the ink's box to 20 px and its centre of mass to the centre, in one resampling.
+
+    `zoom` is how many pixels of the picture one pixel of the ink spans.
+    """
+    left, top, right, bottom = _box(ink > EDGE)
     ink = ink[int(top) : int(bottom), int(left) : int(right)]
     height, width = ink.shape
     scale = BOX / max(height, width)
@@ -246,14 +260,9 @@ def _frame(ink: np.ndarray, inverted: bool) -> Preprocessed:
     resized = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
     image = np.clip(np.asarray(resized), 0.0, 1.0)
     image = image / image.max()  # MNIST's own digits all reach full ink, hairlines too
-    return Preprocessed(
-        image,
-        False,
-        inverted,
-        box,
-        scale,
-        (float(x - width / 2) * scale, float(y - height / 2) * scale),
-    )
+    shift = (float(x - width / 2) * scale, float(y - height / 2) * scale)
+    box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
+    return Preprocessed(image, False, inverted, box, scale / zoom, shift)
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:

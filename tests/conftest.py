@@ -58,14 +58,20 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 
 
 @contextmanager
-def serve(*arguments: str, env: dict[str, str] | None = None) -> Iterator[str]:
-    """Run app.py on a free port until the block ends; give its URL."""
+def serve(
+    *arguments: str,
+    host: str = "127.0.0.1",
+    by_environment: bool = False,
+    env: dict[str, str] | None = None,
+) -> Iterator[str]:
+    """Run app.py on a free port, given by flag or by environment, until the block ends."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | (env or {}))
-    url = f"http://127.0.0.1:{port}"
+        free.bind((host, 0))
+        port = str(free.getsockname()[1])
+    where = [] if by_environment else ["--port", port]
+    env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
+    process = subprocess.Popen([sys.executable, "app.py", *where, *arguments], cwd=ROOT, env=env)
+    url = f"http://{host}:{port}"
     try:
         _wait_until_up(url, process)
         yield url

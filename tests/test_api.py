@@ -12,7 +12,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from model import Reader
+from model.checkpoint import save
 from model.drawing import draw
+from model.mlp import MLP
 from tests.conftest import serve
 
 FIELDS = {"verdict", "digit", "confidence", "probabilities", "not_a_digit", "model"}
@@ -130,6 +132,7 @@ def test_blank_is_blank(client, tmp_path):
         ("/predict", [{"url": "data:image/png;base64,????"}], "The data URL is not base64"),
         ("/predict", [{"url": "data:image/png;base64,AAAA"}], "not a picture, or is damaged"),
         ("/predict", [{"path": "/etc/passwd"}], "was not uploaded here"),
+        ("/predict", [{"path": "a\0b"}], "was not uploaded here"),
         ("/explain", [{"path": "model/../screenshot.png"}], "was not uploaded here"),
     ],
 )
@@ -150,6 +153,29 @@ def test_no_picture_of_the_server_can_be_read(app_url, seven):
 
 
 def test_the_environment_names_host_and_port():
-    env = {"GRADIO_SERVER_NAME": "127.0.0.1"}
-    with serve(env=env) as url:
-        assert Client(url, verbose=False).predict([], api_name="/predict_strokes")
+    env = {"GRADIO_SERVER_NAME": "127.0.0.2"}
+    with serve(host="127.0.0.2", by_environment=True, env=env) as url:
+        answer = Client(url, verbose=False).predict([], api_name="/predict_strokes")
+    assert answer["verdict"] == "blank"
+
+
+def test_a_network_of_ones_own_is_served_beside_the_one_of_its_name(tmp_path):
+    save(tmp_path / "net", MLP((4,)), name="mlp-32")
+    with serve("--model", str(tmp_path / "net")) as url:
+        client = Client(url, verbose=False)
+        sizes = {each["name"]: each["hidden_sizes"] for each in client.predict(api_name="/models")}
+        answer = client.predict([[[0, 0], [9, 9]]], api_name="/predict_strokes")
+    assert sizes["mlp-32"] == [32]
+    assert sizes["mlp-32-yours"] == [4]
+    assert answer["model"] == "mlp-32-yours"
+
+
+def test_the_pages_own_channel_survives_nonsense(app_url):
+    component = next(
+        c["id"]
+        for c in json.loads(urllib.request.urlopen(f"{app_url}/config").read())["components"]
+        if c["props"].get("elem_id") == "sketchpad"
+    )
+    for data in (None, 5, [], {}, {"model": ["x"]}, {"model": "mlp-32", "strokes": {"a": 1}}):
+        body = {"session_hash": "s", "component_id": component, "fn_name": "read", "data": data}
+        assert post(app_url, "component_server/", body).keys() == {"error"}

@@ -16,6 +16,7 @@ from model.checkpoint import (
     write_whole,
 )
 from model.mlp import MLP
+from tests.conftest import run
 
 
 @pytest.fixture
@@ -114,7 +115,11 @@ DAMAGE = {
     ),
     "name is a number": (
         lambda f: change_config(f, name=3),
-        r"config\.json: name: expected text, found 3",
+        r"config\.json: name: expected letters.*, found 3",
+    ),
+    "name is code": (
+        lambda f: change_config(f, name="${alert(1)}"),
+        r"config\.json: name: expected letters.*found '\$\{alert\(1\)\}'",
     ),
     "sizes are text": (
         lambda f: change_config(f, hidden_sizes="32"),
@@ -154,6 +159,36 @@ def test_damage_is_named(folder, damage):
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(CheckpointError, match="expected one of logistic, mlp-32, mlp-1024"):
         load("mlp-33")
+
+
+@pytest.mark.parametrize("source", ["./nowhere", "../nowhere", "model/nowhere", "a b/c", "/no/it"])
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(source):
+    with pytest.raises(CheckpointError, match=f"There is no model {source}"):
+        load(source)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    model = MLP(())
+    torch.nn.init.constant_(model.layers[0].bias, float("nan"))
+    with pytest.raises(CheckpointError, match=r"layers\.0\.bias: expected finite"):
+        save(tmp_path / "bad", model, name="bad")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_killed_while_it_saves_the_old_checkpoint_is_whole(folder):
+    """Killed halfway through the new file, in a process of its own."""
+    before = (folder / WEIGHTS_FILE).read_bytes()
+    code = f"""
+import os, pathlib
+from model.checkpoint import write_whole
+def write_half(beside):
+    beside.write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+write_whole(pathlib.Path({str(folder / WEIGHTS_FILE)!r}), write_half)
+"""
+    assert run("-c", code).returncode == -9
+    assert (folder / WEIGHTS_FILE).read_bytes() == before
+    assert load(folder).config.name == "tiny"
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(folder):

@@ -33,11 +33,13 @@ def test_a_changed_file_is_refused(mnist_dir, tmp_path):
     shutil.copytree(Path(mnist_dir) / "MNIST" / "raw", raw)
     images = raw / "t10k-images-idx3-ubyte"
     images.chmod(0o644)
-    data = bytearray(images.read_bytes())
-    data[5_000] ^= 1
-    images.write_bytes(data)
-    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte is not MNIST's: SHA-256 .*Delete"):
-        load_test(tmp_path)
+    data = images.read_bytes()
+    changed = data[:5_000] + bytes([data[5_000] ^ 1]) + data[5_001:]
+    for damaged in (changed, data[:-1], b"<html>", b""):
+        images.write_bytes(damaged)
+        message = r"t10k-images-idx3-ubyte is not MNIST's: SHA-256 .*Delete"
+        with pytest.raises(DataError, match=message):
+            load_test(tmp_path)
 
 
 def test_without_files_and_network_it_says_what_to_do(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -79,6 +80,30 @@ def test_unit_place_and_number_of_points_do_not_matter(scale, shift, pieces):
     assert np.abs(draw([moved.tolist()]) - draw(SEVEN)).max() < 0.01
 
 
+@pytest.mark.parametrize("jump", [1e-310, 5e-324, 1e-12])
+def test_a_drawing_smaller_than_any_pen_is_a_dot(jump):
+    assert np.array_equal(draw([[[0, 0], [jump, 0]]]), draw([[[0, 0]]]))
+
+
+def test_a_resting_pen_costs_no_memory():
+    strokes = [[[0, 0]] * MAX_POINTS]
+    tracemalloc.start()
+    ink = draw(strokes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(ink, draw([[[0, 0]]]))
+    assert peak < 60e6
+
+
+def test_ten_thousand_dots_cost_little_memory():
+    strokes = [[[i % 100, i // 100]] for i in range(MAX_POINTS)]
+    tracemalloc.start()
+    draw(strokes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 120e6
+
+
 def test_nothing_drawn_is_an_empty_sheet():
     assert draw([]).max() == 0
     assert draw([[]]).max() == 0
@@ -98,6 +123,7 @@ def test_nothing_drawn_is_an_empty_sheet():
         ([[[float("nan"), 2]]], "not a finite number"),
         ([[[float("inf"), 2]]], "not a finite number"),
         ([[[1e300, 2]]], "not a finite number"),
+        ([[[10**400, 2]]], "not two numbers"),
         ([[[0, 0]] * (MAX_POINTS + 1)], f"at most {MAX_POINTS}"),
     ],
 )

@@ -172,6 +172,19 @@ def test_undo_takes_the_last_stroke_and_clear_all(visitor, digits):
     expect(visitor.page.get_by_test_id("probability-1")).to_have_text("–")
 
 
+@pytest.mark.parametrize("button", ["undo", "clear"])
+def test_ink_taken_away_under_the_pen_stays_away(visitor, button):
+    """Undo or clear by keyboard while the mouse is down: the pen must be lifted to draw again."""
+    visitor.draw_by_mouse([[[30, 30], [60, 60]], [[100, 100], [150, 150]]], lift=False)
+    visitor.page.get_by_test_id(button).focus()
+    visitor.page.keyboard.press("Enter")
+    visitor.page.mouse.move(*visitor.place([220, 220]))
+    visitor.page.wait_for_timeout(300)
+    left = 1 if button == "undo" else 0
+    assert [len(stroke) for stroke in visitor.sent[-1]["strokes"]] == [2] * left
+    visitor.page.mouse.up()
+
+
 def test_a_tap_is_a_dot(visitor):
     visitor.draw_by_mouse([[[140, 140], [140.4, 140.2], [140.2, 139.8]]])
     visitor.page.wait_for_timeout(300)

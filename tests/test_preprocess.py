@@ -102,7 +102,10 @@ def modes():
     deep = Image.fromarray((65_535 * (1 - ink)).round().astype(np.uint16))
     return {
         **{m: dark.convert(m) for m in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "HSV")},
+        "La": dark.convert("LA").convert("La"),
+        "RGBa": dark.convert("RGBA").convert("RGBa"),
         "YCbCr": dark.convert("YCbCr"),
+        "LAB": Image.merge("LAB", (dark, *[Image.new("L", dark.size, 128)] * 2)),
         "I;16": deep,
         "I": dark.convert("I"),
         "F": dark.convert("F"),
@@ -165,6 +168,28 @@ def test_blank_is_blank(name):
     assert done.image.max() == 0
 
 
+def test_thin_lines_on_large_sheets_are_ink():
+    hairline = np.full((1024, 1024), 255, np.uint8)
+    hairline[200:800, 500] = 0
+    pencil = np.full((640, 640), 255, np.uint8)
+    pencil[100:500, 300:302] = 150
+    for picture in (hairline, pencil):
+        done = preprocess(picture)
+        assert not done.blank
+        assert done.inverted
+
+
+def test_the_report_is_in_the_pictures_own_pixels(tmp_path):
+    picture = np.full((3000, 1500), 255, np.uint8)
+    picture[600:2400, 300:1200] = 0
+    Image.fromarray(picture).save(tmp_path / "large.jpg", quality=95)
+    for done in (preprocess(picture[::2, ::2]), preprocess(tmp_path / "large.jpg")):
+        span = 1 if done.box[3] > 2000 else 2
+        expected = np.array([300, 600, 1200, 2400]) / span
+        np.testing.assert_allclose(done.box, expected, atol=8)
+        assert done.scale == pytest.approx(BOX / 1800 * span, rel=0.01)
+
+
 def test_ink_is_not_blank(reference):
     assert not preprocess(draw([[[1, 1]]])).blank
     assert not preprocess(0.8 - 0.3 * sheet()).blank
@@ -217,6 +242,10 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
 def test_a_damaged_image_object_is_refused():
     png = io.BytesIO()
     as_image(sheet()).save(png, "PNG")
+    bad_exif = Image.open(io.BytesIO(png.getvalue()))
+    bad_exif.save(png := io.BytesIO(), "PNG", exif=b"Exif\0\0nonsense")
+    with pytest.raises(PictureError, match="damaged"):
+        preprocess(io.BytesIO(png.getvalue()))
     cut = Image.open(io.BytesIO(png.getvalue()[:-200]))
     with pytest.raises(PictureError, match="damaged"):
         preprocess(cut)
@@ -226,7 +255,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     side = int(MAX_PIXELS**0.5)
     Image.new("1", (side, side)).save(tmp_path / "at.png")
     assert preprocess(tmp_path / "at.png").blank
-    for pixels in (side + 1, 9_000, 20_000):
+    for pixels in (side + 1, 9_000, 20_000):  # the last is beyond Pillow's own limit, too
         Image.new("1", (pixels, pixels)).save(tmp_path / "bomb.png")
         started = time.perf_counter()
         with pytest.raises(PictureError, match=r"at most|not a picture"):

@@ -105,7 +105,9 @@ def test_dry_run_says_what_it_would_do(tmp_path):
         (["--lr", "-1"], "--lr must be above 0"),
         (["--lr", "nan"], "--lr must be above 0"),
         (["--batch-size", "0"], "--batch-size must be above 0"),
-        (["--hidden-sizes", "32", "-4"], "--hidden-sizes takes numbers in 1..65536"),
+        (["--hidden-sizes", "32", "-4"], "--hidden-sizes takes at most 16 numbers in 1..65536"),
+        (["--hidden-sizes", *["8"] * 17], "--hidden-sizes takes at most 16 numbers in 1..65536"),
+        (["--push", "a/b/c", "--data-dir", "/proc/no"], "Not a name on the Hub"),
         (["--data-dir", "/proc/nowhere"], "MNIST is not in /proc/nowhere/MNIST/raw"),
     ],
 )

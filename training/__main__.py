@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.push:
             check_login(options.push)
         _run(recipe, name=name, out=out, options=options, command=command)
-    except (DataError, PublishError, ValueError, OSError) as error:
+    except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

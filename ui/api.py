@@ -100,7 +100,7 @@ def _picture(image: Any) -> Path | io.BytesIO:
     any other would let a caller read the server's pictures.
     """
     if isinstance(image, dict) and isinstance(image.get("path"), str):
-        path = Path(image["path"]).resolve()
+        path = Path(image["path"].replace("\0", "")).resolve()
         if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
             return path
         raise PictureError("That file was not uploaded here: upload it first, or use handle_file.")

@@ -13,9 +13,9 @@ def piece(name: str, *, server_functions: Sequence[Callable] = (), **props: Any)
     """Return the component of ui/NAME.html, .css and .js; `props` fill the template."""
     return gr.HTML(
         value=None,
-        html_template=(HERE / f"{name}.html").read_text(),
-        css_template=(HERE / f"{name}.css").read_text(),
-        js_on_load=(HERE / f"{name}.js").read_text(),
+        html_template=(HERE / f"{name}.html").read_text(encoding="utf-8"),
+        css_template=(HERE / f"{name}.css").read_text(encoding="utf-8"),
+        js_on_load=(HERE / f"{name}.js").read_text(encoding="utf-8"),
         server_functions=list(server_functions),
         elem_id=name,
         **props,

@@ -120,12 +120,14 @@ for (const end of ["pointerup", "pointercancel"]) {
 
 undo.addEventListener("click", () => {
   strokes.pop();
+  drawing = null; // the pen may be down still: it must not go on in another stroke
   era += 1;
   update();
 });
 
 clear.addEventListener("click", () => {
   strokes = [];
+  drawing = null;
   era += 1;
   update();
 });

@@ -19,10 +19,11 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
 
     def read(request: Any) -> dict[str, Any]:
         """Read `{"strokes": …, "model": …}` as the page sends it."""
-        if not isinstance(request, dict) or request.get("model") not in readers:
+        model = request.get("model") if isinstance(request, dict) else None
+        if not isinstance(model, str) or model not in readers:
             return {"error": f"Choose a model: {', '.join(readers)}."}
         try:
-            reading = readers[request["model"]].read_strokes(request.get("strokes"))
+            reading = readers[model].read_strokes(request.get("strokes"))
         except DrawingError as error:
             return {"error": str(error)}
         return _message(reading)
