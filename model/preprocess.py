@@ -105,7 +105,8 @@ def _decode(picture: Image.Image | str | Path | BinaryIO) -> tuple[Image.Image, 
             return ImageOps.exif_transpose(picture), max(picture.size)
         with Image.open(picture, formats=FORMATS) as image:
             side = max(image.size)
-            image.draft("RGB", (MAX_SIDE // 2,) * 2)  # a photo decodes small, at no extra cost
+            # A photo decodes small, at no extra cost.
+            image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
             _refuse_large(image.size)
             image.load()
             return ImageOps.exif_transpose(image), side
