@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -201,13 +201,18 @@ def _read_config(path: Path) -> Config:
             f"{path}: name: expected letters, digits, '.', '_' and '-', found {value['name']!r}."
         )
     sizes = value["hidden_sizes"]
-    fits = isinstance(sizes, list) and len(sizes) <= MAX_LAYERS
-    if not fits or not all(type(n) is int and 0 < n <= MAX_UNITS for n in sizes):
+    if not isinstance(sizes, list) or not sizes_fit(sizes):
         raise CheckpointError(
             f"{path}: hidden_sizes: expected a list of at most {MAX_LAYERS} whole numbers in "
             f"1..{MAX_UNITS}, found {sizes!r}."
         )
     return Config(value["name"], tuple(sizes))
+
+
+def sizes_fit(hidden_sizes: Sequence[object]) -> bool:
+    """Return whether these are the sizes of hidden layers that a checkpoint may have."""
+    few = len(hidden_sizes) <= MAX_LAYERS
+    return few and all(type(n) is int and 0 < n <= MAX_UNITS for n in hidden_sizes)
 
 
 def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

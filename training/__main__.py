@@ -141,8 +141,7 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     }
     if "hidden_sizes" in changed:
         changed["hidden_sizes"] = tuple(changed["hidden_sizes"])
-        fits = len(changed["hidden_sizes"]) <= checkpoint.MAX_LAYERS
-        if not fits or not all(0 < n <= checkpoint.MAX_UNITS for n in changed["hidden_sizes"]):
+        if not checkpoint.sizes_fit(changed["hidden_sizes"]):
             raise ValueError(
                 f"--hidden-sizes takes at most {checkpoint.MAX_LAYERS} numbers "
                 f"in 1..{checkpoint.MAX_UNITS}"
