@@ -1,6 +1,7 @@
 """Distort digits a batch at a time, on the device that they are on."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -29,20 +30,28 @@ def distort(images: Tensor, *, generator: torch.Generator | None = None) -> Tens
     """
     pictures = images.view(-1, 1, SIZE, SIZE)
     pictures = _change_stroke_width(pictures, generator)
-    grid = _affine_grid(pictures, generator) + _elastic_offsets(pictures, generator)
+    sources = _affine_sources(pictures, generator) + _elastic_offsets(pictures, generator)
+    grid = sources.permute(0, 2, 3, 1)
     return F.grid_sample(pictures, grid, align_corners=False).flatten(1)
 
 
 def _change_stroke_width(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
     amount = _uniform((len(pictures), 1, 1, 1), 1.0, pictures, generator)  # -1 thin .. 1 thick
-    dilated = F.max_pool2d(pictures, 3, stride=1, padding=1)
-    eroded = -F.max_pool2d(-pictures, 3, stride=1, padding=1)
+    dilated = _over_neighbours(torch.maximum, pictures)
+    eroded = _over_neighbours(torch.minimum, pictures)
     thicker = torch.lerp(pictures, dilated, amount.clamp(min=0) * MAX_THICKENING)
     return torch.lerp(thicker, eroded, (-amount).clamp(min=0) * MAX_THINNING)
 
 
-def _affine_grid(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return where each pixel of the result is taken from: (B, 28, 28, 2) in -1..1."""
+def _over_neighbours(pick: Callable[[Tensor, Tensor], Tensor], pictures: Tensor) -> Tensor:
+    """Dilate or erode with a square of 3 × 3; on a CPU far faster than `max_pool2d`."""
+    padded = F.pad(pictures, (1, 1, 1, 1))
+    rows = pick(pick(padded[..., :-2], padded[..., 1:-1]), padded[..., 2:])
+    return pick(pick(rows[..., :-2, :], rows[..., 1:-1, :]), rows[..., 2:, :])
+
+
+def _affine_sources(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return where each pixel of the result is taken from: x and y, (B, 2, 28, 28) in -1..1."""
     batch = len(pictures)
     angle = _uniform((batch,), MAX_ROTATION, pictures, generator)
     shear = _uniform((batch,), MAX_SHEAR, pictures, generator)
@@ -52,11 +61,14 @@ def _affine_grid(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
     x_row = torch.stack([cos * stretch[:, 0], (shear * cos - sin) * stretch[:, 0], shift[:, 0]], 1)
     y_row = torch.stack([sin * stretch[:, 1], (shear * sin + cos) * stretch[:, 1], shift[:, 1]], 1)
     theta = torch.stack([x_row, y_row], 1)  # (B, 2, 3)
-    return F.affine_grid(theta, [batch, 1, SIZE, SIZE], align_corners=False)
+    # As `affine_grid` does, which takes 20 times as long on a CPU.
+    line = (torch.arange(SIZE, device=pictures.device) * 2 + 1) / SIZE - 1
+    x, y = line.repeat(SIZE), line.repeat_interleave(SIZE)
+    return (theta @ torch.stack([x, y, torch.ones_like(x)])).view(-1, 2, SIZE, SIZE)
 
 
 def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return smooth random offsets, (B, 28, 28, 2): a few random knots, interpolated between.
+    """Return smooth random offsets, (B, 2, 28, 28): a few random knots, interpolated between.
 
     A coarse grid of knots costs one small product; blurring a random field of full size, as in
     the paper, costs more than the network does and looks the same.
@@ -66,7 +78,7 @@ def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Ten
     knots = torch.randn(shape, device=pictures.device, generator=generator)
     knots = knots * (ELASTIC_SIGMA * 2 / SIZE)
     basis = _interpolation(pictures)  # (28, KNOTS)
-    return torch.einsum("bcij,yi,xj->byxc", knots, basis, basis)
+    return basis @ knots @ basis.T
 
 
 def _interpolation(like: Tensor) -> Tensor:
