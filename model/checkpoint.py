@@ -1,5 +1,6 @@
 """Save and load a network strictly: model.safetensors and config.json in a folder."""
 
+import dataclasses
 import json
 import os
 import re
@@ -36,6 +37,8 @@ class Config:
 
     name: str
     hidden_sizes: tuple[int, ...]
+    temperature: float = 1.0  # divides the logits, so that the probabilities are calibrated
+    threshold: float = 1.0  # of the probability of `not_a_digit`, above which ink is refused
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ def shipped_names() -> list[str]:
     return [f.name for f in sorted(folders, key=lambda f: (f / WEIGHTS_FILE).stat().st_size)]
 
 
-def save(folder: str | Path, model: MLP, *, name: str) -> None:
+def save(
+    folder: str | Path, model: MLP, *, name: str, temperature: float = 1.0, threshold: float = 1.0
+) -> None:
     """Write model.safetensors and config.json; each file is replaced whole, or not at all.
 
     Raises:
@@ -64,7 +69,7 @@ def save(folder: str | Path, model: MLP, *, name: str) -> None:
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     _refuse_not_finite(folder / WEIGHTS_FILE, tensors)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"name": name, "hidden_sizes": list(model.hidden_sizes)}
+    config = dataclasses.asdict(Config(name, model.hidden_sizes, temperature, threshold))
     write_whole(
         folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"})
     )
@@ -190,7 +195,7 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 def _read_config(path: Path) -> Config:
     value = _read_json(path)
-    expected = {"name", "hidden_sizes"}
+    expected = {field.name for field in dataclasses.fields(Config)}
     if value.keys() != expected:
         unknown, missing = sorted(value.keys() - expected), sorted(expected - value.keys())
         raise CheckpointError(
@@ -206,7 +211,13 @@ def _read_config(path: Path) -> Config:
             f"{path}: hidden_sizes: expected a list of at most {MAX_LAYERS} whole numbers in "
             f"1..{MAX_UNITS}, found {sizes!r}."
         )
-    return Config(value["name"], tuple(sizes))
+    for key, high in (("temperature", 100), ("threshold", 1)):
+        number = value[key]
+        if type(number) not in (int, float) or not 0 < number <= high:  # NaN is not, either
+            raise CheckpointError(
+                f"{path}: {key}: expected a number above 0 and up to {high}, found {number!r}."
+            )
+    return Config(value["name"], tuple(sizes), value["temperature"], value["threshold"])
 
 
 def sizes_fit(hidden_sizes: Sequence[object]) -> bool:

@@ -10,10 +10,15 @@ from model.reader import Reading
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """The terms of the ten logits: `contributions.sum(1) + bias == logits`, up to rounding."""
+    """The terms of the ten logits: `contributions.sum(1) + bias == logits`, up to rounding.
+
+    Those of the eleventh, which says that this is no digit, sum in the same way.
+    """
 
     contributions: np.ndarray  # (10, H) float32: output weight times activation
     bias: np.ndarray  # (10,) float32
+    not_a_digit: np.ndarray  # (H,) float32
+    not_a_digit_bias: float
 
 
 def contributions(model: MLP, reading: Reading) -> Contributions:
@@ -23,5 +28,5 @@ def contributions(model: MLP, reading: Reading) -> Contributions:
     that made the reading.
     """
     inputs = reading.layers[-1].activations if reading.layers else reading.input.reshape(-1)
-    *_, weight, bias = model.parameters()  # of the output layer: (10, H) and (10,)
-    return Contributions(weight.numpy(force=True) * inputs, bias.numpy(force=True))
+    *_, weight, bias, head_weight, head_bias = (p.numpy(force=True) for p in model.parameters())
+    return Contributions(weight * inputs, bias, head_weight[0] * inputs, float(head_bias[0]))

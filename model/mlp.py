@@ -19,11 +19,25 @@ class HiddenLayer(NamedTuple):
     activations: Tensor  # (B, H)
 
 
+class Trace(NamedTuple):
+    """One forward pass, with everything that it computed on the way."""
+
+    hidden: list[HiddenLayer]  # first to last
+    logits: Tensor  # (B, 10)
+    not_a_digit: Tensor  # (B,): the eleventh logit, of "this is no digit"
+
+    @property
+    def doubt(self) -> Tensor:
+        """The log-odds, (B,), that this is no digit: the softmax of all eleven logits, as such."""
+        return self.not_a_digit - self.logits.logsumexp(1)
+
+
 class MLP(nn.Module):
     """Classify digits: 784 pixels, any number of hidden ReLU layers, 10 logits.
 
     `hidden_sizes=()` has no hidden layer, which makes it logistic regression.
-    The layers start as `nn.Linear` starts them: uniform in ±1/sqrt(inputs).
+    Beside the ten logits, the last hidden layer feeds an eleventh, which says that this is no
+    digit at all. The layers start as `nn.Linear` starts them: uniform in ±1/sqrt(inputs).
     """
 
     def __init__(self, hidden_sizes: Sequence[int] = (32,)) -> None:
@@ -31,16 +45,16 @@ class MLP(nn.Module):
         self.hidden_sizes = tuple(hidden_sizes)
         sizes = (N_PIXELS, *self.hidden_sizes, N_CLASSES)
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
+        self.not_a_digit = nn.Linear(sizes[-2], 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28) in 0..1."""
-        return self.trace(images)[1]
+        return self.trace(images).logits
 
-    def trace(self, images: Tensor) -> tuple[list[HiddenLayer], Tensor]:
+    def trace(self, images: Tensor) -> Trace:
         """Run the forward pass and keep everything that it computed on the way.
 
-        `images` is (B, 784) or (B, 1, 28, 28), float32 in 0..1, ink 1 on paper 0. Returns the
-        hidden layers, first to last, and the logits, (B, 10).
+        `images` is (B, 784) or (B, 1, 28, 28), float32 in 0..1, ink 1 on paper 0.
         """
         inputs = images.flatten(1)
         hidden = []
@@ -48,13 +62,14 @@ class MLP(nn.Module):
             pre_activations = layer(inputs)  # inputs @ W.T + b
             inputs = F.relu(pre_activations)
             hidden.append(HiddenLayer(pre_activations, inputs))
-        return hidden, self.layers[-1](inputs)
+        return Trace(hidden, self.layers[-1](inputs), self.not_a_digit(inputs).squeeze(1))
 
 
 def parameter_shapes(hidden_sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every entry of an MLP's state_dict without building the MLP."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (n_in, n_out) in enumerate(pairwise((N_PIXELS, *hidden_sizes, N_CLASSES))):
+    sizes = (N_PIXELS, *hidden_sizes, N_CLASSES)
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         shapes[f"layers.{i}.weight"] = (n_out, n_in)
         shapes[f"layers.{i}.bias"] = (n_out,)
-    return shapes
+    return shapes | {"not_a_digit.weight": (1, sizes[-2]), "not_a_digit.bias": (1,)}

@@ -30,9 +30,12 @@ class Reading:
     verdict: Verdict
     digit: int | None  # None unless the verdict is "digit"
     confidence: float  # the probability of `digit`; 0 where there is none
-    probabilities: np.ndarray | None  # (10,) float32, given that it is a digit; None on a blank
-    not_a_digit: float  # 1 on a blank; else 0: these weights have not learned to doubt yet
+    probabilities: (
+        np.ndarray | None
+    )  # (10,) float32, calibrated, given that it is a digit; None on a blank
+    not_a_digit: float  # probability, its softmax among all eleven logits; 1 on a blank
     logits: np.ndarray  # (10,) float32; on a blank, what an empty input gives
+    not_a_digit_logit: float  # on a blank, what an empty input gives
     layers: tuple[Layer, ...]  # the hidden layers, first to last
     preprocessing: Preprocessed  # what was done to the picture
     model: str  # the checkpoint's name
@@ -50,6 +53,8 @@ class Reader:
         self.name = loaded.config.name
         self.results = loaded.results
         self.revision = loaded.revision
+        self.temperature = loaded.config.temperature
+        self.threshold = loaded.config.threshold
         self.device = device
         self.model = loaded.model.to(device)
 
@@ -95,30 +100,34 @@ class Reader:
         if not prepared:
             return []
         images = torch.from_numpy(np.stack([p.image for p in prepared])).to(self.device)
-        hidden, logits = self.model.trace(images)
+        traced = self.model.trace(images)
+        hidden, logits, outlier_logits = traced
         layers = [(h.pre_activations.cpu().numpy(), h.activations.cpu().numpy()) for h in hidden]
-        probabilities = logits.softmax(1).cpu().numpy()
+        probabilities = (logits / self.temperature).softmax(1).cpu().numpy()
+        scores = zip(logits.cpu().numpy(), outlier_logits.tolist(), strict=True)
+        doubts = traced.doubt.sigmoid().tolist()
         return [
             self._reading(
-                p, tuple(Layer(pre[i], act[i]) for pre, act in layers), scores, probabilities[i]
+                p, tuple(Layer(pre[i], act[i]) for pre, act in layers), s, probabilities[i], doubt
             )
-            for i, (p, scores) in enumerate(zip(prepared, logits.cpu().numpy(), strict=True))
+            for i, (p, s, doubt) in enumerate(zip(prepared, scores, doubts, strict=True))
         ]
 
     def _reading(
         self,
         prepared: Preprocessed,
         layers: tuple[Layer, ...],
-        logits: np.ndarray,
+        scores: tuple[np.ndarray, float],
         probabilities: np.ndarray,
+        doubt: float,
     ) -> Reading:
+        rest = (*scores, layers, prepared, self.name)
         if prepared.blank:
-            return Reading("blank", None, 0.0, None, 1.0, logits, layers, prepared, self.name)
+            return Reading("blank", None, 0.0, None, 1.0, *rest)
+        if doubt > self.threshold:
+            return Reading("not_a_digit", None, 0.0, probabilities, doubt, *rest)
         digit = int(probabilities.argmax())
-        confidence = float(probabilities[digit])
-        return Reading(
-            "digit", digit, confidence, probabilities, 0.0, logits, layers, prepared, self.name
-        )
+        return Reading("digit", digit, float(probabilities[digit]), probabilities, doubt, *rest)
 
 
 def pick_device(name: str) -> torch.device:

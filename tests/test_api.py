@@ -75,6 +75,9 @@ def test_explain_adds_up(client, seven, model):
     reading = Reader.load(model).read(seven)
     total = np.sum(answer["contributions"], axis=1) + answer["bias"]
     np.testing.assert_allclose(total, answer["logits"], atol=1e-4)
+    doubt = np.sum(answer["not_a_digit_contributions"]) + answer["not_a_digit_bias"]
+    assert doubt == pytest.approx(answer["not_a_digit_logit"], abs=1e-4)
+    assert answer["not_a_digit_logit"] == reading.not_a_digit_logit
     assert answer["logits"] == reading.logits.tolist()
     assert answer["input"] == reading.input.tolist()
     assert len(answer["layers"]) == len(reading.layers)
@@ -90,7 +93,7 @@ def test_models_lists_what_ships(client):
     models = {each["name"]: each for each in client.predict(api_name="/models")}
     assert list(models) == ["logistic", "mlp-32", "mlp-1024"]
     assert models["mlp-32"]["hidden_sizes"] == [32]
-    assert models["mlp-32"]["parameters"] == 784 * 32 + 32 + 32 * 10 + 10
+    assert models["mlp-32"]["parameters"] == 784 * 32 + 32 + 32 * 11 + 11
     assert models["mlp-32"]["test_accuracy"] == Reader.load("mlp-32").results["test_accuracy"]
     assert models["mlp-32"]["revision"] is None
 

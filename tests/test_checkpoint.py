@@ -22,7 +22,7 @@ from tests.conftest import run
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    save(tmp_path / "tiny", MLP((4, 3)), name="tiny")
+    save(tmp_path / "tiny", MLP((4, 3)), name="tiny", temperature=1.25, threshold=0.5)
     return tmp_path / "tiny"
 
 
@@ -31,6 +31,7 @@ def test_round_trip_is_exact(folder):
     model, loaded = MLP((4, 3)), load(folder)
     assert loaded.config.name == "tiny"
     assert loaded.config.hidden_sizes == (4, 3)
+    assert (loaded.config.temperature, loaded.config.threshold) == (1.25, 0.5)
     assert loaded.results == {}
     for key, tensor in model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[key], tensor)
@@ -79,7 +80,7 @@ DAMAGE = {
     ),
     "truncated": (
         lambda f: (f / WEIGHTS_FILE).write_bytes((f / WEIGHTS_FILE).read_bytes()[:-7]),
-        r"model\.safetensors is not a whole safetensors file: expected 6 tensors, found",
+        r"model\.safetensors is not a whole safetensors file: expected 8 tensors, found",
     ),
     "empty": (
         lambda f: (f / WEIGHTS_FILE).write_bytes(b""),
@@ -136,6 +137,22 @@ DAMAGE = {
     "a size that would fill the memory": (
         lambda f: change_config(f, hidden_sizes=[10**12]),
         r"hidden_sizes: .*1\.\.65536",
+    ),
+    "temperature is 0": (
+        lambda f: change_config(f, temperature=0),
+        r"config\.json: temperature: expected a number above 0 and up to 100, found 0",
+    ),
+    "threshold is NaN": (
+        lambda f: change_config(f, threshold=float("nan")),
+        r"config\.json: threshold: expected a number above 0 and up to 1, found nan",
+    ),
+    "threshold is text": (
+        lambda f: change_config(f, threshold="0.5"),
+        r"threshold: expected a number above 0 and up to 1, found '0\.5'",
+    ),
+    "no head": (
+        lambda f: change_weights(f, lambda s: s.pop("not_a_digit.weight")),
+        r"not_a_digit\.weight: missing, expected shape \(1, 3\)",
     ),
     "other sizes than the weights": (
         lambda f: change_config(f, hidden_sizes=[4]),

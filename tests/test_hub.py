@@ -78,7 +78,11 @@ def push_by_hand(hub, files):
         (f"{REPO}@v9", {}, f"{REPO}@v9 on the Hub: RevisionNotFoundError"),
         (REPO, {"pytorch_model.bin": b"x"}, "expected config.json and model.safetensors"),
         (REPO, {"config.json": b'{"name": "x", "hidden_sizes": []}'}, "Pickles"),
-        (REPO, {"config.json": b"{}", "model.safetensors": b"x"}, "missing ['hidden_sizes', 'na"),
+        (
+            REPO,
+            {"config.json": b"{}", "model.safetensors": b"x"},
+            "missing ['hidden_sizes', 'name', 'te",
+        ),
     ],
 )
 def test_what_cannot_be_loaded_is_said_in_one_line(hub, tmp_path, repo, files, message):

@@ -10,14 +10,14 @@ SIZES = [(), (32,), (64, 32), (1024,)]
 
 def numpy_forward(model, images):
     """The same network in float64 NumPy, written apart from the model."""
-    weights = [p.detach().numpy().astype(np.float64) for p in model.parameters()]
+    *weights, head, head_bias = (p.detach().numpy().astype(np.float64) for p in model.parameters())
     values = images.astype(np.float64)
     hidden = []
     for i in range(0, len(weights) - 2, 2):
         before = values @ weights[i].T + weights[i + 1]
         values = np.maximum(before, 0)
         hidden.append((before, values))
-    return hidden, values @ weights[-2].T + weights[-1]
+    return hidden, values @ weights[-2].T + weights[-1], (values @ head.T + head_bias)[:, 0]
 
 
 @pytest.mark.parametrize("hidden_sizes", SIZES)
@@ -25,8 +25,9 @@ def test_forward_is_numpys(hidden_sizes):
     torch.manual_seed(0)
     model = MLP(hidden_sizes)
     images = torch.rand(5, N_PIXELS)
-    hidden, logits = model.trace(images)
-    expected_hidden, expected_logits = numpy_forward(model, images.numpy())
+    hidden, logits, doubts = model.trace(images)
+    expected_hidden, expected_logits, expected_doubts = numpy_forward(model, images.numpy())
+    np.testing.assert_allclose(doubts.detach().numpy(), expected_doubts, atol=2e-6)
     assert logits.shape == (5, 10)
     np.testing.assert_allclose(logits.detach().numpy(), expected_logits, atol=2e-6)
     assert [h.activations.shape for h in hidden] == [(5, n) for n in hidden_sizes]
@@ -39,14 +40,19 @@ def test_forward_takes_tutorial_shaped_images_and_equals_trace():
     model = MLP()
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(model(images), model(images.view(3, N_PIXELS)))
-    assert torch.equal(model(images), model.trace(images)[1])
+    assert torch.equal(model(images), model.trace(images).logits)
 
 
 def test_gradients_are_finite_differences():
     torch.manual_seed(0)
     model = MLP((7, 5)).double()
     images, labels = torch.rand(4, N_PIXELS, dtype=torch.float64), torch.tensor([1, 2, 3, 4])
-    F.cross_entropy(model(images), labels).backward()
+
+    def loss():
+        traced = model.trace(images)
+        return F.cross_entropy(traced.logits, labels) + traced.not_a_digit.square().sum()
+
+    loss().backward()
     step = 1e-6
     for parameter in model.parameters():
         index = tuple(int(n) // 2 for n in parameter.shape)
@@ -54,7 +60,7 @@ def test_gradients_are_finite_differences():
         for sign in (1, -1):
             with torch.no_grad():
                 parameter[index] += sign * step
-                losses.append(F.cross_entropy(model(images), labels).item())
+                losses.append(loss().item())
                 parameter[index] -= sign * step
         difference = (losses[0] - losses[1]) / (2 * step)
         assert parameter.grad is not None

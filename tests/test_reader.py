@@ -12,6 +12,16 @@ from model.reader import pick_device
 from tests.test_mlp import numpy_forward
 
 NAMES = ["logistic", "mlp-32", "mlp-1024"]
+NOT_DIGITS = {
+    "dot": [[[5, 5]]],
+    "dash": [[[0, 0], [50, 2], [100, 0]]],
+    "cross": [[[0, 0], [100, 100]], [[100, 0], [0, 100]]],
+    "A": [[[0, 100], [40, 0], [80, 100]], [[15, 60], [65, 60]]],
+    "H": [[[0, 0], [0, 100]], [[70, 0], [70, 100]], [[0, 50], [70, 50]]],
+    "W": [[[0, 0], [25, 100], [50, 30], [75, 100], [100, 0]]],
+    "arrow": [[[0, 50], [100, 50]], [[70, 20], [100, 50], [70, 80]]],
+    "scribble": [[[0, 0], [90, 30], [10, 60], [80, 90], [50, 0], [20, 80], [95, 60], [0, 40]]],
+}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -36,17 +46,37 @@ def test_it_reads_mnist_as_well_as_its_card_says(reader, mnist):
 
 def test_every_number_is_numpys(reader, mnist):
     reading = reader.read(mnist[0][0])
-    hidden, logits = numpy_forward(reader.model.cpu(), reading.input.reshape(1, -1))
+    hidden, logits, doubts = numpy_forward(reader.model.cpu(), reading.input.reshape(1, -1))
     np.testing.assert_allclose(reading.logits, logits[0], atol=1e-4)
     for layer, (before, after) in zip(reading.layers, hidden, strict=True):
         np.testing.assert_allclose(layer.pre_activations, before[0], atol=1e-4)
         np.testing.assert_allclose(layer.activations, after[0], atol=1e-4)
+    logits = logits / reader.temperature
     probabilities = np.exp(logits[0] - logits[0].max())
     probabilities /= probabilities.sum()
     np.testing.assert_allclose(reading.probabilities, probabilities, atol=1e-5)
     assert reading.digit == probabilities.argmax()
     assert reading.confidence == reading.probabilities.max()
-    assert reading.not_a_digit == 0
+    assert reading.not_a_digit_logit == pytest.approx(doubts[0], abs=1e-4)
+    assert reading.not_a_digit == pytest.approx(1 / (1 + np.exp(-doubts[0])), abs=1e-5)
+
+
+def test_the_threshold_decides_what_is_refused(reader, mnist):
+    reading = reader.read(mnist[0][0])
+    assert reading.verdict == "digit"
+    reader.threshold, before = reading.not_a_digit * 0.99, reader.threshold
+    refused = reader.read(mnist[0][0])
+    reader.threshold = before
+    assert (refused.verdict, refused.digit, refused.confidence) == ("not_a_digit", None, 0)
+    assert np.array_equal(refused.probabilities, reading.probabilities)
+
+
+@pytest.mark.parametrize("strokes", NOT_DIGITS.values(), ids=NOT_DIGITS)
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_it_refuses_what_is_no_digit(name, strokes):
+    reading = Reader.load(name).read_strokes(strokes)
+    assert reading.verdict == "not_a_digit"
+    assert reading.not_a_digit > 0.5
 
 
 def test_contributions_and_bias_are_the_logits(reader, mnist):
@@ -57,6 +87,8 @@ def test_contributions_and_bias_are_the_logits(reader, mnist):
         assert terms.contributions.shape == (10, n_terms)
         total = terms.contributions.sum(axis=1) + terms.bias
         np.testing.assert_allclose(total, reading.logits, atol=1e-4)
+        total = terms.not_a_digit.sum() + terms.not_a_digit_bias
+        assert total == pytest.approx(reading.not_a_digit_logit, abs=1e-4)
 
 
 def test_strokes_pictures_and_files_agree(reader, digits, tmp_path):

@@ -40,6 +40,9 @@ class Explanation(Prediction):
     logits: list[float]
     contributions: list[list[float]]
     bias: list[float]
+    not_a_digit_logit: float
+    not_a_digit_contributions: list[float]
+    not_a_digit_bias: float
 
 
 class ModelInfo(TypedDict):
@@ -147,6 +150,9 @@ def _explanation(reader: Reader, reading: Reading) -> Explanation:
         "logits": reading.logits.tolist(),
         "contributions": terms.contributions.tolist(),
         "bias": terms.bias.tolist(),
+        "not_a_digit_logit": reading.not_a_digit_logit,
+        "not_a_digit_contributions": terms.not_a_digit.tolist(),
+        "not_a_digit_bias": terms.not_a_digit_bias,
     }
 
 

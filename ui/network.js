@@ -21,11 +21,12 @@ function percent(share) {
   return share > 0.9995 && share < 1 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`;
 }
 
-function showAnswer({ verdict, digit, confidence }) {
+function showAnswer({ verdict, digit, confidence, not_a_digit }) {
   const words = { digit: `${digit}`, not_a_digit: "not a digit", blank: "nothing drawn" };
   answer.className = verdict;
   answer.querySelector("b").textContent = words[verdict];
-  answer.querySelector(".confidence").textContent = verdict === "digit" ? percent(confidence) : "";
+  const shares = { digit: percent(confidence), not_a_digit: percent(not_a_digit), blank: "" };
+  answer.querySelector(".confidence").textContent = shares[verdict];
 }
 
 function showProbabilities({ digit, probabilities }) {

@@ -38,6 +38,7 @@ def _message(reading: Reading) -> dict[str, Any]:
         "verdict": reading.verdict,
         "digit": reading.digit,
         "confidence": reading.confidence,
+        "not_a_digit": reading.not_a_digit,
         "probabilities": None
         if reading.probabilities is None
         else [float(p) for p in reading.probabilities],
