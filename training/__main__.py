@@ -17,10 +17,23 @@ import torch
 from model import checkpoint
 from model.mlp import MLP
 from model.reader import pick_device
+from training.calibrate import calibrate
 from training.card import write_card
-from training.data import DataError, load_test, load_train_val
+from training.data import TRAIN_SIZE, DataError, load_test, load_train_val
+from training.evaluate import measure
+from training.outliers import load_outliers
+from training.pens import load_pens
 from training.publish import CARD_FILE, PublishError, check_login, push
-from training.train import PRESETS, Recipe, Training, as_json, evaluate, train
+from training.train import (
+    POOL,
+    PRESETS,
+    VAL_POOL,
+    Recipe,
+    Synthetic,
+    Training,
+    as_json,
+    train,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +68,12 @@ def _run(
 ) -> None:
     device = pick_device(options.device)
     train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
-    trained = train(recipe, train_split, val_split, progress=not options.quiet)
+    synthetic = _draw(recipe, cache=Path(options.data_dir) / "drawn", device=device)
+    teacher = checkpoint.load(recipe.teacher).model.to(device) if recipe.teacher else None
+    trained = train(
+        recipe, train_split, val_split,
+        synthetic=synthetic, teacher=teacher, progress=not options.quiet,
+    )  # fmt: skip
     if not trained.best_epoch:
         raise ValueError(
             "the loss is not finite: try a lower --lr"
@@ -64,8 +82,14 @@ def _run(
         )
     if trained.interrupted:
         _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
-    _, test_accuracy = evaluate(trained.model, load_test(options.data_dir, device=device))
-    results = _results(recipe, trained, name=name, test_accuracy=test_accuracy)
+    results = _results(recipe, trained, name=name)
+    results |= calibrate(trained.model, val_split, synthetic, refuse=recipe.outliers > 0)
+    results |= measure(
+        trained.model,
+        load_test(options.data_dir, device=device),
+        temperature=results["temperature"],
+        threshold=results["threshold"],
+    )
     results["command"] = command
     save(out, trained.model, results, where=options.push or str(out))
     _say(f"saved to {out}")
@@ -78,21 +102,37 @@ def save(out: Path, model: MLP, results: dict[str, Any], *, where: str) -> None:
     """Write a checkpoint with its figures, history and card."""
     for stale in (checkpoint.RESULTS_FILE, CARD_FILE):
         (out / stale).unlink(missing_ok=True)  # killed from here on: no figures, not another's
-    checkpoint.save(out, model, name=results["name"])
+    checkpoint.save(
+        out, model, **{key: results[key] for key in ("name", "temperature", "threshold")}
+    )
     checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
     card = write_card(results, where=where)
     checkpoint.write_whole(out / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
 
 
-def _results(
-    recipe: Recipe, trained: Training, *, name: str, test_accuracy: float
-) -> dict[str, Any]:
-    n_images = len(trained.history) * 50_000
+def _draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
+    """Draw what the recipe asks for: no more than its epochs can use."""
+    if not recipe.pens and not recipe.outliers:
+        return None
+    n_pens, n_outliers = (
+        min(POOL, math.ceil(share * TRAIN_SIZE * recipe.epochs))
+        for share in (recipe.pens, recipe.outliers)
+    )
+    _say("drawing synthetic digits and outliers, unless they are in the cache")
+    return Synthetic(
+        load_pens(n_pens, seed=0, cache=cache).to(device),
+        load_outliers(n_outliers, seed=0, cache=cache).to(device),
+        load_pens(VAL_POOL, seed=1, cache=cache).to(device),
+        load_outliers(VAL_POOL, seed=1, cache=cache).to(device),
+    )
+
+
+def _results(recipe: Recipe, trained: Training, *, name: str) -> dict[str, Any]:
+    n_images = len(trained.history) * round(TRAIN_SIZE * (1 + recipe.pens + recipe.outliers))
     return {
         "name": name,
         "parameters": sum(p.numel() for p in trained.model.parameters()),
         "val_accuracy": trained.best_val_accuracy,
-        "test_accuracy": test_accuracy,
         "best_epoch": trained.best_epoch,
         "interrupted": trained.interrupted,
         "seconds": round(trained.seconds, 1),
@@ -136,7 +176,7 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     recipe = PRESETS[options.preset]
     changed = {
         key: value
-        for key in ("hidden_sizes", "epochs", "batch_size", "lr", "seed")
+        for key in ("hidden_sizes", "epochs", "batch_size", "lr", "seed", "pens", "outliers")
         if (value := getattr(options, key)) is not None
     }
     if "hidden_sizes" in changed:
@@ -149,6 +189,9 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     for key in ("epochs", "batch_size", "lr"):
         if not 0 < changed.get(key, 1) < math.inf:  # NaN is not, either
             raise ValueError(f"--{key.replace('_', '-')} must be above 0")
+    for key in ("pens", "outliers"):
+        if not 0 <= changed.get(key, 0) <= 1:
+            raise ValueError(f"--{key} must be in 0..1")
     recipe = dataclasses.replace(recipe, **changed)
     sizes = "-".join(map(str, recipe.hidden_sizes))
     return recipe, f"mlp-{sizes}" if sizes else "logistic"
@@ -162,6 +205,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, help="passes over the 50,000 training images")
     add("--batch-size", type=int)
     add("--lr", type=float, help="the learning rate's peak")
+    add("--pens", type=float, metavar="SHARE", help="synthetic digits, to one of MNIST's")
+    add("--outliers", type=float, metavar="SHARE", help="pictures of no digit, to one of MNIST's")
     add("--seed", type=int, help="of the split, the weights, the order and the distortion")
     add("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")

@@ -28,6 +28,10 @@ class Split(NamedTuple):
     images: Tensor  # (N, 784) uint8, ink 255 on paper 0
     labels: Tensor  # (N,) int64, 0..9
 
+    def to(self, device: torch.device | str) -> "Split":
+        """Return the same on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
 
 def import_torchvision():
     """Import torchvision, even where its compiled operators do not fit the installed torch.

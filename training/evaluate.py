@@ -5,9 +5,21 @@ import sys
 from collections.abc import Sequence
 
 from model import checkpoint
+from model.mlp import MLP
 from model.reader import pick_device
-from training.data import DataError, load_test
-from training.train import evaluate
+from training.calibrate import calibration_error, trace
+from training.data import DataError, Split, load_test
+
+
+def measure(model: MLP, test: Split, *, temperature: float, threshold: float) -> dict[str, float]:
+    """Return a network's figures on labelled digits, each a share in 0..1."""
+    logits, doubts = trace(model, test)
+    probabilities = (logits / temperature).softmax(1)
+    return {
+        "test_accuracy": (logits.argmax(1) == test.labels).float().mean().item(),
+        "test_calibration_error": calibration_error(probabilities, test.labels),
+        "test_refused": (doubts.sigmoid() > threshold).float().mean().item(),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,15 +31,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         device = pick_device(options.device)
-        models = {name: checkpoint.load(name).model.to(device) for name in options.models}
+        loaded = {name: checkpoint.load(name) for name in options.models}
         test = load_test(options.data_dir, device=device)
     except (checkpoint.CheckpointError, DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name, model in models.items():
-        loss, accuracy = evaluate(model, test)
-        n_wrong = round(len(test.labels) * (1 - accuracy))
-        print(f"{name:12} accuracy {accuracy:.2%}, {n_wrong} of 10,000 wrong, loss {loss:.4f}")
+    for name, found in loaded.items():
+        config = found.config
+        figures = measure(
+            found.model.to(device), test,
+            temperature=config.temperature, threshold=config.threshold,
+        )  # fmt: skip
+        print(
+            f"{name:12} accuracy {figures['test_accuracy']:.2%}, "
+            f"calibration error {figures['test_calibration_error']:.2%}, "
+            f"refused {figures['test_refused']:.2%}"
+        )
     return 0
 
 

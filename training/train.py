@@ -1,14 +1,17 @@
 """Train one network: the recipe, and the loop that follows it."""
 
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model.mlp import MLP
@@ -33,23 +36,42 @@ class Recipe:
     weight_decay: float = 0.0
     warmup: float = 0.0  # share of the steps over which the rate rises from 0
     decay: bool = False  # let the rate fall to 0 along a cosine
-    distort: float = 0.0  # share of each batch that is distorted
+    distort: float = 0.0  # share of MNIST's images that are distorted
+    pens: float = 0.0  # synthetic digits in an epoch, as a share of MNIST's
+    outliers: float = 0.0  # synthetic pictures of no digit in an epoch, as a share of MNIST's
+    average: float = 0.0  # decay, a step, of the weights' moving average that is kept
+    teacher: str = ""  # a checkpoint whose probabilities are learned, not the labels
     seed: int = 42
 
 
 PRESETS = {
     "logistic": Recipe(
-        hidden_sizes=(), epochs=20, optimizer="adamw", lr=2e-3, weight_decay=0.01, decay=True
+        hidden_sizes=(), epochs=20, optimizer="adamw", lr=2e-3, weight_decay=0.01, decay=True,
+        pens=0.25, outliers=0.25,
     ),
     "mlp-32": Recipe(
-        hidden_sizes=(32,), epochs=30, batch_size=256, optimizer="adamw", lr=1.5e-2,
-        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25,
+        hidden_sizes=(32,), epochs=100, batch_size=256, optimizer="adamw", lr=1.5e-2,
+        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25, pens=0.25, outliers=0.5,
+        average=0.999, teacher="mlp-1024",
     ),
     "mlp-1024": Recipe(
-        hidden_sizes=(1024,), epochs=60, batch_size=256, optimizer="adamw", lr=2e-3,
-        weight_decay=0.05, warmup=0.05, decay=True, distort=1.0,
+        hidden_sizes=(1024,), epochs=180, batch_size=256, optimizer="adamw", lr=2e-3,
+        weight_decay=0.05, warmup=0.05, decay=True, distort=1.0, pens=0.4, outliers=0.7,
+        average=0.999,
     ),
 }  # fmt: skip
+POOL = 60_000  # synthetic digits drawn once, and as many outliers; each epoch takes others of them
+VAL_POOL = 5_000
+TEACHER_TEMPERATURE = 1.5
+
+
+class Synthetic(NamedTuple):
+    """What was drawn by training/pens.py and training/outliers.py."""
+
+    pens: Split
+    outliers: Split
+    val_pens: Split
+    val_outliers: Split
 
 
 @dataclass
@@ -69,11 +91,14 @@ def train(
     train_split: Split,
     val_split: Split,
     *,
+    synthetic: Synthetic | None = None,
+    teacher: MLP | None = None,
     progress: bool = True,
 ) -> Training:
     """Train an MLP as the recipe says, on the device that the splits are on.
 
     The splits stay on the device as uint8, and nothing is copied from or to it within an epoch.
+    `synthetic` is needed where the recipe asks for pens or outliers, `teacher` where it names one.
     Ctrl-C ends the training early: the result is then the best epoch so far, `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine.
     """
@@ -84,10 +109,13 @@ def train(
     torch.set_float32_matmul_precision("high")  # TF32 where CUDA has it; a CPU stays exact
     model = MLP(recipe.hidden_sizes).to(device)
     optimizer = _optimizer(model, recipe)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    kept = averaged.module if recipe.average else model
     n = len(train_split.images)
-    n_steps = recipe.epochs * math.ceil(n / recipe.batch_size)
+    n_batches = math.ceil(n / recipe.batch_size)
+    n_steps = recipe.epochs * n_batches
     result = Training(model)
-    best = _snapshot(model)
+    best, best_score = _snapshot(model), 0.0
     started = time.perf_counter()
     bar = tqdm(total=recipe.epochs * n, unit=" images", unit_scale=True, disable=not progress)
     step = 0
@@ -97,21 +125,32 @@ def train(
             loss_sum = torch.zeros((), device=device)
             # Shuffled once an epoch, so that each batch is a view and costs no gathering.
             shuffled = Split(train_split.images[order], train_split.labels[order])
-            for batch, labels in _batches(shuffled, recipe.batch_size):
+            drawn = _drawn(synthetic, recipe, n_batches, generator) if synthetic else []
+            batches = _batches(shuffled, recipe.batch_size)
+            for (batch, labels), also in itertools.zip_longest(batches, drawn):
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _rate(recipe, step / n_steps)
                 images = to_float(batch)
                 n_distorted = round(recipe.distort * len(images))
                 if n_distorted:
                     images[:n_distorted] = distort(images[:n_distorted], generator=generator)
-                loss = F.cross_entropy(model(images), labels)
+                if also:
+                    drawn_images = to_float(also.images)
+                    if recipe.distort:  # what is no digit has no end; each pen is its own already
+                        n_pens = round(recipe.pens * recipe.batch_size) // 2
+                        drawn_images[n_pens:] = distort(drawn_images[n_pens:], generator=generator)
+                    images = torch.cat([images, drawn_images])
+                    labels = torch.cat([labels, also.labels])
+                loss = _loss(model, images, labels, teacher=teacher, outliers=recipe.outliers > 0)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
+                if recipe.average:
+                    averaged.update_parameters(model)
                 loss_sum += loss.detach() * len(batch)
                 step += 1
                 bar.update(len(batch))
-            val_loss, val_accuracy = evaluate(model, val_split, batch_size=recipe.val_batch_size)
+            val_loss, val_accuracy = evaluate(kept, val_split, batch_size=recipe.val_batch_size)
             figures = {
                 "epoch": epoch,
                 "loss": loss_sum.item() / n,
@@ -119,22 +158,69 @@ def train(
                 "val_accuracy": val_accuracy,
                 "seconds": round(time.perf_counter() - started, 2),
             }
+            score = val_accuracy
+            if synthetic and recipe.pens:
+                figures["pens_accuracy"] = evaluate(kept, synthetic.val_pens)[1]
+                score += figures["pens_accuracy"]
             result.history.append(figures)
             bar.set_postfix(loss=f"{figures['loss']:.4f}", val=f"{val_accuracy:.2%}")
-            if math.isfinite(val_loss) and val_accuracy > result.best_val_accuracy:
+            if math.isfinite(val_loss) and score > best_score:
+                best_score, best = score, _snapshot(kept)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
-                best = _snapshot(model)
     except KeyboardInterrupt:
         result.interrupted = True
     bar.close()
     torch.set_float32_matmul_precision(precision)
     model.load_state_dict(best)
+    if not recipe.outliers:
+        silence(model)
     result.seconds = time.perf_counter() - started
     return result
 
 
+def silence(model: MLP) -> None:
+    """Let the head that was not trained say of everything that it is a digit."""
+    nn.init.zeros_(model.not_a_digit.weight)
+    nn.init.constant_(model.not_a_digit.bias, -20.0)
+
+
+def _drawn(
+    synthetic: Synthetic, recipe: Recipe, n_batches: int, generator: torch.Generator
+) -> list[Split]:
+    """Return for each batch of an epoch the pens and outliers that join it."""
+    parts = []
+    for pool, share in ((synthetic.pens, recipe.pens), (synthetic.outliers, recipe.outliers)):
+        n = round(share * recipe.batch_size)
+        order = torch.randperm(len(pool.images), device=pool.images.device, generator=generator)
+        rows = order.repeat(-(-n * n_batches // len(order)))[: n * n_batches]
+        parts.append((pool.images[rows].split(n), pool.labels[rows].split(n)) if n else None)
+    batches = zip(*(zip(*part, strict=True) for part in parts if part), strict=True)
+    return [Split(*map(torch.cat, zip(*batch, strict=True))) for batch in batches]
+
+
+def _loss(
+    model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None, outliers: bool
+) -> Tensor:
+    """Return the mean cross-entropy in nats, over ten classes or, with outliers, eleven."""
+    logits = _logits(model, images, outliers=outliers)
+    if teacher is None:
+        return F.cross_entropy(logits, labels)
+    # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+    with torch.no_grad():
+        known = _logits(teacher, images, outliers=outliers)
+    targets = (known / TEACHER_TEMPERATURE).softmax(1)
+    return F.cross_entropy(logits / TEACHER_TEMPERATURE, targets) * TEACHER_TEMPERATURE**2
+
+
+def _logits(model: MLP, images: Tensor, *, outliers: bool) -> Tensor:
+    traced = model.trace(images)
+    if not outliers:
+        return traced.logits
+    return torch.cat([traced.logits, traced.not_a_digit[:, None]], 1)
+
+
 @torch.inference_mode()
-def evaluate(model: MLP, split: Split, *, batch_size: int = 256) -> tuple[float, float]:
+def evaluate(model: nn.Module, split: Split, *, batch_size: int = 256) -> tuple[float, float]:
     """Return the mean cross-entropy in nats and the accuracy in 0..1."""
     loss = torch.zeros((), device=split.images.device)
     correct = torch.zeros((), device=split.images.device, dtype=torch.int64)
@@ -174,5 +260,5 @@ def _rate(recipe: Recipe, done: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - recipe.warmup) / (1 - recipe.warmup))
 
 
-def _snapshot(model: MLP) -> dict[str, Tensor]:
+def _snapshot(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from model.mlp import MLP
+from training.calibrate import calibration_error, fit_temperature, set_threshold, trace
+from training.data import Split
+from training.evaluate import measure
+
+
+def test_the_temperature_is_found_again():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(40_000, 10, generator=generator) * 3
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    for temperature in (0.5, 1.0, 2.5):
+        assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.03)
+
+
+def test_calibration_error_is_the_mean_gap():
+    probabilities = torch.tensor([[0.9, 0.1]] * 10 + [[0.4, 0.6]] * 10)
+    labels = torch.tensor([0] * 9 + [1] + [1] * 3 + [0] * 7)  # 90 % right, and 30 instead of 60
+    assert calibration_error(probabilities, labels) == pytest.approx(0.15, abs=1e-6)
+    certain = torch.tensor([[1.0, 0.0]] * 4)
+    assert calibration_error(certain, torch.tensor([0, 0, 0, 0])) == 0
+    assert calibration_error(certain, torch.tensor([1, 1, 1, 1])) == 1
+
+
+def test_the_threshold_refuses_few_digits():
+    torch.manual_seed(0)
+    model = MLP((8,))
+    digits, pens = torch.randn(10_000), torch.randn(5_000) * 0.1
+    before = model.not_a_digit.bias.item()
+    set_threshold(model, digits, pens)
+    moved = digits + model.not_a_digit.bias.item() - before
+    assert (moved > 0).float().mean().item() == pytest.approx(0.004, abs=2e-4)
+
+
+def test_measure_is_the_definition():
+    torch.manual_seed(0)
+    model = MLP((8,))
+    split = Split(torch.randint(0, 256, (50, 784), dtype=torch.uint8), torch.arange(50) % 10)
+    logits, doubts = trace(model, split, batch_size=7)
+    figures = measure(model, split, temperature=2.0, threshold=0.5)
+    right = (logits.argmax(1) == split.labels).float().mean().item()
+    assert figures["test_accuracy"] == pytest.approx(right)
+    assert figures["test_refused"] == pytest.approx((doubts > 0).float().mean().item())
+    expected = calibration_error((logits / 2).softmax(1), split.labels)
+    assert figures["test_calibration_error"] == pytest.approx(expected)
