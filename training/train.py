@@ -50,8 +50,8 @@ PRESETS = {
         pens=0.25, outliers=0.25,
     ),
     "mlp-32": Recipe(
-        hidden_sizes=(32,), epochs=100, batch_size=256, optimizer="adamw", lr=1.5e-2,
-        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25, pens=0.25, outliers=0.5,
+        hidden_sizes=(32,), epochs=140, batch_size=256, optimizer="adamw", lr=1.5e-2,
+        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25, pens=0.3, outliers=0.4,
         average=0.999, teacher="mlp-1024",
     ),
     "mlp-1024": Recipe(
