@@ -9,7 +9,7 @@ are random walks with inertia, where training bends splines through random point
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ from training.data import load_test
 
 N = 1_000  # of each kind
 PENS = (8, 22)  # px, of a canvas of 280
-FONTS = ("futural", "futuram", "rowmans", "cursive", "scripts", "timesr", "timesi")
-LETTERS = "AEFHKMNPRTUVWX" + "defhkmnprtuvwx"  # none is like a digit, whatever the hand
+PRINT, SCRIPT = ("futural", "futuram", "rowmans", "timesr", "timesi"), ("cursive", "scripts")
+LETTERS = "AEFHKMNPRTUVWX" + "defhkmnprtuvwx"  # unlike digits in print; in script some are like
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)
 
 
@@ -55,10 +55,10 @@ def dashes(rng: np.random.Generator) -> list[np.ndarray]:
     return [t * [np.cos(angle), np.sin(angle)] + np.cumsum(rng.normal(0, 0.004, (20, 2)), axis=0)]
 
 
-def glyphs(characters: str) -> list[list[np.ndarray]]:
-    """Return each character's strokes in each of FONTS, y down."""
+def glyphs(characters: str, fonts: Sequence[str]) -> list[list[np.ndarray]]:
+    """Return each character's strokes in each font, y down."""
     found = []
-    for name in FONTS:
+    for name in fonts:
         font = HersheyFonts()
         font.load_default_font(name)
         for character in characters:
@@ -78,7 +78,7 @@ def tilted(strokes: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarr
 def numbers(rng: np.random.Generator) -> list[np.ndarray]:
     """Two digits side by side."""
     font = HersheyFonts()
-    font.load_default_font(rng.choice(FONTS[:3]))
+    font.load_default_font(rng.choice(PRINT[:3]))
     text = str(rng.integers(10, 100))
     return tilted([np.array(list(s)) for s in font.strokes_for_text(text)], rng)
 
@@ -95,9 +95,13 @@ def pictures(rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
     def drawn(make: Callable[[np.random.Generator], list[np.ndarray]]) -> list[np.ndarray]:
         return [canvas_picture(make(rng), rng.uniform(*PENS)) for _ in range(N)]
 
-    letters = glyphs(LETTERS)
+    def letters(fonts: Sequence[str]) -> list[np.ndarray]:
+        shapes = glyphs(LETTERS, fonts)
+        return drawn(lambda rng: tilted(shapes[rng.integers(len(shapes))], rng))
+
     return {
-        "letters": drawn(lambda rng: tilted(letters[rng.integers(len(letters))], rng)),
+        "letters": letters(PRINT),
+        "script": letters(SCRIPT),
         "scribbles": drawn(scribbles),
         "dots": drawn(dots),
         "dashes": drawn(dashes),

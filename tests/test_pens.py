@@ -95,7 +95,7 @@ def test_the_cache_is_what_was_drawn_and_knows_the_code(tmp_path, monkeypatch):
     drawn = load_pens(60, seed=3, cache=tmp_path / "c")
     [kept] = (tmp_path / "c").iterdir()
 
-    def never(*_):
+    def never(*_, **__):
         raise AssertionError("drawn again")
 
     monkeypatch.setattr(pens, "ProcessPoolExecutor", never)

@@ -51,6 +51,9 @@ def test_every_number_is_numpys(reader, mnist):
     for layer, (before, after) in zip(reading.layers, hidden, strict=True):
         np.testing.assert_allclose(layer.pre_activations, before[0], atol=1e-4)
         np.testing.assert_allclose(layer.activations, after[0], atol=1e-4)
+    eleven = np.append(logits[0], doubts[0])
+    doubt = 1 / np.exp(eleven - doubts[0]).sum()
+    assert reading.not_a_digit == pytest.approx(doubt, rel=1e-3)
     logits = logits / reader.temperature
     probabilities = np.exp(logits[0] - logits[0].max())
     probabilities /= probabilities.sum()
@@ -58,7 +61,6 @@ def test_every_number_is_numpys(reader, mnist):
     assert reading.digit == probabilities.argmax()
     assert reading.confidence == reading.probabilities.max()
     assert reading.not_a_digit_logit == pytest.approx(doubts[0], abs=1e-4)
-    assert reading.not_a_digit == pytest.approx(1 / (1 + np.exp(-doubts[0])), abs=1e-5)
 
 
 def test_the_threshold_decides_what_is_refused(reader, mnist):
@@ -128,7 +130,7 @@ def test_a_reading_is_frozen(reader):
 def test_the_wide_network_beats_the_narrow_and_the_narrow_the_baseline():
     accuracy = [Reader.load(name).results["test_accuracy"] for name in NAMES]
     assert accuracy == sorted(accuracy)
-    assert accuracy[0] > 0.92
+    assert accuracy[0] > 0.9
     assert accuracy[1] > 0.97
     assert 0.99 <= accuracy[2] < 0.998  # above that, the test set leaked
 

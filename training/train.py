@@ -51,7 +51,7 @@ PRESETS = {
     ),
     "mlp-32": Recipe(
         hidden_sizes=(32,), epochs=140, batch_size=256, optimizer="adamw", lr=1.5e-2,
-        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25, pens=0.3, outliers=0.4,
+        weight_decay=0.1, warmup=0.05, decay=True, distort=0.25, pens=0.8, outliers=0.2,
         average=0.999, teacher="mlp-1024",
     ),
     "mlp-1024": Recipe(
