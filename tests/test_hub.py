@@ -13,7 +13,7 @@ from tests import loopback_hub
 from tests.conftest import run, serve
 
 REPO = f"{loopback_hub.ACCOUNT}/digits"
-TRAIN = ["-m", "training", "--epochs", "1", "--quiet"]
+TRAIN = ["-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--quiet"]
 
 
 def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
