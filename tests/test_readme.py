@@ -56,6 +56,6 @@ def test_the_tree_names_what_there_is():
 def test_the_figures_are_the_checkpoints():
     for name in ("logistic", "mlp-32", "mlp-1024"):
         results = json.loads((ROOT / "model" / "weights" / name / "results.json").read_text())
-        [row] = re.findall(rf"^\| `{name}` .*$", README, re.MULTILINE)
+        [row] = re.findall(rf"^\| `{name}` \| 784 .*$", README, re.MULTILINE)
         assert f"| {100 * results['test_accuracy']:.2f} % |" in row
         assert f"| {results['seconds']:.0f} s |" in row

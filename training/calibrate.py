@@ -17,7 +17,7 @@ MAX_REFUSED = 0.004  # of MNIST's validation digits
 MAX_REFUSED_PENS = 0.015  # of synthetic digits
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def trace(model: MLP, split: Split, *, batch_size: int = 1_000) -> tuple[Tensor, Tensor]:
     """Return the logits, (N, 10), and the log-odds that it is no digit, (N,)."""
     traces = [model.trace(images / 255) for images in split.images.split(batch_size)]

@@ -109,11 +109,12 @@ def train(
     torch.set_float32_matmul_precision("high")  # TF32 where CUDA has it; a CPU stays exact
     model = MLP(recipe.hidden_sizes).to(device)
     optimizer = _optimizer(model, recipe)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    kept = averaged.module if recipe.average else model
     n = len(train_split.images)
     n_batches = math.ceil(n / recipe.batch_size)
     n_steps = recipe.epochs * n_batches
+    decay = min(recipe.average, max(0.0, 1 - 10 / n_steps))  # over a tenth of the way at most
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    kept = averaged.module if recipe.average else model
     result = Training(model)
     best, best_score = _snapshot(model), 0.0
     started = time.perf_counter()
