@@ -206,7 +206,13 @@ def test_interrupted_it_keeps_the_best_killed_it_leaves_nothing_half(
     command = [sys.executable, "-m", "training", "--epochs", "500", "--data-dir", mnist_dir]
     command += ["--pens", "0", "--outliers", "0"]
     process = subprocess.Popen(
-        [*command, "--out", str(out)], cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True
+        [*command, "--out", str(out)],
+        cwd=ROOT,
+        env=os.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background job, as CI may be, ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     seen = ""
