@@ -1,6 +1,8 @@
 """Strokes to ink: the one renderer, for the page, the API, training and the tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +12,8 @@ PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST
 LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
 MARGIN = 2  # px of paper around the ink
 MAX_POINTS = 10_000
+WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
+_WIDTH_STEPS = 8  # to 1: ink of each step is drawn at once
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
 _CHUNK = 1_000_000  # pixels at a time: bounds the memory that a drawing of many points takes
 _POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
@@ -19,33 +23,61 @@ class DrawingError(ValueError):
     """These are not strokes that can be drawn."""
 
 
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Where a drawing lies on the sheet that `draw` draws it on."""
+
+    low: np.ndarray  # (2,): the least x and y, in the strokes' unit
+    scale: float  # px to a unit; 0 for a dot, which has no size of its own
+    margin: float  # px, from the sheet's edge to the outermost pen's centre
+    pen_width: float  # px, where a point's width is 1
+    height: int  # px
+    width: int  # px
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """Return points, (P, 2) in the strokes' unit, in pixels of the sheet."""
+        return (points - self.low) * self.scale + self.margin
+
+
 def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
     """Draw strokes at a standard size, whatever their unit: (H, W) float32, ink 1 on paper 0.
 
     `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, y down.
-    `pen_width` is relative to the drawing's long side, from the pen's centre to its centre. The
-    ink is fitted to 80 px on its long side; a stroke of one point is a dot; no stroke at all is
-    an empty sheet.
+    A point may have a third number, the pen's width there: 1 is the usual one, and pressure or a
+    thicker pen make more. `pen_width` is relative to the drawing's long side, from the pen's
+    centre to its centre. The ink is fitted to 80 px on its long side; a stroke of one point is a
+    dot; no stroke at all is an empty sheet.
 
     Raises:
         DrawingError: not of that form, not finite, or more than 10,000 points.
     """
-    points = [_without_repeats(stroke) for stroke in parse(strokes)]
+    points = parse(strokes)
+    sheet = lay_out(points, pen_width=pen_width)
+    ink = np.zeros((sheet.height, sheet.width), np.float32)
+    for width, runs in _by_width([_without_repeats(p) for p in points]):
+        placed = [sheet.place(run[:, :2]) for run in runs]
+        pen = sheet.pen_width * width
+        drawn = rasterize(placed, pen_width=pen, height=sheet.height, width=sheet.width)
+        ink = np.maximum(ink, drawn)
+    return ink
+
+
+def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:
+    """Find where parsed strokes, each (P, 3), lie on the sheet that `draw` draws them on."""
     if not points:
-        return np.zeros((LONG_SIDE + 2 * MARGIN,) * 2, np.float32)
+        side = LONG_SIDE + 2 * MARGIN
+        return Sheet(np.zeros(2), 0.0, side / 2, 0.0, side, side)
     every = np.concatenate(points)
-    low = every.min(axis=0)
-    extent = every.max(axis=0) - low  # (2,)
-    long_side = extent.max()
-    if long_side < _POINT:
-        points, extent, long_side = [low[None]], np.zeros(2), 0.0
-    pen = LONG_SIDE * (pen_width / (1 + pen_width) if long_side else 1.0)
-    scale = (LONG_SIDE - pen) / long_side if long_side else 1.0
-    offset = MARGIN + pen / 2
-    width, height = np.ceil(extent * scale + 2 * offset).astype(int)
-    return rasterize(
-        [(p - low) * scale + offset for p in points], pen_width=pen, height=height, width=width
-    )
+    low = every[:, :2].min(axis=0)
+    extent = every[:, :2].max(axis=0) - low  # (2,)
+    long_side = float(extent.max()) if extent.max() >= _POINT else 0.0
+    widest = float(every[:, 2].max())
+    relative = pen_width * widest
+    pen = LONG_SIDE * (relative / (1 + relative) if long_side else 1.0)
+    scale = (LONG_SIDE - pen) / long_side if long_side else 0.0
+    margin = MARGIN + pen / 2
+    width, height = np.ceil(extent * scale + 2 * margin).astype(int)
+    return Sheet(low, scale, margin, pen / widest, int(height), int(width))
 
 
 def rasterize(
@@ -70,7 +102,7 @@ def rasterize(
 
 
 def parse(strokes: Strokes) -> list[np.ndarray]:
-    """Return the strokes as float64 arrays of points, (P, 2); strokes without points are left out.
+    """Return the strokes as float64 arrays of x, y and width, (P, 3), without the empty ones.
 
     Raises:
         DrawingError: not of that form, not finite, or more than 10,000 points.
@@ -84,19 +116,34 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
         raise DrawingError(f"A point is not two numbers; {wanted}.") from error
     points = [p for p in points if p.size]
     for p in points:
-        if p.ndim != 2 or p.shape[1] != 2:
+        if p.ndim != 2 or p.shape[1] not in (2, 3):
             raise DrawingError(f"Got a stroke of shape {p.shape}; {wanted}.")
         if not (np.abs(p) < 1e9).all():  # NaN compares false, too
             raise DrawingError("A coordinate is not a finite number below 1e9.")
+        if not ((p[:, 2:] >= WIDTHS[0]) & (p[:, 2:] <= WIDTHS[1])).all():
+            raise DrawingError(f"A pen's width is not within {WIDTHS[0]} and {WIDTHS[1]:g}.")
     if sum(map(len, points)) > MAX_POINTS:
         raise DrawingError(f"Got {sum(map(len, points))} points; at most {MAX_POINTS} are read.")
-    return points
+    return [np.column_stack([p, np.ones(len(p))]) if p.shape[1] == 2 else p for p in points]
 
 
 def _without_repeats(stroke: np.ndarray) -> np.ndarray:
     """Drop points that repeat the one before: a resting pen sends many, and each costs a stamp."""
     moved = np.any(np.diff(stroke, axis=0) != 0, axis=1)
     return stroke[np.concatenate([[True], moved])]
+
+
+def _by_width(strokes: Sequence[np.ndarray]) -> Iterator[tuple[float, list[np.ndarray]]]:
+    """Sort what is drawn by the pen's width, in steps: each width with its runs of points."""
+    runs: dict[float, list[np.ndarray]] = {}
+    for stroke in strokes:
+        ends = stroke[:, 2] if len(stroke) == 1 else (stroke[:-1, 2] + stroke[1:, 2]) / 2
+        steps = np.round(ends * _WIDTH_STEPS)
+        cuts = [0, *(np.flatnonzero(np.diff(steps)) + 1), len(steps)]
+        for first, last in pairwise(cuts):
+            run = stroke[first : last + 1]
+            runs.setdefault(float(steps[first]) / _WIDTH_STEPS, []).append(run)
+    yield from runs.items()
 
 
 def _pieces(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.mlp import MLP
+from model.drawing import PEN_WIDTH, Strokes, lay_out, parse
+from model.mlp import MLP, SIZE
 from model.reader import Reading
 
 
@@ -30,3 +31,114 @@ def contributions(model: MLP, reading: Reading) -> Contributions:
     inputs = reading.layers[-1].activations if reading.layers else reading.input.reshape(-1)
     *_, weight, bias, head_weight, head_bias = (p.numpy(force=True) for p in model.parameters())
     return Contributions(weight * inputs, bias, head_weight[0] * inputs, float(head_bias[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """What a network is, around one drawing: a ReLU network is piecewise linear.
+
+    `weights @ input + bias` are the eleven logits, the ten digits' and not_a_digit's, up to
+    rounding, and stay it for every input that switches the same units on. Without hidden layers
+    these are the network's own weights.
+    """
+
+    weights: np.ndarray  # (11, 784) float64: of each logit, on each pixel
+    bias: np.ndarray  # (11,) float64
+
+
+def template(model: MLP, reading: Reading) -> Template:
+    """Multiply a network out for one reading, leaving out the units that ReLU cut off.
+
+    `model` must be the one that made the reading.
+    """
+    *hidden, last = _linears(model)
+    weights, bias = last
+    for (inner, inner_bias), layer in zip(hidden[::-1], reading.layers[::-1], strict=True):
+        active = weights * (layer.pre_activations > 0)
+        weights, bias = active @ inner, active @ inner_bias + bias
+    return Template(weights, bias)
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One hidden unit's account of a reading: `weights @ input + bias == pre_activation`."""
+
+    weights: np.ndarray  # (784,) float64: its own in the first layer, multiplied out in a later one
+    bias: float
+    pre_activation: float
+    activation: float
+    outgoing: np.ndarray  # (11,): what one of activation adds to each logit
+
+
+def unit(model: MLP, reading: Reading, *, layer: int, index: int) -> Unit:
+    """Take one hidden unit's sum apart; layers and units count from 0.
+
+    Raises:
+        IndexError: there is no such unit.
+    """
+    if not (0 <= layer < len(reading.layers)):
+        raise IndexError(f"There is no hidden layer {layer}.")
+    if not (0 <= index < len(reading.layers[layer].activations)):
+        raise IndexError(f"There is no unit {index} in hidden layer {layer}.")
+    linears = _linears(model)
+    weights, bias = linears[layer][0][index], linears[layer][1][index]
+    for (inner, inner_bias), below in zip(
+        linears[:layer][::-1], reading.layers[:layer][::-1], strict=True
+    ):
+        active = weights * (below.pre_activations > 0)
+        weights, bias = active @ inner, active @ inner_bias + bias
+    outgoing = linears[-1][0]
+    for (outer, _), above in zip(
+        linears[layer + 1 : -1][::-1], reading.layers[layer + 1 :][::-1], strict=True
+    ):
+        outgoing = (outgoing * (above.pre_activations > 0)) @ outer
+    own = reading.layers[layer]
+    pre_activation, activation = own.pre_activations[index], own.activations[index]
+    return Unit(weights, float(bias), float(pre_activation), float(activation), outgoing[:, index])
+
+
+def stroke_contributions(model: MLP, reading: Reading, strokes: Strokes) -> np.ndarray:
+    """Return what each stroke adds to each of the eleven logits, (11, S) float64.
+
+    Each pixel's ink counts for the stroke whose pen came nearest to its centre, and pixels add to
+    a logit by the template: over the strokes, and with the template's bias, they sum to the
+    logit. `reading` must be `Reader.read_strokes`' of these strokes; an empty stroke adds 0.
+    """
+    drawn = [i for i, stroke in enumerate(strokes) if len(stroke)]
+    ink = template(model, reading).weights * reading.input.reshape(-1)
+    result = np.zeros((len(ink), len(strokes)))
+    if drawn and not reading.preprocessing.blank:
+        owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]
+        for i in drawn:
+            result[:, i] = ink[:, owner == i].sum(axis=1)
+    return result
+
+
+def _linears(model: MLP) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each layer's weights and bias, in float64, in which their sums hardly round.
+
+    The last layer's are those of the ten logits and, below them, of the eleventh.
+    """
+    arrays = [p.numpy(force=True).astype(np.float64) for p in model.parameters()]
+    *inner, (weight, bias), (head, head_bias) = zip(arrays[::2], arrays[1::2], strict=True)
+    return [*inner, (np.vstack([weight, head]), np.concatenate([bias, head_bias]))]
+
+
+def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:
+    """Return which stroke's ink is nearest to each pixel of the network's input, (784,)."""
+    sheet = lay_out(points, pen_width=PEN_WIDTH)
+    centres = (np.arange(SIZE) + 0.5) / reading.preprocessing.scale
+    x, y = (centres + origin for origin in reading.preprocessing.origin)
+    pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 1, 2)
+    gaps = [_distance(pixels, sheet.place(p[:, :2]), p[:, 2] * sheet.pen_width / 2) for p in points]
+    return np.argmin(gaps, axis=0)
+
+
+def _distance(pixels: np.ndarray, line: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Return how far each pixel, (N, 1, 2), is from a stroke's ink; below 0 inside it."""
+    starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
+    along = ends - starts
+    length2 = np.maximum((along**2).sum(axis=1), 1e-12)
+    t = np.clip(((pixels - starts) * along).sum(axis=2) / length2, 0, 1)[:, :, None]
+    gap = np.linalg.norm(pixels - (starts + t * along), axis=2)
+    return (gap - (radii[:-1] if len(line) > 1 else radii)).min(axis=1)

@@ -45,6 +45,7 @@ class Preprocessed:
     box: tuple[float, float, float, float] | None  # left, top, right, bottom of the ink, px
     scale: float  # pixels of `image` to a pixel of the picture
     shift: tuple[float, float]  # x and y, px: from the box's centre to the centre of mass
+    origin: tuple[float, float]  # x and y in the picture, px: where the corner of `image` lies
 
 
 def preprocess(picture: Picture) -> Preprocessed:
@@ -61,7 +62,8 @@ def preprocess(picture: Picture) -> Preprocessed:
     """
     grey, zoom = _to_grey(picture)
     if _is_blank(grey):
-        return Preprocessed(np.zeros((SIZE, SIZE), np.float32), True, False, None, 1.0, (0.0, 0.0))
+        nothing = np.zeros((SIZE, SIZE), np.float32)
+        return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))
     ink, inverted = _ink(grey)
     if ink.shape == (SIZE, SIZE):
         framed = _frame_pixels(ink, inverted)
@@ -238,7 +240,7 @@ def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
         return None
     image = np.roll(ink, (dy, dx), axis=(0, 1))
     shift = (x - (left + right) / 2, y - (top + bottom) / 2)
-    return Preprocessed(image, False, inverted, box, 1.0, shift)
+    return Preprocessed(image, False, inverted, box, 1.0, shift, (float(-dx), float(-dy)))
 
 
 def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
@@ -263,7 +265,8 @@ def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
     image = image / image.max()  # MNIST's own digits all reach full ink, hairlines too
     shift = (float(x - width / 2) * scale, float(y - height / 2) * scale)
     box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
-    return Preprocessed(image, False, inverted, box, scale / zoom, shift)
+    origin = (float(x0 + int(left)) * zoom, float(y0 + int(top)) * zoom)
+    return Preprocessed(image, False, inverted, box, scale / zoom, shift, origin)
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:

@@ -36,7 +36,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def digits() -> list[dict]:
     """One drawing of each digit, made for this project: {"digit", "strokes"}."""
-    return [json.loads(line) for line in (DATA / "digits.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (ROOT / "ui" / "examples.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="session")

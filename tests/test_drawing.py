@@ -119,7 +119,7 @@ def test_nothing_drawn_is_an_empty_sheet():
         ([[[1, 2], [3]]], "not two numbers"),
         ([[["a", 2]]], "not two numbers"),
         ([[1, 2]], r"shape \(2,\)"),
-        ([[[1, 2, 3]]], r"shape \(1, 3\)"),
+        ([[[1, 2, 1, 1]]], r"shape \(1, 4\)"),
         ([[[float("nan"), 2]]], "not a finite number"),
         ([[[float("inf"), 2]]], "not a finite number"),
         ([[[1e300, 2]]], "not a finite number"),
@@ -130,3 +130,25 @@ def test_nothing_drawn_is_an_empty_sheet():
 def test_what_is_no_drawing_is_refused(strokes, message):
     with pytest.raises(DrawingError, match=message):
         draw(strokes)
+
+
+def test_a_pens_width_is_drawn():
+    line = [[0, 0], [0, 100]]
+    usual, wide = draw([line]), draw([[[x, y, 2] for x, y in line]])
+    np.testing.assert_array_equal(draw([[[x, y, 1] for x, y in line]]), usual)
+    # the pen is 0.14 of the line, then 0.28: of ink that is 80 px high with the pen's ends
+    assert usual[len(usual) // 2].sum() == pytest.approx(80 * 0.14 / 1.14, rel=0.02)
+    assert wide[len(wide) // 2].sum() == pytest.approx(80 * 0.28 / 1.28, rel=0.02)
+
+
+def test_pressure_thins_a_line_along_its_way():
+    ink = draw([[[0, y, 0.5 + y / 100] for y in range(0, 101, 2)]])
+    rows = ink[14:70].sum(axis=1)  # without the round ends
+    assert rows[-1] > 2 * rows[0]
+    assert (np.diff(rows) > -1).all()
+
+
+@pytest.mark.parametrize("width", [0, 0.1, 5, -1, float("nan")])
+def test_a_width_that_no_pen_has_is_refused(width):
+    with pytest.raises(DrawingError, match=r"width|finite"):
+        draw([[[0, 0, 1], [1, 1, width]]])

@@ -62,7 +62,7 @@ def bind_api(readers: Mapping[str, Reader], *, default: str) -> None:
     def predict(image: gr.FileData, model: str = default) -> Prediction:
         """Read a picture of a digit, of any size, dark on light or light on dark."""
         reader = _choose(readers, model or default)
-        return _prediction(_refusing(lambda: reader.read(_picture(image))))
+        return _prediction(_refusing(lambda: reader.read(picture_file(image))))
 
     def predict_strokes(strokes: list[list[list[float]]], model: str = default) -> Prediction:
         """Read a drawing: [[[x, y], ...], ...] in any unit, y down, a list per pen-down."""
@@ -72,7 +72,7 @@ def bind_api(readers: Mapping[str, Reader], *, default: str) -> None:
     def explain(image: gr.FileData, model: str = default) -> Explanation:
         """Read a picture, and give every number between its ink and the answer."""
         reader = _choose(readers, model or default)
-        return _explanation(reader, _refusing(lambda: reader.read(_picture(image))))
+        return _explanation(reader, _refusing(lambda: reader.read(picture_file(image))))
 
     def models() -> list[ModelInfo]:
         """List the models that `model` may name, with their measured figures."""
@@ -96,7 +96,7 @@ def _refusing(read: Callable[[], Reading]) -> Reading:
         raise _refusal(str(error)) from error
 
 
-def _picture(image: Any) -> Path | io.BytesIO:
+def picture_file(image: Any) -> Path | io.BytesIO:
     """Return the picture of a call: a file uploaded to this server, or a data URL.
 
     gr.api hands over what the caller sent. A path is taken only from Gradio's upload folder:

@@ -3,50 +3,88 @@
 Each answer is handed to the rest of the page as a `reading` event on the document.
 """
 
-import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from model import DrawingError, Reader, Reading
-from ui.piece import piece
+from model import DrawingError, PictureError, Reader, Reading
+from ui.api import picture_file
+from ui.message import NOT_A_DIGIT, message
+from ui.piece import HERE, piece
+
+EXAMPLES = HERE / "examples.jsonl"
+
+
+class QuestionError(ValueError):
+    """The page did not ask as it does: some other program did."""
 
 
 def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
-    """Return the sketchpad with its model chooser."""
+    """Return the sketchpad with its model choosers."""
 
-    def read(request: Any) -> dict[str, Any]:
-        """Read `{"strokes": …, "model": …}` as the page sends it."""
-        model = request.get("model") if isinstance(request, dict) else None
-        if not isinstance(model, str) or model not in readers:
-            return {"error": f"Choose a model: {', '.join(readers)}."}
+    def read(question: Any) -> dict[str, Any]:
+        """Read the ink by each of the models that are asked for; see ui/sketchpad.js."""
         try:
-            reading = readers[model].read_strokes(request.get("strokes"))
-        except DrawingError as error:
+            models = _field(question, "models", list)
+            if not 1 <= len(models) <= 2:
+                raise QuestionError("Ask one model or two.")
+            chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
+            readings = [
+                (choose(readers, name), read_ink(readers, name, question)) for name in models
+            ]
+            strokes = question.get("strokes")
+            return {
+                "readings": [
+                    message(reader, reading, strokes=strokes, chosen=chosen, against=against)
+                    for reader, reading in readings
+                ]
+            }
+        except (QuestionError, DrawingError, PictureError) as error:
             return {"error": str(error)}
-        return _message(reading)
 
-    options = [{"name": name, "chosen": name == default} for name in readers]
-    return piece("sketchpad", server_functions=[read], models=options)
-
-
-def _message(reading: Reading) -> dict[str, Any]:
-    """Return what the page draws from a reading; arrays of numbers travel as base64."""
-    return {
-        "verdict": reading.verdict,
-        "digit": reading.digit,
-        "confidence": reading.confidence,
-        "not_a_digit": reading.not_a_digit,
-        "probabilities": None
-        if reading.probabilities is None
-        else [float(p) for p in reading.probabilities],
-        "seen": _base64((255 * reading.input).round().astype(np.uint8)),
-        "layers": [_base64(layer.activations.astype("<f4")) for layer in reading.layers],
-        "model": reading.model,
-    }
+    models = [{"name": name, "chosen": name == default} for name in readers]
+    return piece(
+        "sketchpad",
+        server_functions=[read],
+        models=models,
+        examples=EXAMPLES.read_text(encoding="utf-8").splitlines(),
+        digits=[json.loads(line)["digit"] for line in EXAMPLES.open(encoding="utf-8")],
+    )
 
 
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()
+def choose(readers: Mapping[str, Reader], name: Any) -> Reader:
+    """Return the reader of that name.
+
+    Raises:
+        QuestionError: there is none.
+    """
+    if not isinstance(name, str) or name not in readers:
+        raise QuestionError(f"Choose a model: {', '.join(readers)}.")
+    return readers[name]
+
+
+def read_ink(readers: Mapping[str, Reader], name: Any, question: Any) -> Reading:
+    """Read what the page holds: strokes, or where there are none a picture.
+
+    Raises:
+        QuestionError, DrawingError, PictureError: it cannot be read.
+    """
+    reader = choose(readers, name)
+    if question.get("strokes") is not None:
+        return reader.read_strokes(question["strokes"])
+    return reader.read(picture_file({"url": question.get("picture")}))
+
+
+def _field(question: Any, name: str, kind: type) -> Any:
+    value = question.get(name) if isinstance(question, dict) else None
+    if not isinstance(value, kind):
+        raise QuestionError(f"A question needs `{name}`.")
+    return value
+
+
+def _logit(value: Any) -> int | None:
+    if value is None or (type(value) is int and 0 <= value <= NOT_A_DIGIT):
+        return value
+    raise QuestionError("A logit is a digit, or 10 for not a digit.")
