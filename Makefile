@@ -4,6 +4,8 @@ check:
 	ruff format --check .
 	ruff check .
 	ty check
+	oxfmt --check ui/*.js
+	oxlint --quiet ui
 
 test:
 	pytest

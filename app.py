@@ -8,9 +8,11 @@ import gradio as gr
 
 from model import CheckpointError, Reader
 from model.checkpoint import shipped_names
+from ui.answer import answer
 from ui.api import bind_api
 from ui.network import network
 from ui.sketchpad import sketchpad
+from ui.why import why
 
 DEFAULT_MODEL = "mlp-1024"
 MAX_UPLOAD = "10mb"
@@ -29,7 +31,9 @@ def build(readers: Mapping[str, Reader], *, default: str) -> gr.Blocks:
             with gr.Column(min_width=300):
                 sketchpad(readers, default=default)
             with gr.Column(min_width=300):
-                network()
+                answer()
+        network(readers)
+        why()
         bind_api(readers, default=default)
     return demo
 
@@ -70,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_port=options.port,
         max_file_size=MAX_UPLOAD,
         enable_monitoring=False,
+        theme=gr.themes.Default().set(body_text_color_subdued="*neutral_600"),  # WCAG's contrast
         ssr_mode=False,
         footer_links=["api", "settings"],
     )

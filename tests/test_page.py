@@ -2,12 +2,17 @@
 
 import json
 import re
+import time
+from decimal import Decimal
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from model import Reader
+from model.explain import contributions, unit
 
 pytestmark = pytest.mark.browser
 SIDE = 280
@@ -20,6 +25,11 @@ def device(request):
         return {"viewport": {"width": 1280, "height": 800}}
     size = {"viewport": {"width": 390, "height": 844}}
     return size | {"has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+
+
+def reads(request):
+    """Whether it asks to read the drawing, and not for a unit's weights."""
+    return '"models"' in (request.post_data or "")
 
 
 class Visitor:
@@ -36,7 +46,7 @@ class Visitor:
 
     def _note(self, request):
         self.requests.append(request.url)
-        if request.url.rstrip("/").endswith("/component_server"):
+        if request.url.rstrip("/").endswith("/component_server") and reads(request):
             self.sent.append(json.loads(request.post_data)["data"])
 
     def text(self, name):
@@ -70,6 +80,10 @@ class Visitor:
                 points = [{"x": x, "y": y}]
                 touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
             touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def reading(self, model="mlp-1024"):
+        """What Reader makes of the strokes that the page last sent."""
+        return Reader.load(model).read_strokes(self.sent[-1]["strokes"])
 
     def check_against(self, reading):
         """Wait until the page shows this reading, and compare all that it shows."""
@@ -109,20 +123,21 @@ def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
         )
         visitor.page.wait_for_timeout(150)  # the last point's answer
         sent = visitor.sent[-1]
-        assert sent["model"] == model
+        assert sent["models"] == [model]
         visitor.check_against(reader.read_strokes(sent["strokes"]))
         visitor.page.get_by_test_id("clear").click()
         expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
 
+REDS = """canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
+}"""
+
+
 def pixels(visitor, name):
     """The pixels of a canvas, as rows of red values."""
-    return visitor.page.get_by_test_id(name).evaluate(
-        """canvas => {
-          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-          return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
-        }"""
-    )
+    return visitor.page.get_by_test_id(name).evaluate(REDS)
 
 
 def test_seen_and_units_are_the_readings(visitor, digits):
@@ -135,15 +150,34 @@ def test_seen_and_units_are_the_readings(visitor, digits):
     activations = reading.layers[0].activations
     n_active = int((activations > 0).sum())
     assert visitor.text("units-caption") == f"32 hidden units, {n_active} active"
-    size = visitor.page.get_by_test_id("units").evaluate(
-        "c => Math.min(c.width / 8, 48 * devicePixelRatio)"
-    )
+    tiles = visitor.page.get_by_test_id("tiles").locator("button")
+    off = [i for i in range(32) if "off" in (tiles.nth(i).get_attribute("class") or "").split()]
+    assert off == np.flatnonzero(activations <= 0).tolist()
+    weights = Reader.load("mlp-32").model.layers[0].weight.numpy(force=True)
+    for i in range(32):
+        level = 0.4 + 0.6 * np.ceil(255 * activations[i] / activations.max()) / 255
+        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, max(0.4, level))
+        found = tiles.nth(i).locator("canvas").evaluate(REDS)
+        assert np.abs(np.asarray(found) - shown).max() < 3.5  # weights are rounded to int8
+
+
+def red(numbers, light):
+    """The red of the pictures' colours: blue's is 86, orange's 230."""
+    return np.clip(np.abs(numbers), 0, 1) * np.where(numbers < 0, 230, 86) * light
+
+
+def test_1024_units_are_a_field_that_lights_up(visitor, digits):
+    visitor.draw_by_mouse(digits[3]["strokes"])
+    visitor.page.wait_for_timeout(600)
+    activations = visitor.reading().layers[0].activations
+    field = np.asarray(pixels(visitor, "units"))
     width = visitor.page.get_by_test_id("units").evaluate("c => c.width")
-    field = pixels(visitor, "units")
+    size = width / 32
     for i, activation in enumerate(activations):
-        x, y = (i % 8 + 0.5) * size, (i // 8 + 0.5) * size
-        expected = 74 + (240 - 74) * activation / activations.max() if activation > 0 else 38
-        assert field[int(y) * width + int(x)] == pytest.approx(expected, abs=1.01)
+        x, y = (i % 32 + 0.5) * size, (i // 32 + 0.5) * size
+        level = 0.4 + 0.6 * activation / activations.max()
+        expected = 86 * level if activation > 0 else 43
+        assert field[int(y) * width + int(x)] == pytest.approx(expected, abs=1.5)
 
 
 def test_logistic_regression_says_that_it_has_no_hidden_units(visitor, digits):
@@ -168,7 +202,7 @@ def test_undo_takes_the_last_stroke_and_clear_all(visitor, digits):
     visitor.check_against(Reader.load().read_strokes(visitor.sent[-1]["strokes"]))
     clear.click()
     expect(answer).to_have_text("nothing drawn")
-    expect(undo).to_be_disabled()
+    expect(clear).to_be_disabled()
     expect(visitor.page.get_by_test_id("probability-1")).to_have_text("–")
 
 
@@ -196,6 +230,9 @@ def test_an_older_answer_never_replaces_a_newer_one(visitor, digits):
     held, asked = [], []
 
     def hold_first(route):
+        if not reads(route.request):
+            route.continue_()
+            return
         asked.append(route)
         if held:
             route.continue_()
@@ -243,3 +280,235 @@ def test_the_page_fits_its_window(visitor):
     width = visitor.page.evaluate("document.documentElement.scrollWidth")
     assert width <= visitor.page.viewport_size["width"]
     assert visitor.pad.evaluate("c => getComputedStyle(c).touchAction") == "none"
+
+
+def number(text):
+    return Decimal(text.replace("\u2212", "-").replace(" ", ""))
+
+
+def sum_of(text):
+    """Take "a (x) - b (y) = c" apart; see that it holds in the digits shown, and return c."""
+    left, right = text.split(": ")[-1].split(" = ")
+    terms = re.findall(r"(?:^|[+\u2212] )\u2212?\d+\.\d\d", left)
+    assert len(terms) > 1
+    assert sum(map(number, [term.replace("+ ", "") for term in terms])) == number(right)
+    return number(right)
+
+
+@pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])
+def test_every_sum_holds_in_the_digits_shown(visitor, digits, model):
+    visitor.page.get_by_test_id("model").select_option(model)
+    for digit in (4, 7):
+        visitor.draw_by_mouse(digits[digit]["strokes"])
+        visitor.page.wait_for_timeout(600)
+        reading = visitor.reading(model)
+        logits = np.sort(reading.logits.astype(float))
+        eleven = np.sort(np.append(logits[:-1], reading.not_a_digit_logit))
+        shown = {"logit": logits[-1], "difference": logits[-1] - eleven[-1]}
+        for kind, expected in shown.items():
+            for part in ("units", "pixels", "strokes"):
+                if part == "units" and model == "logistic":
+                    continue
+                total = sum_of(visitor.text(f"why-{kind}-{part}"))
+                assert float(total) == pytest.approx(expected, abs=0.0051)
+        if model != "logistic":
+            unit = int(re.search(r"\d+", visitor.text("unit-name"))[0])
+            layer = reading.layers[0]
+            z = float(sum_of(visitor.text("unit-sum")))
+            assert z == pytest.approx(float(layer.pre_activations[unit]), abs=0.0051)
+        visitor.page.get_by_test_id("clear").click()
+
+
+def test_the_units_that_matter_most_are_named_with_what_they_add(visitor, digits):
+    visitor.page.get_by_test_id("model").select_option("mlp-32")
+    visitor.draw_by_mouse(digits[2]["strokes"])
+    visitor.page.wait_for_timeout(500)
+    reader = Reader.load("mlp-32")
+    added = contributions(reader.model, visitor.reading("mlp-32")).contributions[2]
+    order = np.argsort(-np.abs(added), kind="stable")
+    rows = visitor.page.get_by_test_id("why-logit").locator("li").all_inner_texts()
+    for row, index in zip(rows[:12], order, strict=False):
+        name, shown = row.split("\n")
+        assert name == f"unit {index}"
+        assert float(number(shown)) == pytest.approx(added[index], abs=0.0101)
+
+
+def test_any_two_logits_can_be_compared(visitor, digits):
+    visitor.draw_by_mouse(digits[5]["strokes"])
+    visitor.page.get_by_test_id("chosen").select_option("3")
+    visitor.page.get_by_test_id("against").select_option("10")
+    title = visitor.page.get_by_test_id("why-difference").locator("h3")
+    expect(title).to_contain_text("Why 3 and not not a digit")
+    reading = visitor.reading()
+    expected = float(reading.logits[3]) - reading.not_a_digit_logit
+    total = sum_of(visitor.text("why-difference-units"))
+    assert float(total) == pytest.approx(expected, abs=0.0051)
+    visitor.page.locator("[data-digit='8']").first.click()
+    expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("Why 8")
+
+
+def test_a_unit_can_be_looked_at(visitor, digits):
+    visitor.draw_by_mouse(digits[6]["strokes"])
+    visitor.page.get_by_test_id("unit-number").fill("77")
+    visitor.page.get_by_test_id("unit-number").press("Enter")
+    expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 77")
+    reader, reading = Reader.load(), visitor.reading()
+    account = unit(reader.model, reading, layer=0, index=77)
+    relu = visitor.text("unit-relu")
+    assert float(number(relu.split(" = ")[1].split(":")[0])) == pytest.approx(
+        account.activation, abs=0.0051
+    )
+    rows = visitor.page.get_by_test_id("unit-outgoing").locator("tbody tr").all_inner_texts()
+    weights = [float(number(row.split("\t")[1])) for row in rows]
+    np.testing.assert_allclose(weights, account.outgoing, atol=0.00006)
+
+
+def test_a_scribble_is_said_to_be_no_digit(visitor):
+    zigzag = [
+        [40, 60],
+        [240, 80],
+        [50, 110],
+        [230, 130],
+        [40, 160],
+        [240, 190],
+        [60, 200],
+        [200, 50],
+    ]
+    visitor.draw_by_mouse([zigzag])
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("not a digit")
+    visitor.page.wait_for_timeout(300)
+    assert visitor.reading().verdict == "not_a_digit"
+    expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("not a digit")
+
+
+def test_redo_brings_back_what_undo_took(visitor, digits):
+    redo = visitor.page.get_by_test_id("redo")
+    visitor.draw_by_mouse(digits[7]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    drawn = visitor.sent[-1]["strokes"]
+    expect(redo).to_be_disabled()
+    visitor.page.get_by_test_id("clear").click()
+    visitor.page.keyboard.press("Control+z")
+    visitor.page.wait_for_timeout(300)
+    assert visitor.sent[-1]["strokes"] == drawn
+    visitor.page.keyboard.press("Control+y")
+    expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
+
+
+def test_an_example_is_drawn_by_itself(visitor, digits):
+    visitor.page.get_by_test_id("example-3").click()
+    visitor.page.wait_for_function(
+        "document.querySelector('[data-testid=answer]').innerText.startsWith('3')"
+    )
+    visitor.page.wait_for_timeout(1500)
+    assert visitor.sent[-1]["strokes"] == digits[3]["strokes"]
+    visitor.check_against(visitor.reading())
+
+
+def test_the_keyboard_draws(visitor):
+    visitor.pad.focus()
+    for key in ["Shift+ArrowUp"] * 5 + [" "] + ["Shift+ArrowDown"] * 10 + [" "]:
+        visitor.page.keyboard.press(key)
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("1")
+    visitor.page.wait_for_timeout(300)
+    [stroke] = visitor.sent[-1]["strokes"]
+    assert (stroke[0], stroke[-1]) == ([140, 60], [140, 220])
+    visitor.page.keyboard.press("Delete")
+    expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
+
+
+def test_a_thicker_pen_is_read_as_such(visitor, digits):
+    visitor.page.get_by_test_id("pen").fill("1.5")
+    visitor.draw_by_mouse(digits[7]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    assert {point[2] for stroke in visitor.sent[-1]["strokes"] for point in stroke} == {1.5}
+    visitor.check_against(visitor.reading())
+
+
+def test_a_drawing_survives_a_reload_and_each_tab_has_its_own(visitor, digits, app_url):
+    visitor.page.get_by_test_id("model").select_option("mlp-32")
+    visitor.draw_by_mouse(digits[6]["strokes"])
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("6")
+    visitor.page.wait_for_timeout(300)
+    drawn = visitor.sent[-1]["strokes"]
+    other = Visitor(visitor.page.context, app_url)
+    other.draw_by_mouse(digits[1]["strokes"])
+    expect(other.page.get_by_test_id("answer")).to_contain_text("1")
+    visitor.page.reload()
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("6")
+    assert visitor.sent[-1] | {"strokes": drawn, "models": ["mlp-32"]} == visitor.sent[-1]
+    expect(other.page.get_by_test_id("answer")).to_contain_text("1")
+
+
+def test_a_link_reopens_the_drawing(visitor, digits, app_url):
+    visitor.page.get_by_test_id("model").select_option("mlp-32")
+    visitor.draw_by_mouse(digits[4]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    visitor.page.get_by_test_id("copy-link").click()
+    visitor.page.wait_for_function("location.hash.includes('drawing=')")
+    other = Visitor(visitor.page.context, visitor.page.url)
+    expect(other.page.get_by_test_id("answer")).to_contain_text("4")
+    assert other.sent[-1]["strokes"] == visitor.sent[-1]["strokes"]
+    assert other.sent[-1]["models"] == ["mlp-32"]
+
+
+def test_a_link_that_is_cut_off_is_said_to_be(visitor, app_url):
+    other = Visitor(visitor.page.context, f"{app_url}#model=mlp-32&drawing=%%%")
+    expect(other.page.get_by_test_id("status")).to_contain_text("not whole")
+
+
+def test_a_drawing_can_be_saved(visitor, digits):
+    visitor.draw_by_mouse(digits[2]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    with visitor.page.expect_download() as saved:
+        visitor.page.get_by_test_id("save-json").click()
+    assert json.loads(saved.value.path().read_text()) == visitor.sent[-1]["strokes"]
+    with visitor.page.expect_download() as saved:
+        visitor.page.get_by_test_id("save-png").click()
+    assert Reader.load().read(saved.value.path()).digit == 2
+
+
+def test_a_picture_is_read_instead(visitor):
+    visitor.page.get_by_test_id("picture").set_input_files("tests/data/seven.png")
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
+    reading = Reader.load().read("tests/data/seven.png")
+    visitor.check_against(reading)
+    assert pixels(visitor, "seen") == (255 * reading.input).round().reshape(-1).tolist()
+    visitor.page.get_by_test_id("picture").set_input_files("tests/test_page.py")
+    expect(visitor.page.get_by_test_id("status")).to_contain_text("not a picture")
+    visitor.page.get_by_test_id("undo").click()
+    expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
+
+
+def test_two_models_read_side_by_side(visitor, digits):
+    visitor.page.get_by_test_id("beside").select_option("logistic")
+    visitor.draw_by_mouse(digits[8]["strokes"])
+    visitor.page.wait_for_timeout(600)
+    first, second = visitor.reading("mlp-1024"), visitor.reading("logistic")
+    visitor.check_against(first)
+    shares = [f"{100 * p:.1f} %" for p in second.probabilities]
+    assert visitor.text("probability-1-beside") == shares[1]
+    assert visitor.text("read-by-beside") == "logistic"
+    assert "mlp-1024 reads 8" in visitor.text("compared")
+    sum_of(visitor.text("why-logit-beside-pixels"))
+    visitor.page.get_by_test_id("beside").select_option("")
+    expect(visitor.page.get_by_test_id("answer-beside")).to_have_count(0)
+
+
+def test_a_slow_network_shows_the_newest_drawing_last(visitor, digits):
+    visitor.page.route(QUESTION, lambda route: (time.sleep(0.2), route.continue_()))
+    visitor.draw_by_mouse([stroke[::6] for stroke in digits[9]["strokes"]])
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("9")
+    visitor.page.wait_for_timeout(1000)
+    visitor.check_against(visitor.reading())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(visitor, digits, scheme):
+    visitor.page.emulate_media(color_scheme=scheme)
+    visitor.page.reload()
+    visitor.draw_by_mouse(digits[5]["strokes"])
+    expect(visitor.page.get_by_test_id("why-logit")).to_contain_text("Why 5")
+    found = Axe().run(visitor.page).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in serious] == []

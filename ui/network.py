@@ -27,7 +27,7 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
             known = range(sizes[0] if sizes else 0)
             if not isinstance(units, list) or not all(type(i) is int and i in known for i in units):
                 raise QuestionError("There are no such units.")
-            weights = reader.model.layers[0].weight.numpy(force=True).astype(np.float64)
+            weights = next(reader.model.parameters()).numpy(force=True).astype(np.float64)
             return {"tiles": [picture(weights[i]) for i in units[:MAX_TILES]]}
         except (QuestionError, AttributeError) as error:
             return {"error": str(error)}

@@ -1,4 +1,4 @@
-"""A piece of the page: a gr.HTML whose template, style and script lie in files of their own."""
+"""A piece of the page: a gr.HTML whose template, style and scripts lie in files of their own."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,14 +9,28 @@ import gradio as gr
 HERE = Path(__file__).parent
 
 
-def piece(name: str, *, server_functions: Sequence[Callable] = (), **props: Any) -> gr.HTML:
-    """Return the component of ui/NAME.html, .css and .js; `props` fill the template."""
+def piece(
+    name: str,
+    *,
+    server_functions: Sequence[Callable] = (),
+    scripts: Sequence[str] = (),
+    **props: Any,
+) -> gr.HTML:
+    """Return the component of ui/NAME.html, .css and .js; `props` fill the template.
+
+    shared.js, shared.css and other `scripts` come before its own: a gr.HTML's script is the body
+    of a function, which cannot import.
+    """
     return gr.HTML(
         value=None,
-        html_template=(HERE / f"{name}.html").read_text(encoding="utf-8"),
-        css_template=(HERE / f"{name}.css").read_text(encoding="utf-8"),
-        js_on_load=(HERE / f"{name}.js").read_text(encoding="utf-8"),
+        html_template=_text(f"{name}.html"),
+        css_template=_text("shared.css") + _text(f"{name}.css"),
+        js_on_load="".join(_text(f"{each}.js") for each in ("shared", *scripts, name)),
         server_functions=list(server_functions),
         elem_id=name,
         **props,
     )
+
+
+def _text(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

@@ -1,68 +1,161 @@
 // The sketchpad: pointer strokes in, one request in flight, the newest drawing next.
 
-const SIDE = 280; // units across the canvas; strokes are in them, whatever the screen
-const PEN = 18; // units
 const MIN_STEP = 1.5; // units; a tap that trembles less is a dot
 const PAUSE = 30; // ms between an answer and the next question
 const PATIENCE = 10000; // ms until an answer counts as lost
 const RETRY = 1500; // ms
+const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
+const REPLAY = 700; // ms that an example takes to be drawn
+const MAX_SIDE = 1024; // px of a picture: what the server would shrink it to
+const MAX_POINTS = 10000; // what the server reads
+const SAVED = "drawing"; // in sessionStorage: each tab has its own
 
-const canvas = element.querySelector("canvas");
-const model = element.querySelector("select");
-const undo = element.querySelector("[data-testid=undo]");
-const clear = element.querySelector("[data-testid=clear]");
-const status = element.querySelector(".status");
+const find = (name) => element.querySelector(`[data-testid=${name}]`);
+const canvas = find("sketchpad");
+const over = element.querySelector(".over");
+const [model, beside, pen] = ["model", "beside", "pen"].map(find);
+const [undo, redo, clear] = ["undo", "redo", "clear"].map(find);
+const status = find("status");
 const HINT = status.textContent;
+const EXAMPLES = props.examples.map((line) => JSON.parse(line));
 
-let strokes = [];
-let drawing = null; // the pointer that draws, or null
+let ink = { strokes: [], picture: null }; // never changed in place, but for the stroke in hand
+let past = [];
+let future = [];
+let drawing = null; // the pointer that draws, "keys", "replay", or null
+let cursor = null; // of the keyboard: x, y
+let frame = null; // of the last answer: the ink's box and the 28 × 28 field
+let explained = { chosen: null, against: null };
+let notice = ""; // what the visitor is told until the next change
 let changed = false; // since the last question
 let asking = false;
 let era = 0; // raised when ink is taken away or the model changes: older answers are void
 
 function paint() {
-  const box = canvas.getBoundingClientRect();
-  const side = Math.max(1, Math.round(box.width * devicePixelRatio));
-  if (canvas.width !== side) canvas.width = canvas.height = side;
-  const pen = canvas.getContext("2d");
-  pen.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
-  pen.clearRect(0, 0, SIDE, SIDE);
-  pen.strokeStyle = getComputedStyle(canvas).color;
-  pen.lineWidth = PEN;
-  pen.lineCap = pen.lineJoin = "round";
-  for (const stroke of strokes) {
-    pen.beginPath();
-    pen.moveTo(...stroke[0]);
-    for (const point of stroke) pen.lineTo(...point);
-    pen.stroke();
-  }
-  undo.disabled = clear.disabled = strokes.length === 0;
+  const side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+  for (const each of [canvas, over]) if (each.width !== side) each.width = each.height = side;
+  const brush = canvas.getContext("2d");
+  brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
+  brush.clearRect(0, 0, SIDE, SIDE);
+  if (ink.picture) brush.drawImage(ink.picture.image, ...place(ink.picture));
+  brush.strokeStyle = getComputedStyle(canvas).color;
+  for (const stroke of ink.strokes) drawStroke(brush, stroke);
+  paintOver(side);
+  const empty = ink.strokes.length === 0 && !ink.picture;
+  undo.disabled = past.length === 0;
+  redo.disabled = future.length === 0;
+  clear.disabled = find("save-png").disabled = empty;
+  find("save-json").disabled = find("copy-link").disabled = ink.strokes.length === 0;
 }
 
-function point(event) {
-  const box = canvas.getBoundingClientRect();
-  const scale = SIDE / box.width;
-  const round = (value) => Math.round(value * 100) / 100;
-  return [
-    round((event.clientX - box.left - canvas.clientLeft) * scale),
-    round((event.clientY - box.top - canvas.clientTop) * scale),
-  ];
+// Where a picture lies on the sketchpad: x, y, width and height.
+function place({ image }) {
+  const zoom = SIDE / Math.max(image.width, image.height);
+  const [width, height] = [image.width * zoom, image.height * zoom];
+  return [(SIDE - width) / 2, (SIDE - height) / 2, width, height];
 }
 
-function extend(event) {
-  const stroke = strokes[strokes.length - 1];
-  const events = event.getCoalescedEvents?.() ?? [];
-  for (const each of events.length ? events : [event]) {
-    const [x, y] = point(each);
-    const [lastX, lastY] = stroke[stroke.length - 1];
-    if (Math.hypot(x - lastX, y - lastY) >= MIN_STEP) stroke.push([x, y]);
+// The box that preprocessing found, the field that the network sees, and the keyboard's pen.
+function paintOver(side) {
+  const brush = over.getContext("2d");
+  brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
+  brush.clearRect(0, 0, SIDE, SIDE);
+  brush.strokeStyle = "#2f86d0";
+  if (frame && drawing === null) {
+    let [x, y, zoom] = [0, 0, 1];
+    if (ink.picture) {
+      const [left, top, width] = place(ink.picture);
+      [x, y, zoom] = [left, top, width / ink.picture.image.width];
+    }
+    const [left, top, right, bottom] = frame.box;
+    brush.lineWidth = 1;
+    brush.setLineDash([4, 3]);
+    brush.strokeRect(x + left * zoom, y + top * zoom, (right - left) * zoom, (bottom - top) * zoom);
+    brush.setLineDash([]);
+    const length = frame.side * zoom;
+    brush.strokeRect(x + frame.field[0] * zoom, y + frame.field[1] * zoom, length, length);
   }
+  if (cursor && document.activeElement === canvas) {
+    brush.lineWidth = 2;
+    brush.beginPath();
+    brush.arc(...cursor, drawing === "keys" ? 4 : 8, 0, 2 * Math.PI);
+    brush.stroke();
+  }
+}
+
+function tenth(value) {
+  return Math.round(10 * value) / 10;
+}
+
+// A point of the pen: with a third number, its width, where that is not the usual one.
+function point(x, y, pressure = 1) {
+  const width = Math.round(8 * Number(pen.value) * pressure) / 8;
+  return width === 1 ? [tenth(x), tenth(y)] : [tenth(x), tenth(y), Math.max(0.125, width)];
+}
+
+function pointOf(event) {
+  const box = canvas.getBoundingClientRect();
+  const scale = SIDE / canvas.clientWidth;
+  const pressed = event.pointerType === "pen" && event.pressure > 0;
+  return point(
+    (event.clientX - box.left - canvas.clientLeft) * scale,
+    (event.clientY - box.top - canvas.clientTop) * scale,
+    pressed ? 0.5 + event.pressure : 1, // half is the usual pressure of a pen
+  );
+}
+
+function begin(who, first) {
+  if (drawing === "replay") endStroke();
+  remember();
+  drawing = who;
+  ink = { strokes: [...ink.strokes, [first]], picture: null };
+  frame = null;
+  update();
+}
+
+function add(next) {
+  const stroke = ink.strokes[ink.strokes.length - 1];
+  const last = stroke[stroke.length - 1];
+  if (Math.hypot(next[0] - last[0], next[1] - last[1]) >= MIN_STEP) stroke.push(next);
+}
+
+function endStroke() {
+  drawing = null;
+  update();
+}
+
+function remember() {
+  past.push(ink);
+  future = [];
+}
+
+function say(text) {
+  notice = text;
+  status.textContent = notice || HINT;
 }
 
 function update() {
+  say("");
   paint();
   changed = true;
   ask();
+}
+
+// Put other ink in the place of what is there; older answers do not belong to it.
+function replace(next) {
+  ink = next;
+  drawing = null; // the pen may be down still: it must not go on in another stroke
+  frame = null;
+  era += 1;
+  update();
+}
+
+function question() {
+  const models = beside.value ? [model.value, beside.value] : [model.value];
+  const source = ink.picture
+    ? { strokes: null, picture: ink.picture.url }
+    : { strokes: ink.strokes };
+  return { models, ...source, ...explained };
 }
 
 // Ask for the newest drawing whenever there is one and no question is open: an answer can be
@@ -74,8 +167,9 @@ async function ask() {
   const asked = era;
   let wait = PAUSE;
   try {
-    const answer = await inTime(server.read({ strokes, model: model.value }));
-    if (asked === era) show(answer);
+    const asks = structuredClone(question());
+    const answer = await inTime(server.read(asks));
+    if (asked === era) show(answer, asks);
   } catch {
     status.textContent = "No answer from the server. Trying again…";
     changed = true;
@@ -85,6 +179,7 @@ async function ask() {
     asking = false;
     ask();
   }, wait);
+  save();
 }
 
 function inTime(promise) {
@@ -92,51 +187,282 @@ function inTime(promise) {
   return Promise.race([promise, late]);
 }
 
-function show(answer) {
-  status.textContent = answer.error ?? HINT;
-  if (!answer.error) document.dispatchEvent(new CustomEvent("reading", { detail: answer }));
+function show(answer, asks) {
+  status.textContent = answer.error ?? (notice || HINT);
+  if (answer.error) return;
+  frame = answer.readings[0].frame;
+  paintOver(over.width);
+  tell("reading", { ...answer, asks });
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (drawing !== null || event.button !== 0) return;
+  if ((drawing !== null && drawing !== "replay") || event.button !== 0) return;
   event.preventDefault();
-  drawing = event.pointerId;
-  canvas.setPointerCapture(drawing);
-  strokes.push([point(event)]);
-  update();
+  cursor = null;
+  canvas.setPointerCapture(event.pointerId);
+  begin(event.pointerId, pointOf(event));
 });
 
 canvas.addEventListener("pointermove", (event) => {
   if (event.pointerId !== drawing) return;
-  extend(event);
+  const events = event.getCoalescedEvents?.() ?? [];
+  for (const each of events.length ? events : [event]) add(pointOf(each));
+  const points = ink.strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  if (points >= MAX_POINTS) drawing = null;
   update();
 });
 
 for (const end of ["pointerup", "pointercancel"]) {
   canvas.addEventListener(end, (event) => {
-    if (event.pointerId === drawing) drawing = null;
+    if (event.pointerId === drawing) endStroke();
   });
 }
 
-undo.addEventListener("click", () => {
-  strokes.pop();
-  drawing = null; // the pen may be down still: it must not go on in another stroke
-  era += 1;
+// Browsers that honour touch-action alone still scroll on some gestures that begin here.
+canvas.addEventListener("touchmove", (event) => event.preventDefault(), { passive: false });
+
+undo.addEventListener("click", stepBack);
+redo.addEventListener("click", stepForth);
+clear.addEventListener("click", wipe);
+
+function stepBack() {
+  if (!past.length) return;
+  future.push(ink);
+  replace(past.pop());
+}
+
+function stepForth() {
+  if (!future.length) return;
+  past.push(ink);
+  replace(future.pop());
+}
+
+function wipe() {
+  if (!ink.strokes.length && !ink.picture) return;
+  remember();
+  explained = { chosen: null, against: null };
+  replace({ strokes: [], picture: null });
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+canvas.addEventListener("keydown", (event) => {
+  const step = event.shiftKey ? 4 * KEY_STEP : KEY_STEP;
+  if (ARROWS[event.key]) {
+    const [x, y] = cursor ?? [SIDE / 2, SIDE / 2];
+    const [dx, dy] = ARROWS[event.key];
+    const inside = (value) => Math.min(SIDE, Math.max(0, value));
+    cursor = [inside(x + dx * step), inside(y + dy * step)];
+    if (drawing === "keys") {
+      add(point(...cursor));
+      update();
+    }
+  } else if (event.key === " " || event.key === "Enter") {
+    cursor ??= [SIDE / 2, SIDE / 2];
+    if (drawing === "keys") endStroke();
+    else if (drawing === null) begin("keys", point(...cursor));
+  } else if (event.key === "Delete" || event.key === "Backspace") {
+    wipe();
+  } else if (event.key === "Escape" && drawing === "keys") {
+    endStroke();
+  } else {
+    return;
+  }
+  event.preventDefault();
+  paintOver(over.width);
+});
+
+canvas.addEventListener("blur", () => {
+  if (drawing === "keys") endStroke();
+  paintOver(over.width);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea")) return;
+  const key = event.key.toLowerCase();
+  if (key === "z" && !event.shiftKey) stepBack();
+  else if (key === "y" || (key === "z" && event.shiftKey)) stepForth();
+  else return;
+  event.preventDefault();
+});
+
+for (const select of [model, beside]) {
+  select.addEventListener("change", () => {
+    era += 1;
+    update();
+  });
+}
+
+// The rest of the page asks for another logit's account.
+document.addEventListener("explain", (event) => {
+  explained = { ...explained, ...event.detail };
   update();
 });
 
-clear.addEventListener("click", () => {
-  strokes = [];
-  drawing = null;
-  era += 1;
-  update();
+for (const button of element.querySelectorAll("[data-example]")) {
+  button.addEventListener("click", () => {
+    const example = EXAMPLES.find((each) => `${each.digit}` === button.dataset.example);
+    remember();
+    replace({ strokes: [], picture: null });
+    replay(example.strokes);
+  });
+}
+
+// Draw strokes as a hand would, or at once for those who prefer no motion.
+function replay(strokes) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+    replace({ strokes, picture: null });
+    return;
+  }
+  const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  const started = performance.now();
+  const mine = era;
+  drawing = "replay";
+  const step = (now) => {
+    if (drawing !== "replay" || era !== mine) return;
+    let left = Math.max(1, Math.ceil((Math.max(0, now - started) / REPLAY) * total));
+    const done = [];
+    for (const stroke of strokes) {
+      if (left > 0) done.push(stroke.slice(0, left));
+      left -= stroke.length;
+    }
+    ink = { strokes: done, picture: null };
+    if (left >= 0) endStroke();
+    else {
+      update();
+      requestAnimationFrame(step);
+    }
+  };
+  requestAnimationFrame(step);
+}
+
+const chooser = find("picture");
+find("open").addEventListener("click", () => chooser.click());
+chooser.addEventListener("change", () => {
+  take(chooser.files[0]);
+  chooser.value = "";
 });
 
-model.addEventListener("change", () => {
-  era += 1;
-  update();
+document.addEventListener("paste", (event) => {
+  const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
+  if (!file) return;
+  event.preventDefault();
+  take(file);
 });
 
+canvas.addEventListener("dragover", (event) => event.preventDefault());
+canvas.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+});
+
+// Shrink a picture to what is read of it, so that a photo of a phone is a small question.
+async function take(file) {
+  if (!file) return;
+  try {
+    const whole = await createImageBitmap(file);
+    const zoom = Math.min(1, MAX_SIDE / Math.max(whole.width, whole.height));
+    const sheet = document.createElement("canvas");
+    sheet.width = Math.max(1, Math.round(whole.width * zoom));
+    sheet.height = Math.max(1, Math.round(whole.height * zoom));
+    const brush = sheet.getContext("2d");
+    brush.imageSmoothingQuality = "high";
+    brush.drawImage(whole, 0, 0, sheet.width, sheet.height);
+    const url = sheet.toDataURL("image/png");
+    remember();
+    replace({ strokes: [], picture: { url, image: sheet } });
+  } catch {
+    say("That file is not a picture that this browser reads: try PNG or JPEG.");
+  }
+}
+
+async function restorePicture(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  replace({ strokes: [], picture: { url, image } });
+}
+
+function download(name, url) {
+  const link = document.createElement("a");
+  Object.assign(link, { href: url, download: name });
+  link.click();
+}
+
+find("save-png").addEventListener("click", () => {
+  const sheet = document.createElement("canvas");
+  sheet.width = sheet.height = 2 * SIDE;
+  const brush = sheet.getContext("2d");
+  brush.scale(2, 2);
+  brush.fillStyle = "#fff";
+  brush.fillRect(0, 0, SIDE, SIDE);
+  if (ink.picture) brush.drawImage(ink.picture.image, ...place(ink.picture));
+  brush.strokeStyle = "#000";
+  for (const stroke of ink.strokes) drawStroke(brush, stroke);
+  download("digit.png", sheet.toDataURL("image/png"));
+});
+
+find("save-json").addEventListener("click", () => {
+  const file = new Blob([JSON.stringify(ink.strokes)], { type: "application/json" });
+  const url = URL.createObjectURL(file);
+  download("digit.json", url);
+  URL.revokeObjectURL(url);
+});
+
+find("copy-link").addEventListener("click", async () => {
+  const parts = new URLSearchParams({ model: model.value, drawing: encode(ink.strokes) });
+  if (beside.value) parts.set("beside", beside.value);
+  const url = new URL(location.href);
+  url.hash = parts.toString();
+  history.replaceState(null, "", url);
+  try {
+    await navigator.clipboard.writeText(url.href);
+    say("The link is copied.");
+  } catch {
+    say("The link is in the address bar: copy it from there.");
+  }
+});
+
+function save() {
+  const kept = { strokes: ink.strokes, picture: ink.picture?.url ?? null };
+  const text = JSON.stringify({ ...kept, model: model.value, beside: beside.value });
+  try {
+    sessionStorage.setItem(SAVED, text);
+  } catch {
+    // Storage is full or forbidden: the drawing will not survive a reload, and nothing is lost now.
+  }
+}
+
+function select(chooserOf, name) {
+  if ([...chooserOf.options].some((option) => option.value === name)) chooserOf.value = name;
+}
+
+// A link's drawing comes before the one of the last visit.
+function restore() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  if (parts.has("drawing")) {
+    const strokes = decode(parts.get("drawing"));
+    select(model, parts.get("model"));
+    select(beside, parts.get("beside") ?? "");
+    if (strokes) replace({ strokes, picture: null });
+    else say("The link is not whole: copy it again.");
+    history.replaceState(null, "", location.pathname + location.search); // a reload keeps what is new
+    return;
+  }
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(SAVED) ?? "null");
+    if (!kept) return;
+    select(model, kept.model);
+    select(beside, kept.beside);
+    if (kept.picture) restorePicture(kept.picture).catch(() => {});
+    else replace({ strokes: kept.strokes, picture: null });
+  } catch {
+    sessionStorage.removeItem(SAVED);
+  }
+}
+
+window.addEventListener("hashchange", restore);
 new ResizeObserver(paint).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 update();
+restore();

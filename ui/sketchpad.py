@@ -48,6 +48,7 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
     return piece(
         "sketchpad",
         server_functions=[read],
+        scripts=["link"],
         models=models,
         examples=EXAMPLES.read_text(encoding="utf-8").splitlines(),
         digits=[json.loads(line)["digit"] for line in EXAMPLES.open(encoding="utf-8")],
