@@ -1,12 +1,13 @@
 """Exact accounts of a reading: what adds up to a logit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.drawing import PEN_WIDTH, Strokes, lay_out, parse
 from model.mlp import MLP, SIZE
-from model.reader import Reading
+from model.reader import Layer, Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,8 @@ def template(model: MLP, reading: Reading) -> Template:
 
     `model` must be the one that made the reading.
     """
-    *hidden, last = _linears(model)
-    weights, bias = last
-    for (inner, inner_bias), layer in zip(hidden[::-1], reading.layers[::-1], strict=True):
-        active = weights * (layer.pre_activations > 0)
-        weights, bias = active @ inner, active @ inner_bias + bias
-    return Template(weights, bias)
+    *hidden, (weight, bias) = _linears(model)
+    return Template(*_multiply_out(weight, bias, hidden, reading.layers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +78,9 @@ def unit(model: MLP, reading: Reading, *, layer: int, index: int) -> Unit:
     if not (0 <= index < len(reading.layers[layer].activations)):
         raise IndexError(f"There is no unit {index} in hidden layer {layer}.")
     linears = _linears(model)
-    weights, bias = linears[layer][0][index], linears[layer][1][index]
-    for (inner, inner_bias), below in zip(
-        linears[:layer][::-1], reading.layers[:layer][::-1], strict=True
-    ):
-        active = weights * (below.pre_activations > 0)
-        weights, bias = active @ inner, active @ inner_bias + bias
-    outgoing = linears[-1][0]
+    row, bias = (part[index] for part in linears[layer])
+    weights, bias = _multiply_out(row, bias, linears[:layer], reading.layers[:layer])
+    outgoing = linears[-1][0].astype(np.float64)
     for (outer, _), above in zip(
         linears[layer + 1 : -1][::-1], reading.layers[layer + 1 :][::-1], strict=True
     ):
@@ -115,13 +108,29 @@ def stroke_contributions(model: MLP, reading: Reading, strokes: Strokes) -> np.n
 
 
 def _linears(model: MLP) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return each layer's weights and bias, in float64, in which their sums hardly round.
-
-    The last layer's are those of the ten logits and, below them, of the eleventh.
-    """
-    arrays = [p.numpy(force=True).astype(np.float64) for p in model.parameters()]
+    """Return each layer's weights and bias; the last's are of ten logits and the eleventh."""
+    arrays = [p.numpy(force=True) for p in model.parameters()]
     *inner, (weight, bias), (head, head_bias) = zip(arrays[::2], arrays[1::2], strict=True)
     return [*inner, (np.vstack([weight, head]), np.concatenate([bias, head_bias]))]
+
+
+def _multiply_out(
+    weights: np.ndarray,
+    bias: np.ndarray,
+    linears: Sequence[tuple[np.ndarray, np.ndarray]],
+    layers: Sequence[Layer],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights on a hidden layer and their bias as ones on the pixels.
+
+    In float64, in which the sums hardly round; of the active units alone, the others add nothing.
+    """
+    weights, bias = weights.astype(np.float64), bias.astype(np.float64)
+    for (inner, inner_bias), layer in zip(linears[::-1], layers[::-1], strict=True):
+        active = np.flatnonzero(layer.pre_activations > 0)
+        weights = weights[..., active]
+        bias = weights @ inner_bias[active] + bias
+        weights = weights @ inner[active].astype(np.float64)
+    return weights, bias
 
 
 def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:

@@ -2,28 +2,19 @@
 
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from benchmarks.browser import ROOT, chromium, serve
 from tests import loopback_hub
 
-ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
-CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -59,42 +50,6 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     )  # fmt: skip
 
 
-@contextmanager
-def serve(
-    *arguments: str,
-    host: str = "127.0.0.1",
-    by_environment: bool = False,
-    env: dict[str, str] | None = None,
-) -> Iterator[str]:
-    """Run app.py on a free port, given by flag or by environment, until the block ends."""
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = str(free.getsockname()[1])
-    where = [] if by_environment else ["--port", port]
-    env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
-    process = subprocess.Popen([sys.executable, "app.py", *where, *arguments], cwd=ROOT, env=env)
-    url = f"http://{host}:{port}"
-    try:
-        _wait_until_up(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _wait_until_up(url: str, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"app.py ended with status {process.returncode}"
-        try:
-            with urllib.request.urlopen(f"{url}/config", timeout=5) as answer:
-                answer.read()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(f"{url} did not answer")
-
-
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
     """The app as it ships, in a process of its own."""
@@ -113,12 +68,6 @@ def hub() -> Iterator[loopback_hub.Hub]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The chromium on the PATH, else Playwright's own, installed if need be."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        install = [sys.executable, "-m", "playwright", "install", "chromium"]
-        subprocess.run(install, check=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+    """A real Chromium."""
+    with chromium() as browser:
         yield browser
-        browser.close()

@@ -125,7 +125,7 @@ def test_blank_is_blank(client, tmp_path):
     ("endpoint", "arguments", "message"),
     [
         ("/predict_strokes", ["abc"], "Got str; strokes are"),
-        ("/predict_strokes", [[[[1, 2, 3]]]], r"shape \(1, 3\)"),
+        ("/predict_strokes", [[[[1, 2, 1, 1]]]], r"shape \(1, 4\)"),
         ("/predict_strokes", [[[[0, 0]] * 10_001]], "at most 10000 are read"),
         ("/predict_strokes", [[], "gpt"], "choose from: logistic, mlp-32, mlp-1024"),
         ("/predict_strokes", [[], ["mlp-32"]], "choose from: logistic"),

@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from benchmarks.browser import DEVICES
 from model import Reader
 from model.explain import contributions, unit
 
@@ -19,12 +20,9 @@ SIDE = 280
 QUESTION = re.compile("/component_server")
 
 
-@pytest.fixture(params=["desktop", "phone"])
+@pytest.fixture(params=list(DEVICES))
 def device(request):
-    if request.param == "desktop":
-        return {"viewport": {"width": 1280, "height": 800}}
-    size = {"viewport": {"width": 390, "height": 844}}
-    return size | {"has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+    return DEVICES[request.param]
 
 
 def reads(request):

@@ -1,7 +1,7 @@
 // The sketchpad: pointer strokes in, one request in flight, the newest drawing next.
 
 const MIN_STEP = 1.5; // units; a tap that trembles less is a dot
-const PAUSE = 30; // ms between an answer and the next question
+const PAUSE = 8; // ms between an answer and the next question: time to paint
 const PATIENCE = 10000; // ms until an answer counts as lost
 const RETRY = 1500; // ms
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far

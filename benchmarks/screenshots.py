@@ -1,0 +1,64 @@
+"""The page as visitors see it: python -m benchmarks.screenshots FOLDER
+
+A 9, a scribble and a blank canvas, on desktop and phone, light and dark: look at each.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from benchmarks.browser import DEVICES, chromium, serve
+
+SCRIBBLE = [(40, 60), (240, 80), (50, 110), (230, 130), (40, 160), (240, 190), (60, 200)]
+PAD = 280  # the sketchpad's units
+
+
+def scribble(page: Page) -> None:
+    """Draw what is no digit."""
+    box = page.get_by_test_id("sketchpad").bounding_box()
+    assert box
+    places = [
+        (box["x"] + x / PAD * box["width"], box["y"] + y / PAD * box["width"]) for x, y in SCRIBBLE
+    ]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+
+
+INKS = {
+    "nine": lambda page: page.get_by_test_id("example-9").click(),
+    "scribble": scribble,
+    "blank": lambda page: None,
+}
+
+
+def main() -> int:
+    """Write one PNG for each device, scheme and drawing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with serve() as url, chromium() as browser:
+        for device, settings in DEVICES.items():
+            for scheme in ("light", "dark"):
+                for name, draw in INKS.items():
+                    context = browser.new_context(**settings, color_scheme=scheme)
+                    page = context.new_page()
+                    page.goto(url)
+                    page.get_by_test_id("sketchpad").wait_for()
+                    page.wait_for_timeout(1000)
+                    draw(page)
+                    page.wait_for_timeout(2500)
+                    path = folder / f"{device}-{scheme}-{name}.png"
+                    page.screenshot(path=path, full_page=True)
+                    print(path)
+                    context.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
