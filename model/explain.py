@@ -101,7 +101,7 @@ def stroke_contributions(model: MLP, reading: Reading, strokes: Strokes) -> np.n
     ink = template(model, reading).weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
-        owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]
+        owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]  # (784,)
         for i in drawn:
             result[:, i] = ink[:, owner == i].sum(axis=1)
     return result
@@ -134,20 +134,25 @@ def _multiply_out(
 
 
 def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:
-    """Return which stroke's ink is nearest to each pixel of the network's input, (784,)."""
+    """Return which stroke's ink is nearest to each pixel of the network's input, (784,).
+
+    Pixels without ink add nothing to any logit: the first stroke has them.
+    """
+    owner = np.zeros(reading.input.size, int)
+    inked = np.flatnonzero(reading.input)
     sheet = lay_out(points, pen_width=PEN_WIDTH)
-    centres = (np.arange(SIZE) + 0.5) / reading.preprocessing.scale
-    x, y = (centres + origin for origin in reading.preprocessing.origin)
-    pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 1, 2)
-    gaps = [_distance(pixels, sheet.place(p[:, :2]), p[:, 2] * sheet.pen_width / 2) for p in points]
-    return np.argmin(gaps, axis=0)
+    done = reading.preprocessing
+    x = (inked % SIZE + 0.5) / done.scale + done.origin[0]
+    y = (inked // SIZE + 0.5) / done.scale + done.origin[1]
+    gaps = [_distance(x, y, sheet.place(p[:, :2]), p[:, 2] * sheet.pen_width / 2) for p in points]
+    owner[inked] = np.argmin(gaps, axis=0)
+    return owner
 
 
-def _distance(pixels: np.ndarray, line: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return how far each pixel, (N, 1, 2), is from a stroke's ink; below 0 inside it."""
+def _distance(x: np.ndarray, y: np.ndarray, line: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Return how far each pixel's centre, (N,), is from a stroke's ink; below 0 inside it."""
     starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
-    along = ends - starts
-    length2 = np.maximum((along**2).sum(axis=1), 1e-12)
-    t = np.clip(((pixels - starts) * along).sum(axis=2) / length2, 0, 1)[:, :, None]
-    gap = np.linalg.norm(pixels - (starts + t * along), axis=2)
-    return (gap - (radii[:-1] if len(line) > 1 else radii)).min(axis=1)
+    (ax, ay), (dx, dy) = (ends - starts).T, (x[:, None] - starts[:, 0], y[:, None] - starts[:, 1])
+    t = np.clip((dx * ax + dy * ay) / np.maximum(ax * ax + ay * ay, 1e-12), 0, 1)
+    gap = np.hypot(dx - t * ax, dy - t * ay)  # (N, pieces)
+    return (gap - radii[: len(starts)]).min(axis=1)
