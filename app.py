@@ -10,16 +10,21 @@ from model import CheckpointError, Reader
 from model.checkpoint import shipped_names
 from ui.answer import answer
 from ui.api import bind_api
+from ui.drawings import drawings
 from ui.network import network
+from ui.piece import PAGE_CSS
 from ui.sketchpad import sketchpad
+from ui.unit import unit
 from ui.why import why
 
 DEFAULT_MODEL = "mlp-1024"
 MAX_UPLOAD = "10mb"
 CACHE_AGE = (3_600, 3_600)  # s: how often uploads are looked through, and which are too old
+# Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
+THEME = gr.themes.Default(primary_hue="blue").set(body_text_color_subdued="*neutral_600")
 INTRO = """
 # Draw a digit
-A feed-forward ReLU network reads it while you draw, and shows what its hidden units do.
+A small neural network reads it while you draw, and shows every number between ink and answer.
 """
 
 
@@ -27,12 +32,12 @@ def build(readers: Mapping[str, Reader], *, default: str) -> gr.Blocks:
     """Compose the page, and bind the API to it."""
     with gr.Blocks(title="Draw a digit", analytics_enabled=False, delete_cache=CACHE_AGE) as demo:
         gr.Markdown(INTRO)
-        with gr.Row():
-            with gr.Column(min_width=300):
-                sketchpad(readers, default=default)
-            with gr.Column(min_width=300):
-                answer()
-        network(readers)
+        with gr.Row(elem_id="stage"):  # laid out by ui/page.css
+            sketchpad(readers, default=default)
+            answer()
+            drawings()
+            network(readers)
+        unit(readers)
         why()
         bind_api(readers, default=default)
     return demo
@@ -74,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_port=options.port,
         max_file_size=MAX_UPLOAD,
         enable_monitoring=False,
-        theme=gr.themes.Default().set(body_text_color_subdued="*neutral_600"),  # WCAG's contrast
+        theme=THEME,
+        css_paths=PAGE_CSS,
         ssr_mode=False,
         footer_links=["api", "settings"],
     )

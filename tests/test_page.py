@@ -153,8 +153,8 @@ def test_seen_and_units_are_the_readings(visitor, digits):
     assert off == np.flatnonzero(activations <= 0).tolist()
     weights = Reader.load("mlp-32").model.layers[0].weight.numpy(force=True)
     for i in range(32):
-        level = 0.4 + 0.6 * np.ceil(255 * activations[i] / activations.max()) / 255
-        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, max(0.4, level))
+        level = lit(np.ceil(255 * activations[i] / activations.max()) / 255)
+        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, level)
         found = tiles.nth(i).locator("canvas").evaluate(REDS)
         assert np.abs(np.asarray(found) - shown).max() < 3.5  # weights are rounded to int8
 
@@ -164,24 +164,68 @@ def red(numbers, light):
     return np.clip(np.abs(numbers), 0, 1) * np.where(numbers < 0, 230, 86) * light
 
 
+def lit(share):
+    """How bright a unit is, of whose largest neighbour's activation it has this share."""
+    return 0.4 + 0.6 * np.sqrt(np.maximum(share, 0))
+
+
+def places(reader):
+    """Where each unit's light lies in the field, in lights: a band for each favourite logit."""
+    *_, weight, _, head, _ = (p.numpy(force=True) for p in reader.model.parameters())
+    outgoing = np.vstack([weight, head])
+    found, top = {}, 0.0
+    for logit in range(11):
+        units = [i for i in range(outgoing.shape[1]) if outgoing[:, i].argmax() == logit]
+        for nth, i in enumerate(sorted(units, key=lambda i: -outgoing[logit, i])):
+            found[i] = (2 + nth % 48, top + nth // 48)
+        top += -(-len(units) // 48) + 0.4
+    return found
+
+
+def lights(visitor, reader):
+    """The red of each unit's light."""
+    field = np.asarray(pixels(visitor, "field"))
+    width = visitor.page.get_by_test_id("field").evaluate("c => c.width")
+    size = width / 50
+    at = places(reader)
+    assert len(at) == 1024
+    middles = [[int((part + 0.45) * size) for part in at[i]] for i in range(1024)]
+    return np.array([field[y * width + x] for x, y in middles])
+
+
 def test_1024_units_are_a_field_that_lights_up(visitor, digits):
     visitor.draw_by_mouse(digits[3]["strokes"])
     visitor.page.wait_for_timeout(600)
-    activations = visitor.reading().layers[0].activations
-    field = np.asarray(pixels(visitor, "units"))
-    width = visitor.page.get_by_test_id("units").evaluate("c => c.width")
-    size = width / 32
-    for i, activation in enumerate(activations):
-        x, y = (i % 32 + 0.5) * size, (i // 32 + 0.5) * size
-        level = 0.4 + 0.6 * activation / activations.max()
-        expected = 86 * level if activation > 0 else 43
-        assert field[int(y) * width + int(x)] == pytest.approx(expected, abs=1.5)
+    reader, reading = Reader.load(), visitor.reading()
+    activations = reading.layers[0].activations
+    expected = np.where(activations > 0, 86 * lit(activations / activations.max()), 43)
+    assert np.abs(lights(visitor, reader) - expected).max() < 2.5  # activations come as a byte
+    visitor.page.get_by_label("what each adds to").check()
+    added = contributions(reader.model, reading).contributions[3]
+    share = np.sign(added) * np.sqrt(np.abs(added) / np.abs(added).max())
+    expected = np.where(activations > 0, red(share, 1), 43)
+    found = lights(visitor, reader)
+    clear = np.abs(share) > 0.15  # a byte holds no less
+    assert np.abs(found - expected)[clear | (activations <= 0)].max() < 6
 
 
-def test_logistic_regression_says_that_it_has_no_hidden_units(visitor, digits):
+def test_logistic_regression_shows_its_templates(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("logistic")
     visitor.draw_by_mouse(digits[0]["strokes"])
     expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("no hidden units")
+    visitor.page.wait_for_timeout(300)
+    reader, reading = Reader.load("logistic"), visitor.reading("logistic")
+    tiles = visitor.page.get_by_test_id("tiles").locator("button")
+    expect(tiles).to_have_count(11)
+    weights = reader.model.layers[0].weight.numpy(force=True)
+    for i in range(10):
+        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, 1)
+        found = tiles.nth(i).locator("canvas").evaluate(REDS)
+        assert np.abs(np.asarray(found) - shown).max() < 3.5
+        logit = number(tiles.nth(i).get_attribute("aria-label").split("logit ")[1])
+        assert float(logit) == pytest.approx(float(reading.logits[i]), abs=0.0051)
+    tiles.nth(6).click()
+    expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("Why 6")
 
 
 def test_undo_takes_the_last_stroke_and_clear_all(visitor, digits):
@@ -281,6 +325,7 @@ def test_the_page_fits_its_window(visitor):
 
 
 def number(text):
+    """A number of the page, as it is written."""
     return Decimal(text.replace("\u2212", "-").replace(" ", ""))
 
 
@@ -356,9 +401,14 @@ def test_a_unit_can_be_looked_at(visitor, digits):
     assert float(number(relu.split(" = ")[1].split(":")[0])) == pytest.approx(
         account.activation, abs=0.0051
     )
-    rows = visitor.page.get_by_test_id("unit-outgoing").locator("tbody tr").all_inner_texts()
-    weights = [float(number(row.split("\t")[1])) for row in rows]
+    table = visitor.page.get_by_test_id("unit-outgoing")
+    rows = [row.split("\t") for row in table.locator("tbody tr").all_inner_texts()]
+    weights = [float(number(row[1])) for row in rows]
     np.testing.assert_allclose(weights, account.outgoing, atol=0.00006)
+    factor = number(table.locator(".factor").inner_text().strip("×= "))
+    assert float(factor) == pytest.approx(account.activation, abs=0.00006)
+    for row in rows:
+        assert abs(number(row[1]) * factor - number(row[2])) <= Decimal("0.005")
 
 
 def test_a_scribble_is_said_to_be_no_digit(visitor):

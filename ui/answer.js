@@ -26,7 +26,9 @@ function showProbabilities(column, { verdict, digit, probabilities }) {
     const share = probabilities?.[Number(row.dataset.digit)];
     row.classList.toggle("read", Number(row.dataset.digit) === digit);
     row.querySelector(".level").style.width = probabilities ? `${100 * share}%` : "0";
-    row.querySelector(".share").textContent = probabilities ? percent(share) : "–";
+    const shown = probabilities ? percent(share) : "–";
+    row.querySelector(".share").textContent = shown;
+    row.setAttribute("aria-label", `${row.dataset.digit}: ${shown}. Explain it`);
   }
 }
 
@@ -39,13 +41,12 @@ function showFrame(column, { frame }) {
   const [x, y] = frame.shift.map(decimal);
   const zoom = frame.scale.toPrecision(3);
   note.textContent =
-    `The ink's box (dashed) is scaled by ${zoom} to 20 pixels, and shifted by ` +
-    `${x} across and ${y} down, so that its centre of mass lies in the middle ` +
-    "of the square that the network sees.";
+    `Made as MNIST was: the ink's box (dashed) is scaled by ${zoom} to 20 pixels, then moved ` +
+    `by ${x} across and ${y} down, which puts its centre of mass (+) in the middle.`;
 }
 
 document.addEventListener("reading", ({ detail }) => {
-  columns(element, detail.readings.length).forEach((column, i) => {
+  columns(element, detail.readings).forEach((column, i) => {
     const reading = detail.readings[i];
     column.querySelector(".model").textContent = reading.model;
     showAnswer(column, reading);
@@ -60,4 +61,4 @@ element.addEventListener("click", (event) => {
   if (row) tell("explain", { chosen: Number(row.dataset.digit) });
 });
 
-columns(element, 1);
+columns(element, [{ model: "" }]);

@@ -8,7 +8,6 @@ import numpy as np
 from model import Reader, Reading
 from model.drawing import Strokes, lay_out, parse
 from model.explain import Unit, contributions, stroke_contributions, template
-from model.mlp import SIZE
 
 NOT_A_DIGIT = 10  # the eleventh logit's place, after the ten digits'
 N_TERMS = 12  # the units that are shown one by one; the others are summed
@@ -28,7 +27,7 @@ def message(
     None is the answer, and its runner-up. Pictures of numbers travel as base64.
     """
     logits = np.append(reading.logits, np.float32(reading.not_a_digit_logit))
-    chosen = _answer(reading, logits) if chosen is None else chosen
+    chosen = answer_of(reading) if chosen is None else chosen
     if against is None or against == chosen:
         against = next(int(i) for i in np.argsort(-logits, kind="stable") if i != chosen)
     return {
@@ -46,6 +45,13 @@ def message(
         "layers": [_layer(layer.activations) for layer in reading.layers],
         "why": _why(reader, reading, strokes, chosen, against, logits),
     }
+
+
+def answer_of(reading: Reading) -> int:
+    """Return the logit that a reading answers with."""
+    if reading.verdict == "not_a_digit":
+        return NOT_A_DIGIT
+    return int(reading.logits.argmax())
 
 
 def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
@@ -68,12 +74,6 @@ def picture(values: np.ndarray) -> dict[str, Any]:
     return {"levels": _base64(levels.round().astype(np.int8)), "scale": scale}
 
 
-def _answer(reading: Reading, logits: np.ndarray) -> int:
-    if reading.verdict == "not_a_digit":
-        return NOT_A_DIGIT
-    return int(logits[:NOT_A_DIGIT].argmax())
-
-
 def _layer(activations: np.ndarray) -> dict[str, Any]:
     levels = 255 * activations / max(float(activations.max()), 1e-9)
     levels = np.where(activations > 0, np.maximum(levels.round(), 1), 0)  # 0 is cut off, only
@@ -86,7 +86,7 @@ def _layer(activations: np.ndarray) -> dict[str, Any]:
 
 
 def _frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
-    """Return where the ink's box and the 28 × 28 field lie, in the unit of what was read."""
+    """Return where the ink's box and its centre of mass lie, in the unit of what was read."""
     done = reading.preprocessing
     if done.box is None:
         return None
@@ -96,11 +96,12 @@ def _frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
         if not sheet.scale:
             return None  # a dot, drawn as large as any digit
         scale, low, margin = sheet.scale, sheet.low, sheet.margin
-    corners = (np.array([done.box[:2], done.box[2:], done.origin]) - margin) / scale + low
+    box = np.reshape(done.box, (2, 2))  # left and top, right and bottom
+    centre = box.mean(axis=0) + np.divide(done.shift, done.scale)
+    box, centre = ((corner - margin) / scale + low for corner in (box, centre))
     return {
-        "box": [float(x) for x in corners[:2].reshape(-1)],
-        "field": [float(x) for x in corners[2]],
-        "side": SIZE / done.scale / scale,
+        "box": box.reshape(-1).tolist(),
+        "centre": centre.tolist(),
         "shift": [-float(x) for x in done.shift],
         "scale": done.scale * scale,
     }
@@ -129,7 +130,7 @@ def _why(
         return {
             "total": total,
             "units": _largest(rows @ added) if reading.layers else [],
-            "rest": _rest(rows @ added) if reading.layers else 0.0,
+            "rest": _rest(rows @ added),
             "bias": float(rows @ bias),
             "template": picture(weights),
             "product": picture(weights * ink),
@@ -141,6 +142,7 @@ def _why(
     return {
         "chosen": chosen,
         "against": against,
+        "added": picture(added[chosen]) if reading.layers else None,
         "logit": account(one),
         "difference": account(one - other),
     }
@@ -154,8 +156,14 @@ def _largest(terms: np.ndarray) -> list[tuple[int, float]]:
     return [(int(i), float(terms[i])) for i in _order(terms)[:N_TERMS]]
 
 
-def _rest(terms: np.ndarray) -> float:
-    return float(terms[_order(terms)[N_TERMS:]].sum())
+def _rest(terms: np.ndarray) -> dict[str, Any]:
+    """Return how many of the terms that are not shown speak for and against, and their sums."""
+    rest = terms[_order(terms)[N_TERMS:]]
+    sides = {"for": rest[rest > 0], "against": rest[rest < 0]}
+    return {
+        "count": {name: len(side) for name, side in sides.items()},
+        "sum": {name: float(side.sum()) for name, side in sides.items()},
+    }
 
 
 def _sides(terms: np.ndarray, bias: float, total: float) -> dict[str, float]:

@@ -1,63 +1,99 @@
-// The hidden units: the ones that matter most as pictures of their weights, all as a field of
-// lights, and one of them in full.
+// The hidden units: all as a field of lights, and the ones that matter most as pictures of their
+// weights; where there are few, all of them. Without hidden units, the logits' own templates.
 
 const FEW = 64; // units that are all shown as pictures
 const SHOWN = 12; // else these, the ones that add most to the answer or take most from it
-const COLUMNS = 32; // of lights
+const COLUMNS = 48; // of lights
+const LABEL = 2; // columns before them, for the name of a band
+const GAP = 0.4; // of a light, between bands
 const OFF = [43, 43, 48]; // a unit that ReLU cut off
 const DARKEST = 0.4; // of a unit that is just active
 const CLIP = 0.6; // of its largest weight has a picture's full colour: the most are far smaller
 
 const tiles = new Map(); // "model unit" → its weights
 const wanted = new Set();
+const fields = new Map(); // model → where its lights lie
 let fetching = false;
 let last = null; // the newest reading event's detail
-const picked = [null, null]; // in each column: { layer, unit } that is looked at, or null
-const own = [false, false]; // whether the visitor picked it
-const asked = [0, 0]; // counts the questions about the picked unit
+let lit = "activation"; // or "added"
+const looked = [null, null]; // in each column: the unit that is looked at
 
 function light(level) {
-  return level ? DARKEST + ((1 - DARKEST) * level) / 255 : 0;
+  return level ? DARKEST + (1 - DARKEST) * Math.sqrt(level / 255) : 0;
 }
 
 function shownUnits({ layers, why }) {
-  if (layers.length !== 1) return [];
+  if (!layers.length) return [...Array(NOT_A_DIGIT + 1).keys()];
+  if (layers.length > 1) return [];
   if (layers[0].units <= FEW) return [...Array(layers[0].units).keys()];
   return why.logit.units.slice(0, SHOWN).map(([unit]) => unit);
 }
 
-function showLarge(column, reading, levels, place) {
+function makeTile(place) {
+  const tile = document.createElement("button");
+  tile.type = "button";
+  tile.innerHTML = '<canvas width="28" height="28"></canvas><span class="name"></span>';
+  tile.insertBefore(signedBar(0), tile.lastElementChild);
+  for (const kind of ["click", "pointerenter", "focus"]) {
+    tile.addEventListener(kind, () => choose(place, Number(tile.dataset.unit), kind));
+  }
+  return tile;
+}
+
+// A tile is a unit to look at; without hidden units it is a logit, to be explained.
+function choose(place, unit, kind) {
+  const reading = last.readings[place];
+  if (reading.layers.length) tell("look", { place, layer: 0, unit });
+  else if (kind === "click") tell("explain", { chosen: unit });
+}
+
+// What a tile says: its name, whether it is lit, how brightly, and its share of the largest.
+function describe(reading, unit, levels, added) {
+  if (!reading.layers.length) {
+    const most = Math.max(...reading.logits.map(Math.abs), 1e-9);
+    const logit = reading.logits[unit];
+    const says = `Template of ${logitName(unit)}, logit ${decimal(logit)}`;
+    return { name: unit === NOT_A_DIGIT ? "∅" : unit, says, light: 1, share: logit / most };
+  }
+  const level = levels[0][unit];
+  const says = `Unit ${unit}, ${level ? "active" : "cut off by ReLU"}`;
+  return { name: unit, says, light: light(level), share: added[unit] / 127 };
+}
+
+function showLarge(column, reading, levels, added, place) {
   const units = shownUnits(reading);
   const box = column.querySelector(".large");
-  box.classList.toggle("all", units.length > SHOWN);
+  box.classList.toggle("few", !reading.layers.length);
   while (box.children.length > units.length) box.lastElementChild.remove();
-  while (box.children.length < units.length) {
-    const tile = document.createElement("button");
-    tile.type = "button";
-    tile.innerHTML = '<canvas width="28" height="28"></canvas><span></span>';
-    for (const kind of ["click", "pointerenter", "focus"]) {
-      tile.addEventListener(kind, () => pick(place, 0, Number(tile.dataset.unit)));
-    }
-    box.append(tile);
-  }
+  while (box.children.length < units.length) box.append(makeTile(place));
   units.forEach((unit, i) => {
     const tile = box.children[i];
+    const about = describe(reading, unit, levels, added);
     tile.dataset.unit = unit;
-    tile.querySelector("span").textContent = unit;
-    const active = levels[0][unit] > 0;
-    tile.setAttribute("aria-label", `Unit ${unit}, ${active ? "active" : "cut off by ReLU"}`);
-    tile.classList.toggle("off", !active);
-    tile.classList.toggle("picked", picked[place]?.unit === unit);
-    const canvas = tile.querySelector("canvas");
-    const weights = tiles.get(`${reading.model} ${unit}`);
-    const brightness = light(levels[0][unit]) || DARKEST;
-    if (weights) drawNumbers(canvas, weights, { light: brightness, full: CLIP * weights.scale });
-    else {
-      canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
-      wanted.add(`${reading.model} ${unit}`);
-    }
+    tile.querySelector(".name").textContent = about.name;
+    tile.setAttribute("aria-label", about.says);
+    tile.classList.toggle("off", !about.light);
+    tile.querySelector(".track").replaceWith(signedBar(about.share));
+    showTile(tile.querySelector("canvas"), `${reading.model} ${unit}`, about.light || DARKEST);
   });
+  markLooked(column, reading, place);
   fetchTiles();
+}
+
+function showTile(canvas, key, brightness) {
+  const weights = tiles.get(key);
+  if (weights) drawNumbers(canvas, weights, { light: brightness, full: CLIP * weights.scale });
+  else {
+    canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
+    wanted.add(key);
+  }
+}
+
+function markLooked(column, reading, place) {
+  const which = reading.layers.length ? looked[place]?.unit : reading.why.chosen;
+  for (const tile of column.querySelectorAll(".large button")) {
+    tile.classList.toggle("picked", Number(tile.dataset.unit) === which);
+  }
 }
 
 async function fetchTiles() {
@@ -77,132 +113,99 @@ async function fetchTiles() {
   if (last && tiles.has(keys[0])) showAll();
 }
 
-// All hidden layers that are not pictures, one block of lights under the other.
-function showField(column, reading, levels) {
-  const field = column.querySelector(".field");
-  const many = reading.layers.length > 1 || reading.layers[0]?.units > FEW;
-  field.hidden = !many;
-  if (!many) return;
-  const width = Math.max(1, Math.round(field.clientWidth * devicePixelRatio));
-  const size = width / COLUMNS;
-  const rows = levels.map((layer) => Math.ceil(layer.length / COLUMNS));
-  const gap = Math.round(size / 2);
-  field.width = width;
-  field.height = Math.round(rows.reduce((sum, count) => sum + count * size + gap, -gap));
-  const brush = field.getContext("2d");
-  let top = 0;
-  levels.forEach((layer, nth) => {
-    layer.forEach((level, i) => {
-      const [x, y] = [(i % COLUMNS) * size, top + Math.floor(i / COLUMNS) * size];
-      brush.fillStyle = `rgb(${(level ? colour(1, light(level)) : OFF).join(" ")})`;
-      brush.fillRect(x, y, size - 1, size - 1);
+// Where the lights of a model lie, in lights: a row or more for each digit that units add most to,
+// or, with several layers, for each layer.
+function fieldOf({ model, layers }) {
+  if (fields.has(model)) return fields.get(model);
+  const bands = props.bands[model] ?? layers.map(({ units }) => [...Array(units).keys()]);
+  const field = { cells: layers.map(() => []), names: [], at: new Map(), height: 0 };
+  bands.forEach((units, band) => {
+    const layer = props.bands[model] ? 0 : band;
+    if (!units.length) return;
+    if (field.height) field.height += GAP;
+    if (props.bands[model]) field.names.push([band === NOT_A_DIGIT ? "∅" : band, field.height]);
+    units.forEach((unit, i) => {
+      const [x, y] = [LABEL + (i % COLUMNS), field.height + Math.floor(i / COLUMNS)];
+      field.cells[layer][unit] = [x, y];
+      field.at.set(`${x} ${y.toFixed(1)}`, { layer, unit });
     });
-    top += rows[nth] * size + gap;
+    field.height += Math.ceil(units.length / COLUMNS);
   });
+  fields.set(model, field);
+  return field;
+}
+
+function showField(column, reading, levels, added) {
+  const part = column.querySelector(".lit");
+  part.hidden = !(reading.layers.length > 1 || reading.layers[0]?.units > FEW);
+  if (part.hidden) return;
+  column.querySelector(".band-note").hidden = !props.bands[reading.model];
+  column.querySelector(".logit").textContent = logitName(reading.why.chosen);
+  const canvas = part.querySelector(".field");
+  const { cells, names, height } = fieldOf(reading);
+  const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+  const size = width / (COLUMNS + LABEL);
+  canvas.width = width;
+  canvas.height = Math.round(height * size);
+  const brush = canvas.getContext("2d");
+  const line = Math.max(1, Math.round(size / 10));
+  cells.forEach((layer, nth) => {
+    const byAdded = lit === "added" && nth === cells.length - 1;
+    layer.forEach(([x, y], unit) => {
+      const shade = byAdded ? colour(bright(added[unit])) : colour(1, light(levels[nth][unit]));
+      brush.fillStyle = `rgb(${(levels[nth][unit] ? shade : OFF).join(" ")})`;
+      brush.fillRect(x * size, y * size, size - line, size - line);
+    });
+  });
+  brush.fillStyle = "#fff";
+  brush.font = `${Math.round(size * 1.1)}px sans-serif`;
+  brush.textBaseline = "top";
+  for (const [name, y] of names) brush.fillText(name, size / 2, y * size);
+}
+
+// Small terms stay visible beside the largest: a square root's shade.
+function bright(level) {
+  return Math.sign(level) * Math.sqrt(Math.abs(level) / 127);
 }
 
 function unitAt(event, reading) {
-  const field = event.currentTarget;
-  const size = field.clientWidth / COLUMNS;
-  const gap = size / 2;
-  let y = event.offsetY;
-  for (const [layer, { units }] of reading.layers.entries()) {
-    const height = Math.ceil(units / COLUMNS) * size;
-    if (y < height) {
-      const unit = Math.floor(y / size) * COLUMNS + Math.floor(event.offsetX / size);
-      return unit >= 0 && unit < units ? { layer, unit } : null;
-    }
-    y -= height + gap;
+  const field = fieldOf(reading);
+  const size = event.currentTarget.clientWidth / (COLUMNS + LABEL);
+  const [x, y] = [Math.floor(event.offsetX / size), event.offsetY / size];
+  for (const [key, found] of field.at) {
+    const [left, top] = key.split(" ").map(Number);
+    if (left === x && y >= top && y < top + 1) return found;
   }
   return null;
 }
 
-function exists(reading, place) {
-  return (
-    place !== null && place.unit >= 0 && place.unit < (reading.layers[place.layer]?.units ?? 0)
-  );
-}
-
-// The unit that matters most is looked at until another is picked.
-function first({ layers, why }) {
-  return layers.length && why.logit.units.length
-    ? { layer: layers.length - 1, unit: why.logit.units[0][0] }
-    : null;
-}
-
-function pick(place, layer, unit) {
-  const reading = last?.readings[place];
-  if (!reading || !exists(reading, { layer, unit })) return;
-  if (own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer) return;
-  picked[place] = { layer, unit };
-  own[place] = true;
-  showAll();
-}
-
-// Ask for the picked unit's account of the drawing that is shown: only the newest answer counts.
-async function showPicked(column, place) {
-  const { layer, unit } = picked[place] ?? {};
-  const reading = last.readings[place];
-  const detail = column.querySelector(".detail");
-  column.querySelector(".pick").hidden = reading.layers.length === 0;
-  detail.hidden = !exists(reading, picked[place]);
-  asked[place] += 1;
-  if (detail.hidden) return;
-  const mine = asked[place];
-  const { strokes, picture } = last.asks;
-  try {
-    const account = await server.account({ model: reading.model, strokes, picture, layer, unit });
-    if (mine === asked[place] && !account.error)
-      showUnit(column, reading, { layer, unit }, account);
-  } catch {
-    // as above
+function caption({ layers, model, verdict }) {
+  if (!layers.length) {
+    return `${model} has no hidden units: its eleven templates, and how each fits the ink`;
   }
+  const counts = layers.map(
+    ({ units, active }) => `${whole(units)} hidden units, ${whole(active)} active`,
+  );
+  return counts.join("; ") + (verdict === "blank" ? ": without ink, each is its bias" : "");
 }
 
-function showUnit(column, reading, { layer, unit }, account) {
-  const part = (name) => column.querySelector(name);
-  const where = reading.layers.length > 1 ? ` of hidden layer ${layer + 1}` : "";
-  part("h3").textContent = `Unit ${unit}${where}`;
-  part(".pick input").value = unit;
-  part(".pick input").max = reading.layers[layer].units - 1;
-  drawNumbers(part(".weights"), account.weights);
-  drawSeen(part(".map.ink"), reading.seen);
-  drawNumbers(part(".product"), account.product);
-  const { sum } = account;
-  const { terms, total } = addUp([sum.for, sum.against, sum.bias], sum.total);
-  const [against, bias] = terms.slice(1).map(signed);
-  part("[data-testid^=unit-sum]").textContent =
-    `weights · ink + bias: ${terms[0]} (blue) ${against} (orange) ${bias} (bias) = ${total}`;
-  const activation = decimal(account.activation);
-  part("[data-testid^=unit-relu]").textContent =
-    `ReLU: max(0, ${total}) = ${activation}` + (account.activation > 0 ? "" : ": cut off");
-  const reach = Math.max(1, Math.abs(sum.total));
-  part(".dot").setAttribute("cx", sum.total / reach);
-  part(".dot").setAttribute("cy", -account.activation / reach);
-  const rows = account.outgoing.map((weight, i) => {
-    const row = document.createElement("tr");
-    for (const text of [logitName(i), weight.toFixed(4), account.added[i].toFixed(4)]) {
-      row.insertCell().textContent = text.replace("-", MINUS);
-    }
-    row.classList.toggle("chosen", i === reading.why.chosen);
-    return row;
-  });
-  part("tbody").replaceChildren(...rows);
+function most({ layers, why }) {
+  if (layers.length !== 1 || layers[0].units <= FEW) return "";
+  return `The ${SHOWN} units that matter most to ${logitName(why.chosen)}:`;
 }
 
 function showAll() {
-  columns(element, last.readings.length).forEach((column, place) => {
+  const hidden = last.readings.some(({ layers }) => layers.length);
+  element.querySelector("h2").textContent = hidden ? "The hidden units" : "The templates";
+  columns(element, last.readings).forEach((column, place) => {
     const reading = last.readings[place];
     const levels = reading.layers.map((layer) => bytes(layer.levels));
+    const added = reading.why.added ? new Int8Array(bytes(reading.why.added.levels).buffer) : [];
     prepare(column, place);
-    if (!exists(reading, picked[place])) own[place] = false;
-    if (!own[place]) picked[place] = first(reading);
-    column.querySelector(".caption").textContent = reading.layers.length
-      ? reading.layers.map((l) => `${l.units} hidden units, ${l.active} active`).join("; ")
-      : `${reading.model} has no hidden units: each pixel adds to the ten logits directly`;
-    showLarge(column, reading, levels, place);
-    showField(column, reading, levels);
-    showPicked(column, place);
+    column.querySelector(".caption").textContent = caption(reading);
+    column.querySelector(".most").textContent = most(reading);
+    showField(column, reading, levels, added);
+    showLarge(column, reading, levels, added, place);
   });
 }
 
@@ -213,14 +216,29 @@ function prepare(column, place) {
   for (const kind of ["click", "pointermove"]) {
     field.addEventListener(kind, (event) => {
       const found = unitAt(event, last.readings[place]);
-      if (found) pick(place, found.layer, found.unit);
+      if (found) tell("look", { place, ...found });
     });
   }
-  const number = column.querySelector(".pick input");
-  number.addEventListener("change", () =>
-    pick(place, picked[place]?.layer ?? 0, number.valueAsNumber),
-  );
+  for (const choice of column.querySelectorAll("[type=radio]")) {
+    choice.name = `lit-${place}`;
+    choice.checked = choice.value === lit;
+    choice.addEventListener("change", () => {
+      lit = choice.value;
+      for (const each of element.querySelectorAll("[type=radio]"))
+        each.checked = each.value === lit;
+      showAll();
+    });
+  }
 }
+
+// Which unit is looked at, ui/unit.js says.
+document.addEventListener("looked", ({ detail }) => {
+  looked[detail.place] = detail;
+  const column = element.querySelector(".columns").children[detail.place];
+  if (column && last?.readings[detail.place]) {
+    markLooked(column, last.readings[detail.place], detail.place);
+  }
+});
 
 onReading(element, (detail) => {
   last = detail;

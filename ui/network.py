@@ -1,4 +1,4 @@
-"""The hidden units: a field of tiles, and one unit's sum in full."""
+"""The hidden units: a field of lights, and pictures of the weights of those that matter most."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from model import DrawingError, PictureError, Reader
-from model.explain import unit
-from ui.message import picture, unit_message
+from model import Reader
+from model.mlp import MLP
+from ui.message import NOT_A_DIGIT, picture
 from ui.piece import piece
-from ui.sketchpad import QuestionError, choose, read_ink
+from ui.sketchpad import QuestionError, choose
 
 MAX_TILES = 64  # at once; more of them are asked for as they are needed
 
@@ -19,30 +19,38 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
     """Return the piece that draws the hidden units of each `reading` event."""
 
     def tiles(question: Any) -> dict[str, Any]:
-        """Return the weights of some units of the first hidden layer, 28 × 28 each."""
+        """Return the weights of some units of the first layer, 28 × 28 each."""
         try:
-            reader = choose(readers, question.get("model"))
+            weights = _first_weights(choose(readers, question.get("model")).model)
             units = question.get("units")
-            sizes = reader.model.hidden_sizes
-            known = range(sizes[0] if sizes else 0)
+            known = range(len(weights))
             if not isinstance(units, list) or not all(type(i) is int and i in known for i in units):
                 raise QuestionError("There are no such units.")
-            weights = next(reader.model.parameters()).numpy(force=True).astype(np.float64)
             return {"tiles": [picture(weights[i]) for i in units[:MAX_TILES]]}
         except (QuestionError, AttributeError) as error:
             return {"error": str(error)}
 
-    def account(question: Any) -> dict[str, Any]:
-        """Return one unit's account of the ink."""
-        try:
-            reader = choose(readers, question.get("model"))
-            reading = read_ink(readers, reader.name, question)
-            layer, index = question.get("layer"), question.get("unit")
-            if not (type(layer) is int and type(index) is int):
-                raise QuestionError("There is no such unit.")
-            found = unit(reader.model, reading, layer=layer, index=index)
-            return unit_message(found, reading)
-        except (QuestionError, DrawingError, PictureError, IndexError, AttributeError) as error:
-            return {"error": str(error)}
+    bands = {reader.name: _bands(reader.model) for reader in readers.values()}
+    return piece("network", server_functions=[tiles], bands=bands)
 
-    return piece("network", server_functions=[tiles, account])
+
+def _first_weights(model: MLP) -> np.ndarray:
+    """Return the weights on the pixels, (H, 784); without hidden units, the eleven logits'."""
+    first, *_, head, _ = (p.numpy(force=True) for p in model.parameters())
+    weights = first if model.hidden_sizes else np.vstack([first, head])
+    return weights.astype(np.float64)
+
+
+def _bands(model: MLP) -> list[list[int]] | None:
+    """Return the units by the logit that each adds most to, 0 to 10, the strongest first.
+
+    None where a unit's outgoing weights are not to the logits alone: without a hidden layer, and
+    with several.
+    """
+    if len(model.hidden_sizes) != 1:
+        return None
+    *_, weight, _, head, _ = (p.numpy(force=True) for p in model.parameters())
+    outgoing = np.vstack([weight, head])  # (11, H)
+    favourite, strength = outgoing.argmax(axis=0), outgoing.max(axis=0)
+    order = np.argsort(-strength, kind="stable")
+    return [order[favourite[order] == logit].tolist() for logit in range(NOT_A_DIGIT + 1)]

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 HERE = Path(__file__).parent
+PAGE_CSS = HERE / "page.css"  # where the pieces lie; each has its own style beside it
 
 
 def piece(

@@ -47,9 +47,36 @@ function addUp(terms, total) {
   return { terms: counts.map(hundredths), total: hundredths(shown) };
 }
 
+// Round a product such that it holds in the digits shown: it is the one of the rounded factors.
+function timesUp(weight, activation) {
+  const [w, a] = [Math.round(1e4 * weight), Math.round(1e4 * activation)];
+  const value = Math.round((w * a) / 1e6) / 100;
+  return { weight: tenThousandths(w), product: decimal(value), value };
+}
+
+function tenThousandths(count) {
+  return (count / 1e4).toFixed(4).replace("-", MINUS);
+}
+
+function whole(count) {
+  return count.toLocaleString("en");
+}
+
 // A term of a sum, with its sign before it, as one writes it after another term.
 function signed(text) {
   return text.startsWith(MINUS) ? `${MINUS} ${text.slice(1)}` : `+ ${text}`;
+}
+
+// A bar from the middle: to the right for what adds, to the left for what takes.
+function signedBar(share) {
+  const track = document.createElement("span");
+  track.className = "track";
+  const level = document.createElement("i");
+  level.className = share < 0 ? "negative" : "positive";
+  level.style.width = `${50 * Math.abs(share)}%`;
+  level.style[share < 0 ? "right" : "left"] = "50%";
+  track.append(level);
+  return track;
 }
 
 // Level -1 to 1: orange through black to blue, as bright as `light`, 0 to 1.
@@ -68,6 +95,39 @@ function drawNumbers(canvas, { levels, scale }, { light = 1, full = scale } = {}
     image.data.set([...colour(level, light), 255], 4 * i);
   });
   canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// The same on a canvas of more pixels, each number a square.
+function drawLarge(canvas, numbers) {
+  const small = new OffscreenCanvas(SIZE, SIZE);
+  drawNumbers(small, numbers);
+  const brush = canvas.getContext("2d");
+  brush.imageSmoothingEnabled = false;
+  brush.drawImage(small, 0, 0, canvas.width, canvas.height);
+}
+
+// Draw the outline of the ink over a picture of it whose canvas is wider than 28 pixels.
+function outline(canvas, seen) {
+  const ink = bytes(seen);
+  const step = canvas.width / SIZE;
+  const brush = canvas.getContext("2d");
+  brush.strokeStyle = "#fff";
+  brush.lineWidth = 1.5;
+  brush.beginPath();
+  const inked = (x, y) => x >= 0 && y >= 0 && x < SIZE && y < SIZE && ink[y * SIZE + x] > 127;
+  for (let y = 0; y <= SIZE; y += 1) {
+    for (let x = 0; x <= SIZE; x += 1) {
+      if (inked(x, y) !== inked(x, y - 1)) {
+        brush.moveTo(x * step, y * step);
+        brush.lineTo((x + 1) * step, y * step);
+      }
+      if (inked(x, y) !== inked(x - 1, y)) {
+        brush.moveTo(x * step, y * step);
+        brush.lineTo(x * step, (y + 1) * step);
+      }
+    }
+  }
+  brush.stroke();
 }
 
 // Draw ink as the network sees it: white on black.
@@ -98,9 +158,27 @@ function drawStroke(brush, stroke) {
   }
 }
 
+// Where a picture lies on the sketchpad: x, y, width and height.
+function place({ image }) {
+  const zoom = SIDE / Math.max(image.width, image.height);
+  const [width, height] = [image.width * zoom, image.height * zoom];
+  return [(SIDE - width) / 2, (SIDE - height) / 2, width, height];
+}
+
+function drawInk(brush, { strokes, picture }, colour) {
+  if (picture) brush.drawImage(picture.image, ...place(picture));
+  brush.strokeStyle = colour;
+  for (const stroke of strokes) drawStroke(brush, stroke);
+}
+
+function isEmpty({ strokes, picture }) {
+  return strokes.length === 0 && !picture;
+}
+
 // One column of a piece for each model that reads: made from the piece's <template>, the second
-// with test ids of its own. Gives the columns, as many as there are readings.
-function columns(element, count) {
+// with test ids of its own. Gives the columns, in the order of the readings.
+function columns(element, readings) {
+  const count = readings.length;
   const row = element.querySelector(".columns");
   const template = element.querySelector("template");
   while (row.children.length > count) row.lastElementChild.remove();
@@ -114,6 +192,7 @@ function columns(element, count) {
     row.append(column);
   }
   row.classList.toggle("two", count === 2);
+  readings.forEach(({ model }, i) => (row.children[i].dataset.model = model));
   return [...row.children];
 }
 

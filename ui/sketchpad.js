@@ -5,8 +5,8 @@ const PAUSE = 8; // ms between an answer and the next question: time to paint
 const PATIENCE = 10000; // ms until an answer counts as lost
 const RETRY = 1500; // ms
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
+const CROSS = 6; // units from the ink's centre of mass to the ends of its cross
 const REPLAY = 700; // ms that an example takes to be drawn
-const MAX_SIDE = 1024; // px of a picture: what the server would shrink it to
 const MAX_POINTS = 10000; // what the server reads
 const SAVED = "drawing"; // in sessionStorage: each tab has its own
 
@@ -16,15 +16,14 @@ const over = element.querySelector(".over");
 const [model, beside, pen] = ["model", "beside", "pen"].map(find);
 const [undo, redo, clear] = ["undo", "redo", "clear"].map(find);
 const status = find("status");
-const HINT = status.textContent;
-const EXAMPLES = props.examples.map((line) => JSON.parse(line));
+const hint = element.querySelector(".hint");
 
 let ink = { strokes: [], picture: null }; // never changed in place, but for the stroke in hand
 let past = [];
 let future = [];
 let drawing = null; // the pointer that draws, "keys", "replay", or null
 let cursor = null; // of the keyboard: x, y
-let frame = null; // of the last answer: the ink's box and the 28 × 28 field
+let frame = null; // of the last answer: the ink's box and its centre of mass
 let explained = { chosen: null, against: null };
 let notice = ""; // what the visitor is told until the next change
 let changed = false; // since the last question
@@ -37,25 +36,15 @@ function paint() {
   const brush = canvas.getContext("2d");
   brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
   brush.clearRect(0, 0, SIDE, SIDE);
-  if (ink.picture) brush.drawImage(ink.picture.image, ...place(ink.picture));
-  brush.strokeStyle = getComputedStyle(canvas).color;
-  for (const stroke of ink.strokes) drawStroke(brush, stroke);
+  drawInk(brush, ink, getComputedStyle(canvas).color);
   paintOver(side);
-  const empty = ink.strokes.length === 0 && !ink.picture;
   undo.disabled = past.length === 0;
   redo.disabled = future.length === 0;
-  clear.disabled = find("save-png").disabled = empty;
-  find("save-json").disabled = find("copy-link").disabled = ink.strokes.length === 0;
+  clear.disabled = isEmpty(ink);
+  hint.hidden = !clear.disabled || cursor !== null;
 }
 
-// Where a picture lies on the sketchpad: x, y, width and height.
-function place({ image }) {
-  const zoom = SIDE / Math.max(image.width, image.height);
-  const [width, height] = [image.width * zoom, image.height * zoom];
-  return [(SIDE - width) / 2, (SIDE - height) / 2, width, height];
-}
-
-// The box that preprocessing found, the field that the network sees, and the keyboard's pen.
+// The box that preprocessing found, the ink's centre of mass, and the keyboard's pen.
 function paintOver(side) {
   const brush = over.getContext("2d");
   brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
@@ -72,8 +61,14 @@ function paintOver(side) {
     brush.setLineDash([4, 3]);
     brush.strokeRect(x + left * zoom, y + top * zoom, (right - left) * zoom, (bottom - top) * zoom);
     brush.setLineDash([]);
-    const length = frame.side * zoom;
-    brush.strokeRect(x + frame.field[0] * zoom, y + frame.field[1] * zoom, length, length);
+    const [middle, centre] = [x + frame.centre[0] * zoom, y + frame.centre[1] * zoom];
+    brush.lineWidth = 2;
+    brush.beginPath();
+    brush.moveTo(middle - CROSS, centre);
+    brush.lineTo(middle + CROSS, centre);
+    brush.moveTo(middle, centre - CROSS);
+    brush.lineTo(middle, centre + CROSS);
+    brush.stroke();
   }
   if (cursor && document.activeElement === canvas) {
     brush.lineWidth = 2;
@@ -131,14 +126,19 @@ function remember() {
 
 function say(text) {
   notice = text;
-  status.textContent = notice || HINT;
+  status.textContent = notice;
 }
 
 function update() {
   say("");
   paint();
+  tell("ink", { ink, models: models() });
   changed = true;
   ask();
+}
+
+function models() {
+  return beside.value ? [model.value, beside.value] : [model.value];
 }
 
 // Put other ink in the place of what is there; older answers do not belong to it.
@@ -151,11 +151,10 @@ function replace(next) {
 }
 
 function question() {
-  const models = beside.value ? [model.value, beside.value] : [model.value];
   const source = ink.picture
     ? { strokes: null, picture: ink.picture.url }
     : { strokes: ink.strokes };
-  return { models, ...source, ...explained };
+  return { models: models(), ...source, ...explained };
 }
 
 // Ask for the newest drawing whenever there is one and no question is open: an answer can be
@@ -188,7 +187,7 @@ function inTime(promise) {
 }
 
 function show(answer, asks) {
-  status.textContent = answer.error ?? (notice || HINT);
+  status.textContent = answer.error ?? notice;
   if (answer.error) return;
   frame = answer.readings[0].frame;
   paintOver(over.width);
@@ -269,7 +268,7 @@ canvas.addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
-  paintOver(over.width);
+  paint();
 });
 
 canvas.addEventListener("blur", () => {
@@ -299,14 +298,15 @@ document.addEventListener("explain", (event) => {
   update();
 });
 
-for (const button of element.querySelectorAll("[data-example]")) {
-  button.addEventListener("click", () => {
-    const example = EXAMPLES.find((each) => `${each.digit}` === button.dataset.example);
-    remember();
-    replace({ strokes: [], picture: null });
-    replay(example.strokes);
-  });
-}
+// Other ink comes from an example, a picture or a link; what was there can be had back.
+document.addEventListener("load", ({ detail }) => {
+  remember();
+  explained = { chosen: null, against: null };
+  replace(detail.replay ? { strokes: [], picture: null } : detail.ink);
+  if (detail.replay) replay(detail.ink.strokes);
+});
+
+document.addEventListener("notice", ({ detail }) => say(detail));
 
 // Draw strokes as a hand would, or at once for those who prefer no motion.
 function replay(strokes) {
@@ -336,92 +336,12 @@ function replay(strokes) {
   requestAnimationFrame(step);
 }
 
-const chooser = find("picture");
-find("open").addEventListener("click", () => chooser.click());
-chooser.addEventListener("change", () => {
-  take(chooser.files[0]);
-  chooser.value = "";
-});
-
-document.addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
-  if (!file) return;
-  event.preventDefault();
-  take(file);
-});
-
-canvas.addEventListener("dragover", (event) => event.preventDefault());
-canvas.addEventListener("drop", (event) => {
-  event.preventDefault();
-  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
-});
-
-// Shrink a picture to what is read of it, so that a photo of a phone is a small question.
-async function take(file) {
-  if (!file) return;
-  try {
-    const whole = await createImageBitmap(file);
-    const zoom = Math.min(1, MAX_SIDE / Math.max(whole.width, whole.height));
-    const sheet = document.createElement("canvas");
-    sheet.width = Math.max(1, Math.round(whole.width * zoom));
-    sheet.height = Math.max(1, Math.round(whole.height * zoom));
-    const brush = sheet.getContext("2d");
-    brush.imageSmoothingQuality = "high";
-    brush.drawImage(whole, 0, 0, sheet.width, sheet.height);
-    const url = sheet.toDataURL("image/png");
-    remember();
-    replace({ strokes: [], picture: { url, image: sheet } });
-  } catch {
-    say("That file is not a picture that this browser reads: try PNG or JPEG.");
-  }
-}
-
 async function restorePicture(url) {
   const image = new Image();
   image.src = url;
   await image.decode();
   replace({ strokes: [], picture: { url, image } });
 }
-
-function download(name, url) {
-  const link = document.createElement("a");
-  Object.assign(link, { href: url, download: name });
-  link.click();
-}
-
-find("save-png").addEventListener("click", () => {
-  const sheet = document.createElement("canvas");
-  sheet.width = sheet.height = 2 * SIDE;
-  const brush = sheet.getContext("2d");
-  brush.scale(2, 2);
-  brush.fillStyle = "#fff";
-  brush.fillRect(0, 0, SIDE, SIDE);
-  if (ink.picture) brush.drawImage(ink.picture.image, ...place(ink.picture));
-  brush.strokeStyle = "#000";
-  for (const stroke of ink.strokes) drawStroke(brush, stroke);
-  download("digit.png", sheet.toDataURL("image/png"));
-});
-
-find("save-json").addEventListener("click", () => {
-  const file = new Blob([JSON.stringify(ink.strokes)], { type: "application/json" });
-  const url = URL.createObjectURL(file);
-  download("digit.json", url);
-  URL.revokeObjectURL(url);
-});
-
-find("copy-link").addEventListener("click", async () => {
-  const parts = new URLSearchParams({ model: model.value, drawing: encode(ink.strokes) });
-  if (beside.value) parts.set("beside", beside.value);
-  const url = new URL(location.href);
-  url.hash = parts.toString();
-  history.replaceState(null, "", url);
-  try {
-    await navigator.clipboard.writeText(url.href);
-    say("The link is copied.");
-  } catch {
-    say("The link is in the address bar: copy it from there.");
-  }
-});
 
 function save() {
   const kept = { strokes: ink.strokes, picture: ink.picture?.url ?? null };
@@ -463,6 +383,6 @@ function restore() {
 
 window.addEventListener("hashchange", restore);
 new ResizeObserver(paint).observe(canvas);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] }); // dark or light
 update();
 restore();

@@ -3,7 +3,6 @@
 Each answer is handed to the rest of the page as a `reading` event on the document.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,8 @@ import gradio as gr
 
 from model import DrawingError, PictureError, Reader, Reading
 from ui.api import picture_file
-from ui.message import NOT_A_DIGIT, message
-from ui.piece import HERE, piece
-
-EXAMPLES = HERE / "examples.jsonl"
+from ui.message import NOT_A_DIGIT, answer_of, message
+from ui.piece import piece
 
 
 class QuestionError(ValueError):
@@ -35,24 +32,22 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
                 (choose(readers, name), read_ink(readers, name, question)) for name in models
             ]
             strokes = question.get("strokes")
+            # Of two models that differ, each is asked why its own answer and not the other's.
+            others = [answer_of(reading) for _, reading in reversed(readings)]
             return {
                 "readings": [
-                    message(reader, reading, strokes=strokes, chosen=chosen, against=against)
-                    for reader, reading in readings
+                    message(
+                        reader, reading, strokes=strokes, chosen=chosen,
+                        against=other if against is None else against,
+                    )
+                    for (reader, reading), other in zip(readings, others, strict=True)
                 ]
-            }
+            }  # fmt: skip
         except (QuestionError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
-    return piece(
-        "sketchpad",
-        server_functions=[read],
-        scripts=["link"],
-        models=models,
-        examples=EXAMPLES.read_text(encoding="utf-8").splitlines(),
-        digits=[json.loads(line)["digit"] for line in EXAMPLES.open(encoding="utf-8")],
-    )
+    return piece("sketchpad", server_functions=[read], scripts=["link"], models=models)
 
 
 def choose(readers: Mapping[str, Reader], name: Any) -> Reader:

@@ -8,38 +8,35 @@ const one = element.querySelector("template.one").content.firstElementChild;
 
 function bar(label, shown, share) {
   const row = document.createElement("li");
-  row.innerHTML = "<span></span><span class='track'><i></i></span><span></span>";
-  const [name, track, number] = row.children;
+  const [name, number] = [document.createElement("span"), document.createElement("span")];
   name.textContent = label;
   number.textContent = shown;
-  const level = track.firstElementChild;
-  level.className = share < 0 ? "negative" : "positive";
-  level.style.width = `${50 * Math.abs(share)}%`;
-  level.style[share < 0 ? "right" : "left"] = "50%";
+  row.append(name, signedBar(share), number);
   return row;
 }
 
-function showUnits(box, account, hidden) {
+function showUnits(box, account) {
   const part = box.querySelector(".by-unit");
   part.hidden = !account.units.length;
   if (part.hidden) return;
-  const values = [...account.units.map(([, value]) => value), account.rest, account.bias];
-  const others = hidden - account.units.length;
-  const names = [...account.units.map(([unit]) => `unit ${unit}`), `${others} others`, "bias"];
-  if (others <= 0) {
-    values.splice(-2, 1);
-    names.splice(-2, 1);
-  }
+  const rows = account.units.map(([unit, value]) => [`unit ${unit}`, value]);
+  const { count, sum } = account.rest;
+  if (count.for) rows.push([`${whole(count.for)} more for`, sum.for]);
+  if (count.against) rows.push([`${whole(count.against)} more against`, sum.against]);
+  rows.push(["bias", account.bias]);
+  const values = rows.map(([, value]) => value);
   const { terms, total } = addUp(values, account.total);
   const most = Math.max(...values.map(Math.abs), 1e-9);
-  const rows = values.map((value, i) => bar(names[i], terms[i], value / most));
-  part.querySelector(".terms").replaceChildren(...rows);
-  const sum = terms.map((term, i) => (i ? signed(term) : term)).join(" ");
-  part.querySelector(".equation").textContent = `${sum} = ${total}`;
+  const bars = rows.map(([name, value], i) => bar(name, terms[i], value / most));
+  part.querySelector(".terms").replaceChildren(...bars);
+  const written = terms.map((term, i) => (i ? signed(term) : term)).join(" ");
+  part.querySelector(".equation").textContent = `${written} = ${total}`;
 }
 
 function showPixels(box, account, seen) {
-  drawNumbers(box.querySelector(".template"), account.template);
+  const picture = box.querySelector(".template");
+  drawLarge(picture, account.template);
+  outline(picture, seen);
   drawNumbers(box.querySelector(".product"), account.product);
   const { sum } = account;
   const { terms, total } = addUp([sum.for, sum.against, sum.bias], sum.total);
@@ -91,8 +88,8 @@ function showAccount(box, kind, reading, strokes) {
   box.querySelector(".by-pixel-text").textContent = hidden
     ? "Around this drawing the whole network is linear, one template:"
     : "Logistic regression has one template for every drawing:";
-  showUnits(box, account, hidden);
-  showPixels(box, account);
+  showUnits(box, account);
+  showPixels(box, account, reading.seen);
   showStrokes(box, account, strokes);
 }
 
@@ -106,15 +103,20 @@ function compare(readings) {
   });
   const same =
     readings[0].verdict === readings[1].verdict && readings[0].digit === readings[1].digit;
-  return `${words.join(same ? ", and " : ", but ")}.`;
+  const both = words.join(same ? ", and " : ", but ");
+  return same
+    ? `${both}.`
+    : `${both}. Below, what each adds up for its answer against the other's.`;
 }
 
 onReading(element, ({ readings, asks }) => {
   compared.textContent = compare(readings);
   chosen.value = asks.chosen ?? "";
   against.value = asks.against ?? "";
-  columns(element, readings.length).forEach((column, i) => {
-    column.classList.toggle("blank", readings[i].verdict === "blank");
+  columns(element, readings).forEach((column, i) => {
+    const blank = readings[i].verdict === "blank";
+    column.classList.toggle("blank", blank);
+    column.querySelector(".nothing").hidden = !blank;
     for (const box of column.querySelectorAll(".account")) {
       showAccount(box, box.dataset.account, readings[i], asks.strokes ?? []);
     }

@@ -1,0 +1,16 @@
+"""Drawings from elsewhere and for elsewhere: examples, pictures, files, a link."""
+
+import json
+
+import gradio as gr
+
+from ui.piece import HERE, piece
+
+EXAMPLES = HERE / "examples.jsonl"
+
+
+def drawings() -> gr.HTML:
+    """Return the piece that puts other ink on the sketchpad, and gives away what is there."""
+    lines = EXAMPLES.read_text(encoding="utf-8").splitlines()
+    digits = [json.loads(line)["digit"] for line in lines]
+    return piece("drawings", scripts=["link"], examples=lines, digits=digits)

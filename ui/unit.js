@@ -1,0 +1,121 @@
+// One hidden unit in full: its sum, its ReLU, and what it adds to each logit.
+
+let last = null; // the newest reading event's detail
+const picked = [null, null]; // in each column: { layer, unit } that is looked at, or null
+const own = [false, false]; // whether the visitor picked it
+const asked = [0, 0]; // counts the questions about the picked unit
+
+function exists(reading, place) {
+  return (
+    place !== null && place.unit >= 0 && place.unit < (reading.layers[place.layer]?.units ?? 0)
+  );
+}
+
+// The unit that matters most is looked at until another is picked.
+function first({ layers, why }) {
+  return layers.length && why.logit.units.length
+    ? { layer: layers.length - 1, unit: why.logit.units[0][0] }
+    : null;
+}
+
+document.addEventListener("look", ({ detail: { place, layer, unit } }) => {
+  const reading = last?.readings[place];
+  if (!reading || !exists(reading, { layer, unit })) return;
+  if (own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer) return;
+  picked[place] = { layer, unit };
+  own[place] = true;
+  showAll();
+});
+
+// Ask for the picked unit's account of the drawing that is shown: only the newest answer counts.
+async function showPicked(column, place) {
+  const { layer, unit } = picked[place] ?? {};
+  const reading = last.readings[place];
+  const detail = column.querySelector(".detail");
+  const none = reading.layers.length === 0;
+  column.querySelector(".pick").hidden = none;
+  column.querySelector(".none").hidden = !none;
+  if (none) column.querySelector("h3").textContent = "";
+  detail.hidden = !exists(reading, picked[place]);
+  asked[place] += 1;
+  if (detail.hidden) return;
+  const mine = asked[place];
+  const { strokes, picture } = last.asks;
+  try {
+    const account = await server.account({ model: reading.model, strokes, picture, layer, unit });
+    if (mine === asked[place] && !account.error)
+      showUnit(column, reading, { layer, unit }, account);
+  } catch {
+    // The sketchpad says that the server is away; the next reading asks again.
+  }
+}
+
+function showUnit(column, reading, { layer, unit }, account) {
+  const part = (name) => column.querySelector(name);
+  const where = reading.layers.length > 1 ? ` of hidden layer ${layer + 1}` : "";
+  part("h3").textContent = `Unit ${unit}${where}`;
+  const number = part(".pick input");
+  if (document.activeElement !== number) number.value = unit; // else it is being typed in
+  number.max = reading.layers[layer].units - 1;
+  drawNumbers(part(".weights"), account.weights);
+  drawSeen(part(".map.ink"), reading.seen);
+  drawNumbers(part(".product"), account.product);
+  const { sum } = account;
+  const { terms, total } = addUp([sum.for, sum.against, sum.bias], sum.total);
+  const [against, bias] = terms.slice(1).map(signed);
+  part("[data-testid^=unit-sum]").textContent =
+    `weights · ink + bias: ${terms[0]} (blue) ${against} (orange) ${bias} (bias) = ${total}`;
+  const activation = decimal(account.activation);
+  part("[data-testid^=unit-relu]").textContent =
+    `ReLU: max(0, ${total}) = ${activation}` + (account.activation > 0 ? "" : ": cut off");
+  showPoint(part, sum.total, account.activation);
+  showOutgoing(part("table"), account, reading.why.chosen);
+}
+
+function showPoint(part, z, activation) {
+  const reach = Math.max(1, Math.abs(z));
+  const [x, y] = [z / reach, -activation / reach];
+  part(".dot").setAttribute("cx", x);
+  part(".dot").setAttribute("cy", y);
+  part(".drop").setAttribute("d", `M${x} 0V${y}H0`);
+}
+
+function showOutgoing(table, { outgoing, activation }, chosen) {
+  const shown = outgoing.map((weight) => timesUp(weight, activation));
+  const most = Math.max(...shown.map(({ value }) => Math.abs(value)), 1e-9);
+  const rows = shown.map(({ weight, product, value }, i) => {
+    const row = document.createElement("tr");
+    for (const text of [logitName(i), weight, product]) row.insertCell().textContent = text;
+    row.insertCell().append(signedBar(value / most));
+    row.classList.toggle("chosen", i === chosen);
+    return row;
+  });
+  table.tBodies[0].replaceChildren(...rows);
+  const factor = tenThousandths(Math.round(1e4 * activation));
+  table.querySelector(".factor").textContent = `× ${factor} =`;
+}
+
+function showAll() {
+  columns(element, last.readings).forEach((column, place) => {
+    const reading = last.readings[place];
+    prepare(column, place);
+    if (!exists(reading, picked[place])) own[place] = false;
+    if (!own[place]) picked[place] = first(reading);
+    tell("looked", { place, ...picked[place] });
+    showPicked(column, place);
+  });
+}
+
+function prepare(column, place) {
+  if (column.dataset.ready) return;
+  column.dataset.ready = "yes";
+  const number = column.querySelector(".pick input");
+  number.addEventListener("change", () =>
+    tell("look", { place, layer: picked[place]?.layer ?? 0, unit: number.valueAsNumber }),
+  );
+}
+
+onReading(element, (detail) => {
+  last = detail;
+  showAll();
+});

@@ -1,0 +1,30 @@
+"""One hidden unit in full: its weights on the ink, its sum, its ReLU, its outgoing weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from model import DrawingError, PictureError, Reader, explain
+from ui.message import unit_message
+from ui.piece import piece
+from ui.sketchpad import QuestionError, choose, read_ink
+
+
+def unit(readers: Mapping[str, Reader]) -> gr.HTML:
+    """Return the piece that takes one unit of each `reading` event apart."""
+
+    def account(question: Any) -> dict[str, Any]:
+        """Return one unit's account of the ink."""
+        try:
+            reader = choose(readers, question.get("model"))
+            reading = read_ink(readers, reader.name, question)
+            layer, index = question.get("layer"), question.get("unit")
+            if not (type(layer) is int and type(index) is int):
+                raise QuestionError("There is no such unit.")
+            found = explain.unit(reader.model, reading, layer=layer, index=index)
+            return unit_message(found, reading)
+        except (QuestionError, DrawingError, PictureError, IndexError, AttributeError) as error:
+            return {"error": str(error)}
+
+    return piece("unit", server_functions=[account])
