@@ -1,22 +1,29 @@
 """The page in a real browser, driven as a visitor does, checked against Reader's numbers."""
 
+import base64
+import gzip
 import json
 import re
 import time
+import urllib.request
 from decimal import Decimal
 from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from benchmarks.browser import DEVICES
+from benchmarks.browser import DEVICES, ROOT, serve
 from model import Reader
+from model.checkpoint import save
 from model.explain import contributions, unit
+from model.mlp import MLP
 
 pytestmark = pytest.mark.browser
 SIDE = 280
+DATA = ROOT / "tests" / "data"
 QUESTION = re.compile("/component_server")
 
 
@@ -78,6 +85,20 @@ class Visitor:
                 points = [{"x": x, "y": y}]
                 touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
             touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def drop(self, kind, path):
+        """Let go of a file over the page, or paste it."""
+        script = """(target, [kind, name, data]) => {
+          const files = new DataTransfer();
+          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+          files.items.add(new File([bytes], name, { type: 'image/png' }));
+          const rest = { bubbles: true, cancelable: true };
+          target.dispatchEvent(kind === 'drop'
+            ? new DragEvent('drop', { dataTransfer: files, ...rest })
+            : new ClipboardEvent('paste', { clipboardData: files, ...rest }));
+        }"""
+        data = base64.b64encode(path.read_bytes()).decode()
+        self.pad.evaluate(script, [kind, path.name, data])
 
     def reading(self, model="mlp-1024"):
         """What Reader makes of the strokes that the page last sent."""
@@ -528,6 +549,37 @@ def test_a_picture_is_read_instead(visitor):
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
 
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_may_be_dropped_or_pasted(visitor, kind):
+    visitor.drop(kind, DATA / "seven.png")
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
+    visitor.check_against(Reader.load().read(DATA / "seven.png"))
+
+
+def turned(strokes, degrees):
+    """The strokes, turned about the sketchpad's middle."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = SIDE / 2
+    return [((np.asarray(stroke) - middle) @ turn.T + middle).tolist() for stroke in strokes]
+
+
+def test_what_logistic_regression_gets_wrong_is_explained_against_the_network(visitor, digits):
+    """A 2 that leans back is a 3 to ten templates: each model is asked for its own answer."""
+    visitor.page.get_by_test_id("beside").select_option("logistic")
+    visitor.draw_by_mouse(turned(digits[2]["strokes"], -30))
+    visitor.page.wait_for_timeout(600)
+    first, second = visitor.reading("mlp-1024"), visitor.reading("logistic")
+    assert (first.digit, second.digit) == (2, 3)
+    assert "but logistic reads 3" in visitor.text("compared")
+    for name, ours, theirs, reading in (("", 2, 3, first), ("-beside", 3, 2, second)):
+        title = visitor.page.get_by_test_id(f"why-difference{name}").locator("h3").inner_text()
+        assert title.startswith(f"Why {ours} and not {theirs}:")
+        total = sum_of(visitor.text(f"why-difference{name}-pixels"))
+        gap = float(reading.logits[ours]) - float(reading.logits[theirs])
+        assert float(total) == pytest.approx(gap, abs=0.0051)
+
+
 def test_two_models_read_side_by_side(visitor, digits):
     visitor.page.get_by_test_id("beside").select_option("logistic")
     visitor.draw_by_mouse(digits[8]["strokes"])
@@ -549,6 +601,165 @@ def test_a_slow_network_shows_the_newest_drawing_last(visitor, digits):
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("9")
     visitor.page.wait_for_timeout(1000)
     visitor.check_against(visitor.reading())
+
+
+def test_a_lost_connection_is_said_and_the_newest_drawing_read_after_it(visitor, digits):
+    visitor.draw_by_mouse(digits[1]["strokes"])
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("1")
+    visitor.page.context.set_offline(True)
+    visitor.page.get_by_test_id("clear").click()
+    visitor.draw_by_mouse(digits[6]["strokes"])
+    expect(visitor.page.get_by_test_id("status")).to_contain_text("Trying again")
+    visitor.page.get_by_test_id("clear").click()
+    visitor.draw_by_mouse(digits[3]["strokes"])
+    visitor.page.context.set_offline(False)
+    visitor.page.wait_for_function(
+        "document.querySelector('[data-testid=answer]').innerText.startsWith('3')"
+    )
+    expect(visitor.page.get_by_test_id("status")).not_to_contain_text("Trying again")
+    visitor.check_against(visitor.reading())
+
+
+def test_a_pens_pressure_is_the_lines_width(visitor):
+    pen = visitor.page.context.new_cdp_session(visitor.page)
+    visitor.pad.scroll_into_view_if_needed()
+    for i, force in enumerate([0.25, 0.5, 1.0]):
+        x, y = visitor.place([140, 60 + 70 * i])
+        kind = "mouseMoved" if i else "mousePressed"
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+        pen.send("Input.dispatchMouseEvent", event | {"pointerType": "pen", "force": force})
+    visitor.page.wait_for_timeout(300)
+    [stroke] = visitor.sent[-1]["strokes"]
+    assert [point[2:] for point in stroke] == [[0.75], [], [1.5]]
+    visitor.page.mouse.up()
+
+
+def test_no_point_between_two_frames_is_lost(visitor):
+    """A browser hands over all that happened since the last frame at once."""
+    visitor.draw_by_mouse([[[40, 40], [60, 60]]], lift=False)
+    places = [visitor.place([60 + 20 * i, 60 + 10 * (i % 2)]) for i in range(1, 6)]
+    visitor.pad.evaluate(
+        """(pad, places) => {
+          const events = places.map(([clientX, clientY]) =>
+            new PointerEvent('pointermove', { clientX, clientY, pointerId: 1 }));
+          const [clientX, clientY] = places.at(-1);
+          const all = { clientX, clientY, pointerId: 1, coalescedEvents: events };
+          pad.dispatchEvent(new PointerEvent('pointermove', all));
+        }""",
+        places,
+    )
+    visitor.page.wait_for_timeout(300)
+    assert len(visitor.sent[-1]["strokes"][0]) == 7
+    visitor.page.mouse.up()
+
+
+def test_ink_is_as_sharp_as_the_screen(visitor, device):
+    wide = visitor.pad.evaluate("pad => pad.width / pad.clientWidth")
+    assert wide == pytest.approx(device.get("device_scale_factor", 1), abs=0.01)
+
+
+def test_the_page_does_not_scroll_under_the_finger(visitor, device):
+    if "has_touch" not in device:
+        visitor.draw_by_mouse([[[140, 250], [140, 30]]])
+    else:
+        visitor.draw_by_touch([[[140, 250 - 20 * i] for i in range(12)]])
+    visitor.page.wait_for_timeout(300)
+    assert visitor.sent[-1]["strokes"] != []
+    assert visitor.page.evaluate("scrollY") == 0
+
+
+def test_an_example_is_there_at_once_for_those_who_prefer_no_motion(visitor, digits):
+    visitor.page.emulate_media(reduced_motion="reduce")
+    visitor.page.get_by_test_id("example-8").click()
+    visitor.page.wait_for_function(
+        "document.querySelector('[data-testid=answer]').innerText.startsWith('8')"
+    )
+    assert len([sent for sent in visitor.sent if sent["strokes"]]) == 1
+    assert visitor.sent[-1]["strokes"] == digits[8]["strokes"]
+
+
+def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
+    visitor.page.evaluate(
+        """() => {
+          window.moved = [];
+          new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) moved.push(entry.value);
+          }).observe({ type: 'layout-shift' });
+        }"""
+    )
+    visitor.draw_by_mouse(digits[9]["strokes"])
+    expect(visitor.page.get_by_test_id("answer")).to_contain_text("9")
+    visitor.page.wait_for_timeout(500)
+    assert sum(visitor.page.evaluate("moved")) < 0.01
+
+
+def test_a_unit_is_looked_at_by_pointing_at_it(visitor, digits):
+    visitor.page.get_by_test_id("model").select_option("mlp-32")
+    visitor.draw_by_mouse(digits[2]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    visitor.page.get_by_test_id("tiles").locator("button").nth(21).hover()
+    expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 21")
+    z = visitor.reading("mlp-32").layers[0].pre_activations[21]
+    shown = sum_of(visitor.text("unit-sum"))
+    assert float(shown) == pytest.approx(float(z), abs=0.0051)
+    visitor.page.get_by_test_id("tiles").locator("button").nth(5).focus()
+    expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 5")
+
+
+def test_a_light_of_the_field_is_its_unit(visitor, digits):
+    visitor.draw_by_mouse(digits[2]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    field = visitor.page.get_by_test_id("field")
+    field.scroll_into_view_if_needed()
+    size = field.bounding_box()["width"] / 50
+    x, y = places(Reader.load())[512]
+    field.click(position={"x": (x + 0.5) * size, "y": (y + 0.5) * size})
+    expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 512")
+
+
+def test_every_control_is_reached_by_the_tab_key(visitor, digits):
+    visitor.draw_by_mouse(digits[2]["strokes"])
+    visitor.page.wait_for_timeout(300)
+    visitor.page.evaluate("document.activeElement.blur()")
+    reached = set()
+    for _ in range(90):
+        visitor.page.keyboard.press("Tab")
+        reached.add(visitor.page.evaluate("document.activeElement.dataset?.testid"))
+    wanted = {"model", "beside", "undo", "clear", "pen", "sketchpad", "example-0", "open"}
+    wanted |= {"save-png", "save-json", "copy-link", "unit-number", "chosen", "against"}
+    assert wanted - reached == set()
+
+
+def test_the_page_is_light_to_load(app_url):
+    """Its own part of the first load: components come with Gradio's /config."""
+    with urllib.request.urlopen(f"{app_url}/config") as answer:
+        assert 5_000 < len(gzip.compress(answer.read())) < 600_000
+
+
+def test_a_network_of_several_layers_is_shown_layer_by_layer(browser, digits, tmp_path):
+    torch.manual_seed(0)
+    save(tmp_path, MLP((70, 20)), name="deep")
+    with serve("--model", str(tmp_path)) as url:
+        context = browser.new_context(**DEVICES["desktop"])
+        visitor = Visitor(context, url)
+        visitor.draw_by_mouse(digits[4]["strokes"])
+        visitor.page.wait_for_timeout(600)
+        reading = Reader.load(tmp_path).read_strokes(visitor.sent[-1]["strokes"])
+        counts = [int((layer.activations > 0).sum()) for layer in reading.layers]
+        told = f"70 hidden units, {counts[0]} active; 20 hidden units, {counts[1]} active"
+        assert visitor.text("units-caption") == told
+        total = sum_of(visitor.text("why-logit-pixels"))
+        eleven = np.append(reading.logits, reading.not_a_digit_logit)
+        assert float(total) == pytest.approx(float(eleven[:10].max()), abs=0.0051)
+        assert visitor.text("unit-name").endswith("of hidden layer 2")
+        size = visitor.page.get_by_test_id("field").bounding_box()["width"] / 50
+        place = {"x": (2 + 3.5) * size, "y": 1.5 * size}  # unit 48 + 3 of the first layer
+        visitor.page.get_by_test_id("field").click(position=place)
+        expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 51 of hidden layer 1")
+        z = float(reading.layers[0].pre_activations[51])
+        assert float(sum_of(visitor.text("unit-sum"))) == pytest.approx(z, abs=0.0051)
+        assert visitor.faults == []
+        context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
