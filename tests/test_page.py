@@ -414,6 +414,8 @@ def test_any_two_logits_can_be_compared(visitor, digits):
 def test_a_unit_can_be_looked_at(visitor, digits):
     visitor.draw_by_mouse(digits[6]["strokes"])
     visitor.page.get_by_test_id("unit-number").fill("77")
+    visitor.page.locator("[data-digit='8']").first.evaluate("row => row.click()")
+    visitor.page.wait_for_timeout(500)  # another reading comes while the visitor types
     visitor.page.get_by_test_id("unit-number").press("Enter")
     expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 77")
     reader, reading = Reader.load(), visitor.reading()
@@ -612,6 +614,7 @@ def test_a_lost_connection_is_said_and_the_newest_drawing_read_after_it(visitor,
     expect(visitor.page.get_by_test_id("status")).to_contain_text("Trying again")
     visitor.page.get_by_test_id("clear").click()
     visitor.draw_by_mouse(digits[3]["strokes"])
+    visitor.page.wait_for_timeout(2000)  # this drawing's question is lost, too
     visitor.page.context.set_offline(False)
     visitor.page.wait_for_function(
         "document.querySelector('[data-testid=answer]').innerText.startsWith('3')"
@@ -758,6 +761,9 @@ def test_a_network_of_several_layers_is_shown_layer_by_layer(browser, digits, tm
         expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 51 of hidden layer 1")
         z = float(reading.layers[0].pre_activations[51])
         assert float(sum_of(visitor.text("unit-sum"))) == pytest.approx(z, abs=0.0051)
+        place = {"x": (2 + 5.5) * size, "y": 2.9 * size}  # unit 5 of the second
+        visitor.page.get_by_test_id("field").click(position=place)
+        expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 5 of hidden layer 2")
         assert visitor.faults == []
         context.close()
 

@@ -8,6 +8,7 @@ const LABEL = 2; // columns before them, for the name of a band
 const GAP = 0.4; // of a light, between bands
 const OFF = [43, 43, 48]; // a unit that ReLU cut off
 const DARKEST = 0.4; // of a unit that is just active
+const CALM = 0.4; // of their brightness where nothing is drawn, and the lights are biases alone
 const CLIP = 0.6; // of its largest weight has a picture's full colour: the most are far smaller
 
 const tiles = new Map(); // "model unit" → its weights
@@ -140,7 +141,8 @@ function showField(column, reading, levels, added) {
   part.hidden = !(reading.layers.length > 1 || reading.layers[0]?.units > FEW);
   if (part.hidden) return;
   column.querySelector(".band-note").hidden = !props.bands[reading.model];
-  column.querySelector(".logit").textContent = logitName(reading.why.chosen);
+  column.querySelector(".logit").textContent =
+    reading.verdict === "blank" ? "the answer" : logitName(reading.why.chosen);
   const canvas = part.querySelector(".field");
   const { cells, names, height } = fieldOf(reading);
   const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
@@ -148,11 +150,14 @@ function showField(column, reading, levels, added) {
   canvas.width = width;
   canvas.height = Math.round(height * size);
   const brush = canvas.getContext("2d");
+  const calm = reading.verdict === "blank" ? CALM : 1;
   const line = Math.max(1, Math.round(size / 10));
   cells.forEach((layer, nth) => {
     const byAdded = lit === "added" && nth === cells.length - 1;
     layer.forEach(([x, y], unit) => {
-      const shade = byAdded ? colour(bright(added[unit])) : colour(1, light(levels[nth][unit]));
+      const shade = byAdded
+        ? colour(bright(added[unit]), calm)
+        : colour(1, calm * light(levels[nth][unit]));
       brush.fillStyle = `rgb(${(levels[nth][unit] ? shade : OFF).join(" ")})`;
       brush.fillRect(x * size, y * size, size - line, size - line);
     });
@@ -189,8 +194,9 @@ function caption({ layers, model, verdict }) {
   return counts.join("; ") + (verdict === "blank" ? ": without ink, each is its bias" : "");
 }
 
-function most({ layers, why }) {
+function most({ layers, verdict, why }) {
   if (layers.length !== 1 || layers[0].units <= FEW) return "";
+  if (verdict === "blank") return `${SHOWN} of the units:`;
   return `The ${SHOWN} units that matter most to ${logitName(why.chosen)}:`;
 }
 

@@ -170,7 +170,7 @@ async function ask() {
     const answer = await inTime(server.read(asks));
     if (asked === era) show(answer, asks);
   } catch {
-    status.textContent = "No answer from the server. Trying again…";
+    status.textContent = "No answer: the numbers are of older ink. Trying again…";
     changed = true;
     wait = RETRY;
   }
