@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from model.mlp import SIZE
+from model.photo import even_out
 
 Picture = Image.Image | np.ndarray | str | Path | BinaryIO
 
@@ -54,13 +55,16 @@ def preprocess(picture: Picture) -> Preprocessed:
     `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in
     0..255 or float in 0..1, of shape (H, W), (1, H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
     Files are PNG, JPEG, WebP, GIF, BMP or TIFF. Polarity is found: whichever level holds most of
-    the border is paper. A picture that was framed MNIST's way already keeps its pixels; any other
-    is resampled once, antialiased.
+    the border is paper. A photo of paper under uneven light is evened out first. A picture that was
+    framed MNIST's way already keeps its pixels; any other is resampled once, antialiased.
 
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
     grey, zoom = _to_grey(picture)
+    side = max(grey.shape)
+    grey = even_out(grey)
+    zoom *= side / max(grey.shape)  # 1, unless it was a photo
     if _is_blank(grey):
         nothing = np.zeros((SIZE, SIZE), np.float32)
         return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.drawing import draw
+from model import Reader
+from model.drawing import draw, parse, rasterize
+from model.photo import even_out
 from model.preprocess import BOX, CENTRE, MAX_PIXELS, PictureError, preprocess
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
@@ -261,3 +263,99 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
         with pytest.raises(PictureError, match=r"at most|not a picture"):
             preprocess(tmp_path / "bomb.png")
         assert time.perf_counter() - started < 0.5
+
+
+def photo(light, strokes=(), *, ink=0.15, paper=0.85, at=(150, 180), table=0):
+    """Strokes on lit paper, a table around it: (640, 480) uint8, as a camera sees them."""
+    placed = [points[:, :2] * 1.2 + at for points in parse(strokes)]
+    covered = rasterize(placed, pen_width=6, height=640, width=480) if placed else 0
+    sheet = np.full((640, 480), 0.2)
+    inner = slice(table, 640 - table), slice(table, 480 - table)
+    sheet[inner] = (paper + (ink - paper) * covered + np.zeros_like(sheet))[inner]
+    grain = np.random.default_rng(0).normal(0, 0.01, sheet.shape)
+    return (255 * np.clip(sheet * light + grain, 0, 1)).round().astype(np.uint8)
+
+
+def lights():
+    y, x = np.mgrid[0:1:640j, 0:1:480j]
+    hand = np.hypot((x - 0.9) / 0.4, (y - 0.5) / 0.3) - 1
+    return {
+        "gradient": 1 - 0.5 * (x + y) / 2,
+        "soft shadow": 1 - 0.45 / (1 + np.exp(10 * hand)),
+        "sharp shadow": np.where(x + 0.3 * y > 0.6, 0.55, 1.0),
+        "vignette": 1 - 0.5 * np.hypot(2 * x - 1, 2 * y - 1) ** 2 / 2,
+    }
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader.load("mlp-1024", device="cpu")
+
+
+@pytest.mark.parametrize("light", lights())
+def test_photos_under_uneven_light_are_read(light, reader, digits):
+    lit, chalk = lights()[light], {"ink": 0.8, "paper": 0.25}
+    for options in ({}, {"ink": 0.45}, {"table": 24}, chalk):
+        if (light, options) == ("sharp shadow", {"table": 24}):
+            continue  # its edge and the sheet's leave a dark corner between them
+        pictures = [photo(lit, each["strokes"], **options) for each in digits]
+        readings = reader.read_batch(pictures)
+        assert [r.digit for r in readings] == [each["digit"] for each in digits]
+        assert {r.preprocessing.inverted for r in readings} == {options != chalk}
+
+
+@pytest.mark.parametrize("light", lights())
+def test_paper_under_uneven_light_is_blank(light):
+    assert preprocess(photo(lights()[light])).blank
+
+
+def test_squared_paper_under_uneven_light(reader, digits):
+    y, x = np.mgrid[:640, :480]
+    squares = (y % 24 < 2) | (x % 24 < 2)
+    lit = lights()["gradient"]
+    assert preprocess(photo(lit * (1 - 0.12 * squares))).blank
+    readings = reader.read_batch(photo(lit * (1 - 0.25 * squares), d["strokes"]) for d in digits)
+    assert [r.digit for r in readings] == [each["digit"] for each in digits]
+
+
+def test_a_photos_report_is_in_its_own_pixels():
+    square = [[[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]]
+    done = preprocess(photo(lights()["gradient"], square, at=(150, 180)))
+    np.testing.assert_allclose(done.box, [147, 177, 273, 303], atol=4)
+    assert done.scale == pytest.approx(BOX / 126, rel=0.04)
+    np.testing.assert_allclose(done.origin, np.array([210, 240]) - CENTRE / done.scale, atol=5)
+
+
+def test_even_paper_keeps_every_bit(mnist, digits):
+    flat = np.ones((640, 480))
+    for picture in [
+        *[image / np.float32(255) for image in mnist[0]],
+        *[draw(each["strokes"], pen_width=pen) for each in digits for pen in (0.02, 0.14, 0.28)],
+        *[photo(flat, each["strokes"]) / np.float32(255) for each in digits],
+        *[np.kron(draw(each["strokes"]), np.ones((4, 4), np.float32)) for each in digits],
+    ]:
+        assert even_out(picture) is picture
+
+
+def test_clean_files_keep_every_bit(digits):
+    for each in digits:
+        ink = np.kron(draw(each["strokes"]), np.ones((4, 4), np.float32))
+        for sheet in (ink, 1 - ink, 0.2 + 0.5 * ink):
+            for options in ({"format": "PNG"}, {"format": "JPEG", "quality": 60}):
+                as_image(sheet).save(file := io.BytesIO(), **options)
+                grey = np.asarray(Image.open(file), np.float32) / 255
+                assert even_out(grey) is grey
+
+
+def test_a_filled_shape_is_no_shadow():
+    picture = np.full((400, 400), 255, np.uint8)
+    picture[80:320, 60:300] = 0
+    done = preprocess(picture)
+    assert done.box == (60, 80, 300, 320)
+    assert done.image[14, 14] == 1
+
+
+def test_a_phones_photo_is_read(tmp_path, reader, digits):
+    small = Image.fromarray(photo(lights()["vignette"], digits[5]["strokes"])).convert("RGB")
+    small.resize((3000, 4000)).save(tmp_path / "photo.jpg", quality=70)
+    assert reader.read(tmp_path / "photo.jpg").digit == digits[5]["digit"]

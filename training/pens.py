@@ -332,7 +332,8 @@ def cached(
     """Run `make` on all cores until there are n images; keep them under what they depend on."""
     here = Path(__file__).parent
     sources = [here / "pens.py", here / "outliers.py"]
-    sources += [here.parent / "model" / name for name in ("drawing.py", "preprocess.py")]
+    modules = ("drawing.py", "photo.py", "preprocess.py")
+    sources += [here.parent / "model" / module for module in modules]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     path = cache / f"{name}-{n}-{seed}-{key}.npz"
     try:
