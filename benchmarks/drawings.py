@@ -37,7 +37,7 @@ def canvas_picture(
 
     `size` is the drawing's long side and `shift` moves it off the middle, px.
     """
-    points = parse(strokes)
+    points = _places(strokes)
     every = np.concatenate(points)
     low, high = every.min(axis=0), every.max(axis=0)
     scale = size / max((high - low).max(), 1e-9)
@@ -95,9 +95,14 @@ def _print_changes(reader: Reader, drawings: list) -> None:
         print(f"{change:24}{100 * changed.mean():8.2f}")
 
 
+def _places(strokes: list) -> list[np.ndarray]:
+    """Return each stroke's points, (P, 2), without the pen's width: here one pen draws all."""
+    return [points[:, :2] for points in parse(strokes)]
+
+
 def _turned(strokes: list, degrees: float) -> list:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return [points @ np.array([[cos, sin], [-sin, cos]]) for points in parse(strokes)]
+    return [points @ np.array([[cos, sin], [-sin, cos]]) for points in _places(strokes)]
 
 
 def _resized(strokes: list, factor: float) -> Image.Image:

@@ -1,6 +1,7 @@
 // Drawings from elsewhere, and for elsewhere: examples, pictures, files, a link.
 
 const MAX_SIDE = 1024; // px of a picture: what the server would shrink it to
+const SMALL = 320 * 320; // px of a picture that is sent without loss
 const EXAMPLES = props.examples.map((line) => JSON.parse(line));
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
@@ -53,7 +54,9 @@ async function take(file) {
     const brush = sheet.getContext("2d");
     brush.imageSmoothingQuality = "high";
     brush.drawImage(whole, 0, 0, sheet.width, sheet.height);
-    const url = sheet.toDataURL("image/png");
+    // A camera's noise makes a PNG large; it has been through a JPEG already.
+    const photo = file.type !== "image/png" && sheet.width * sheet.height > SMALL;
+    const url = photo ? sheet.toDataURL("image/jpeg", 0.9) : sheet.toDataURL("image/png");
     tell("load", { ink: { strokes: [], picture: { url, image: sheet } } });
   } catch {
     tell("notice", "That file is not a picture that this browser reads: try PNG or JPEG.");

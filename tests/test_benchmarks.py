@@ -1,0 +1,29 @@
+"""The benchmarks that read what people draw and photograph still do."""
+
+import json
+import re
+
+from benchmarks.drawings import canvas_picture
+from model import Reader
+from tests.conftest import run
+
+
+def test_drawings_on_a_canvas_are_read(digits):
+    pictures = [canvas_picture(each["strokes"], 16) for each in digits]
+    assert [reading.digit for reading in Reader.load().read_batch(pictures)] == list(range(10))
+
+
+def test_drawings_prints_a_table(digits, tmp_path):
+    path = tmp_path / "drawings.jsonl"
+    path.write_text("\n".join(json.dumps({"writer": 1, **each}) for each in digits))
+    done = run("-m", "benchmarks.drawings", str(path), "--model", "mlp-1024")
+    assert done.returncode == 0, done.stderr
+    [row] = re.findall(r"^all +(.*)$", done.stdout, re.MULTILINE)
+    assert [float(share) >= 90 for share in row.split()] == [True] * 4
+
+
+def test_photos_prints_a_table():
+    done = run("-m", "benchmarks.photos", "--count", "1")
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(?:ballpoint|marker|on a table|empty) +(.*)$", done.stdout, re.MULTILINE)
+    assert [row.split()[:4] for row in rows] == [["100"] * 4] * 4
