@@ -12,6 +12,7 @@ PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST
 LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
 MARGIN = 2  # px of paper around the ink
 MAX_POINTS = 10_000
+MAX_STROKES = 1_000  # a digit has at most a handful; each costs time to explain
 WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
 _WIDTH_STEPS = 8  # to 1: ink of each step is drawn at once
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
@@ -49,7 +50,7 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
     dot; no stroke at all is an empty sheet.
 
     Raises:
-        DrawingError: not of that form, not finite, or more than 10,000 points.
+        DrawingError: not of that form, not finite, or more than 10,000 points or 1,000 strokes.
     """
     points = parse(strokes)
     sheet = lay_out(points, pen_width=pen_width)
@@ -76,7 +77,7 @@ def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sh
     pen = LONG_SIDE * (relative / (1 + relative) if long_side else 1.0)
     scale = (LONG_SIDE - pen) / long_side if long_side else 0.0
     margin = MARGIN + pen / 2
-    width, height = np.ceil(extent * scale + 2 * margin).astype(int)
+    width, height = np.ceil(extent * scale + 2 * margin - _POINT).astype(int)  # 84.0…01 is 84
     return Sheet(low, scale, margin, pen / widest, int(height), int(width))
 
 
@@ -105,11 +106,18 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
     """Return the strokes as float64 arrays of x, y and width, (P, 3), without the empty ones.
 
     Raises:
-        DrawingError: not of that form, not finite, or more than 10,000 points.
+        DrawingError: not of that form, not finite, or more than 10,000 points or 1,000 strokes.
     """
     wanted = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
     if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
         raise DrawingError(f"Got {type(strokes).__name__}; {wanted}.")
+    strokes = list(strokes)
+    if len(strokes) > MAX_STROKES:
+        raise DrawingError(f"Got {len(strokes)} strokes; at most {MAX_STROKES} are read.")
+    # Counted before they are converted, which takes longer than to draw what may be drawn.
+    n_points = sum(len(stroke) for stroke in strokes if hasattr(stroke, "__len__"))
+    if n_points > MAX_POINTS:
+        raise DrawingError(f"Got {n_points} points; at most {MAX_POINTS} are read.")
     try:
         points = [np.asarray(stroke, np.float64) for stroke in strokes]
     except (TypeError, ValueError, OverflowError) as error:
@@ -122,8 +130,6 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
             raise DrawingError("A coordinate is not a finite number below 1e9.")
         if not ((p[:, 2:] >= WIDTHS[0]) & (p[:, 2:] <= WIDTHS[1])).all():
             raise DrawingError(f"A pen's width is not within {WIDTHS[0]} and {WIDTHS[1]:g}.")
-    if sum(map(len, points)) > MAX_POINTS:
-        raise DrawingError(f"Got {sum(map(len, points))} points; at most {MAX_POINTS} are read.")
     return [np.column_stack([p, np.ones(len(p))]) if p.shape[1] == 2 else p for p in points]
 
 

@@ -133,6 +133,8 @@ def test_blank_is_blank(client, tmp_path):
         ("/predict", [None], "Send the picture as a file"),
         ("/predict", [{"url": "http://127.0.0.1/x.png"}], "Send the picture as a file"),
         ("/predict", [{"url": "data:image/png;base64,????"}], "The data URL is not base64"),
+        ("/predict", [{"url": "data:image/png;base64,é"}], "The data URL is not base64"),
+        ("/predict_strokes", [[[[0, 0]]] * 1_001], "at most 1000 are read"),
         ("/predict", [{"url": "data:image/png;base64,AAAA"}], "not a picture, or is damaged"),
         ("/predict", [{"path": "/etc/passwd"}], "was not uploaded here"),
         ("/predict", [{"path": "a\0b"}], "was not uploaded here"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from model.drawing import LONG_SIDE, MARGIN, MAX_POINTS, DrawingError, draw, rasterize
+from model.drawing import LONG_SIDE, MARGIN, MAX_POINTS, MAX_STROKES, DrawingError, draw, rasterize
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -95,8 +95,9 @@ def test_a_resting_pen_costs_no_memory():
     assert peak < 60e6
 
 
-def test_ten_thousand_dots_cost_little_memory():
-    strokes = [[[i % 100, i // 100]] for i in range(MAX_POINTS)]
+def test_ten_thousand_points_all_over_cost_little_memory():
+    points = [[i % 100, 7 * i % 101] for i in range(MAX_POINTS)]
+    strokes = [points[i::MAX_STROKES] for i in range(MAX_STROKES)]
     tracemalloc.start()
     draw(strokes)
     peak = tracemalloc.get_traced_memory()[1]
@@ -125,6 +126,8 @@ def test_nothing_drawn_is_an_empty_sheet():
         ([[[1e300, 2]]], "not a finite number"),
         ([[[10**400, 2]]], "not two numbers"),
         ([[[0, 0]] * (MAX_POINTS + 1)], f"at most {MAX_POINTS}"),
+        ([[[0, 0]]] * (MAX_STROKES + 1), f"at most {MAX_STROKES}"),
+        ([[]] * (MAX_STROKES + 1), f"at most {MAX_STROKES}"),
     ],
 )
 def test_what_is_no_drawing_is_refused(strokes, message):

@@ -1,7 +1,6 @@
 """The API: what a program calls, through gradio_client or plain HTTP."""
 
 import base64
-import binascii
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -111,7 +110,7 @@ def picture_file(image: Any) -> Path | io.BytesIO:
     if isinstance(url, str) and url.startswith("data:image/"):
         try:
             return io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True))
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, and for what is not ASCII its base
             raise PictureError("The data URL is not base64.") from error
     raise PictureError(
         'Send the picture as a file: handle_file("digit.png") in gradio_client, or '
