@@ -24,7 +24,8 @@ CACHE_AGE = (3_600, 3_600)  # s: how often uploads are looked through, and which
 THEME = gr.themes.Default(primary_hue="blue").set(body_text_color_subdued="*neutral_600")
 INTRO = """
 # Draw a digit
-A small neural network reads it while you draw, and shows every number between ink and answer.
+A small neural network reads it while you draw, and shows every number on the way: \
+ink → 28 × 28 pixels → hidden units → scores (logits) → probabilities.
 """
 
 

@@ -60,6 +60,25 @@ def test_a_link_holds_the_drawing_exactly(run_script, digits):
         assert len(text) < 7 * sum(map(len, strokes)) + 5
 
 
+def test_wrong_terms_are_not_made_to_fit(run_script):
+    says = (
+        "(() => { try { return addUp([1, 2, 3], 6.05).total; } catch (e) { return e.message; } })()"
+    )
+    assert run_script(says) == "a sum that does not hold"
+    assert run_script("addUp([1, 2, 3], 6.02).total") == "6.02"
+
+
+def test_a_product_is_of_the_digits_shown(run_script):
+    rng = random.Random(0)
+    pairs = [[rng.gauss(0, 1), abs(rng.gauss(0, 4))] for _ in range(300)] + [[0.0, 1.0]]
+    shown = run_script(f"{json.dumps(pairs)}.map(([w, a]) => timesUp(w, a))")
+    for (weight, activation), each in zip(pairs, shown, strict=True):
+        factor = Decimal(each["weight"].replace("\u2212", "-"))
+        product = Decimal(each["product"].replace("\u2212", "-"))
+        assert abs(factor * round(Decimal(activation), 4) - product) <= Decimal("0.005")
+        assert float(product) == pytest.approx(weight * activation, abs=0.006)
+
+
 @pytest.mark.parametrize("text", ["%%%", "gICAgICA", "BQ", "_____w"])
 def test_a_broken_link_is_none(run_script, text):
     assert run_script(f"decode('{text}')") is None
@@ -67,5 +86,5 @@ def test_a_broken_link_is_none(run_script, text):
 
 def test_a_share_is_never_rounded_to_certainty(run_script):
     assert run_script("[0.99951, 1, 0.9994, 0].map(percent)") == [
-        "> 99.9 %", "100.0 %", "99.9 %", "0.0 %"
+        "> 99.9 %", "> 99.9 %", "99.9 %", "0.0 %"
     ]  # fmt: skip

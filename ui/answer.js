@@ -1,64 +1,99 @@
 // The answer of each model that reads: in words, in bars, and the picture that it was given.
 
+const UNDER = 0.0005; // a share that would be shown as none
+
 function showAnswer(column, { verdict, digit, confidence, not_a_digit, probabilities }) {
   const answer = column.querySelector("output");
   const words = { digit: `${digit}`, not_a_digit: "not a digit", blank: "nothing drawn" };
   const shares = { digit: percent(confidence), not_a_digit: percent(not_a_digit), blank: "" };
   answer.className = verdict;
-  answer.querySelector("b").textContent = words[verdict];
-  answer.querySelector(".confidence").textContent = shares[verdict];
+  setText(answer.querySelector("b"), words[verdict]);
+  setText(answer.querySelector(".confidence"), shares[verdict]);
   const runnerUp = column.querySelector(".runner-up");
   if (verdict === "blank") {
-    runnerUp.textContent = "The probability of each digit will stand here.";
+    setText(runnerUp, "");
     return;
   }
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const told = (i) => `${order[i]}, ${percent(probabilities[order[i]])}`;
+  const share = (i) =>
+    probabilities[order[i]] < UNDER ? "under 0.1 %" : percent(probabilities[order[i]]);
   runnerUp.textContent =
     verdict === "digit"
-      ? `Next: ${told(1)}. Not a digit: ${percent(not_a_digit)}.`
-      : `If it were one, the likeliest would be ${told(0)}.`;
+      ? `The runner-up is ${order[1]}, ${share(1)}.`
+      : `If it had to be a digit, the likeliest would be ${order[0]}.`;
 }
 
-function showProbabilities(column, { verdict, digit, probabilities }) {
+function showRows(column, { verdict, digit, probabilities, not_a_digit, logits, why }, asks) {
   column.querySelector(".bars").classList.toggle("refused", verdict === "not_a_digit");
-  for (const row of column.querySelectorAll(".row")) {
-    const share = probabilities?.[Number(row.dataset.digit)];
-    row.classList.toggle("read", Number(row.dataset.digit) === digit);
-    row.querySelector(".level").style.width = probabilities ? `${100 * share}%` : "0";
-    const shown = probabilities ? percent(share) : "–";
-    row.querySelector(".share").textContent = shown;
-    row.setAttribute("aria-label", `${row.dataset.digit}: ${shown}. Explain it`);
+  const blank = verdict === "blank";
+  for (const row of column.querySelectorAll("[data-logit]")) {
+    const logit = Number(row.dataset.logit);
+    const share = logit === NOT_A_DIGIT ? not_a_digit : probabilities?.[logit];
+    const told = blank ? "–" : percent(share);
+    const read = verdict === "not_a_digit" ? NOT_A_DIGIT : digit;
+    row.classList.toggle("read", logit === read);
+    row.classList.toggle("explained", asks.chosen === logit && !blank);
+    row.querySelector(".level").style.width = blank ? "0" : `${100 * share}%`;
+    setText(row.querySelector(".share"), told);
+    setText(row.querySelector(".logit"), blank ? "–" : decimal(logits[logit]));
+    setAttribute(row, "aria-label", `${logitName(logit)}: ${told}. Explain it`);
+    setAttribute(row, "aria-pressed", asks.chosen === logit && !blank);
+  }
+  const press = column.querySelector(".press");
+  const chosen = asks.chosen !== null && !blank;
+  if (press.dataset.chosen === `${chosen && why.chosen}`) return;
+  press.dataset.chosen = `${chosen && why.chosen}`;
+  press.textContent = chosen ? "" : "Press a row to see why, or why not.";
+  if (chosen) {
+    const link = Object.assign(document.createElement("a"), { href: "#why" });
+    link.textContent = `Why ${logitName(why.chosen)}, or why not: below`;
+    link.addEventListener("click", (event) => {
+      event.preventDefault(); // the address may hold a drawing
+      document.getElementById("why").scrollIntoView();
+    });
+    const back = Object.assign(document.createElement("button"), { type: "button" });
+    back.textContent = "Back to the answer";
+    back.addEventListener("click", () => tell("explain", { chosen: null }));
+    press.append(link, " ", back);
   }
 }
 
-function showFrame(column, { frame }) {
+function showFrame(column, { frame, verdict }) {
   const note = column.querySelector(".note");
-  if (!frame) {
-    note.textContent = "";
+  if (verdict === "blank" || !frame) {
+    setText(note, verdict === "blank" ? "" : "A dot is drawn as large as a digit.");
     return;
   }
   const [x, y] = frame.shift.map(decimal);
-  const zoom = frame.scale.toPrecision(3);
+  const drawn = frame.pen ? "redrawn with a pen of MNIST's usual width, " : "";
   note.textContent =
-    `Made as MNIST was: the ink's box (dashed) is scaled by ${zoom} to 20 pixels, then moved ` +
-    `by ${x} across and ${y} down, which puts its centre of mass (+) in the middle.`;
+    `Made as MNIST was: the ink (dashed) is ${drawn}scaled by ${frame.scale.toPrecision(3)} to fit ` +
+    `20 × 20 pixels, and moved by ${x} across and ${y} down, ` +
+    (frame.centred
+      ? "so that its centre of mass (+) is in the middle."
+      : "its centre of mass (+) as near to the middle as it fits.");
+}
+
+function describe({ model, hidden_sizes }) {
+  const sizes = [784, ...hidden_sizes, 10].map(whole).join(" → ");
+  return `${model}: ${sizes}${hidden_sizes.length ? "" : ", logistic regression"}`;
 }
 
 document.addEventListener("reading", ({ detail }) => {
   columns(element, detail.readings).forEach((column, i) => {
     const reading = detail.readings[i];
-    column.querySelector(".model").textContent = reading.model;
+    setText(column.querySelector(".model"), describe(reading));
     showAnswer(column, reading);
-    showProbabilities(column, reading);
+    showRows(column, reading, detail.asks);
     drawSeen(column.querySelector("canvas"), reading.seen);
     showFrame(column, reading);
   });
 });
 
 element.addEventListener("click", (event) => {
-  const row = event.target.closest(".row");
-  if (row) tell("explain", { chosen: Number(row.dataset.digit) });
+  const row = event.target.closest("[data-logit]");
+  if (row) tell("explain", { chosen: Number(row.dataset.logit) });
 });
 
 columns(element, [{ model: "" }]);
+tell("joined");

@@ -5,9 +5,14 @@ const SMALL = 320 * 320; // px of a picture that is sent without loss
 const EXAMPLES = props.examples.map((line) => JSON.parse(line));
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
+let linked = null; // what the link in the address bar holds
 let held = { ink: { strokes: [], picture: null }, models: [] }; // what the sketchpad holds now
 
 document.addEventListener("ink", ({ detail }) => {
+  if (linked && (linked.ink !== detail.ink || `${linked.models}` !== `${detail.models}`)) {
+    linked = null; // the address is of what is gone: a reload must not bring it back
+    history.replaceState(null, "", location.pathname + location.search);
+  }
   held = detail;
   find("save-png").disabled = isEmpty(held.ink);
   find("save-json").disabled = find("copy-link").disabled = held.ink.strokes.length === 0;
@@ -57,7 +62,7 @@ async function take(file) {
     // A camera's noise makes a PNG large; it has been through a JPEG already.
     const photo = file.type !== "image/png" && sheet.width * sheet.height > SMALL;
     const url = photo ? sheet.toDataURL("image/jpeg", 0.9) : sheet.toDataURL("image/png");
-    tell("load", { ink: { strokes: [], picture: { url, image: sheet } } });
+    tell("load", { ink: { strokes: [], picture: { url, image: onPaper(sheet) } } });
   } catch {
     tell("notice", "That file is not a picture that this browser reads: try PNG or JPEG.");
   }
@@ -70,6 +75,10 @@ function download(name, url) {
 }
 
 find("save-png").addEventListener("click", () => {
+  if (held.ink.picture) {
+    download("digit.png", held.ink.picture.image.toDataURL("image/png"));
+    return;
+  }
   const sheet = document.createElement("canvas");
   sheet.width = sheet.height = 2 * SIDE;
   const brush = sheet.getContext("2d");
@@ -94,6 +103,7 @@ find("copy-link").addEventListener("click", async () => {
   const url = new URL(location.href);
   url.hash = parts.toString();
   history.replaceState(null, "", url);
+  linked = held;
   try {
     await navigator.clipboard.writeText(url.href);
     tell("notice", "The link is copied.");
@@ -101,3 +111,5 @@ find("copy-link").addEventListener("click", async () => {
     tell("notice", "The link is in the address bar: copy it from there.");
   }
 });
+
+tell("joined");

@@ -1,15 +1,18 @@
 """What the page is told of a reading: what it draws, and every number that it shows."""
 
 import base64
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from model import Reader, Reading
 from model.drawing import Strokes, lay_out, parse
-from model.explain import Unit, contributions, stroke_contributions, template
+from model.explain import Template, Unit, contributions, stroke_contributions, template
+from model.mlp import MLP
+from model.preprocess import CENTRE
 
 NOT_A_DIGIT = 10  # the eleventh logit's place, after the ten digits'
+CENTRED = 0.6  # px: as near to the middle as whole pixels come
 N_TERMS = 12  # the units that are shown one by one; the others are summed
 
 
@@ -24,12 +27,13 @@ def message(
     """Return what the page draws of a reading, of `strokes` or, where they are None, of a picture.
 
     `chosen` and `against` are the two logits that are explained: a digit, or 10 for not_a_digit.
-    None is the answer, and its runner-up. Pictures of numbers travel as base64.
+    None is the answer, and the likeliest other digit. Pictures of numbers travel as base64.
     """
     logits = np.append(reading.logits, np.float32(reading.not_a_digit_logit))
     chosen = answer_of(reading) if chosen is None else chosen
     if against is None or against == chosen:
-        against = next(int(i) for i in np.argsort(-logits, kind="stable") if i != chosen)
+        order = np.argsort(-reading.logits, kind="stable")
+        against = next(int(digit) for digit in order if digit != chosen)
     return {
         "model": reading.model,
         "verdict": reading.verdict,
@@ -40,10 +44,12 @@ def message(
         if reading.probabilities is None
         else [float(p) for p in reading.probabilities],
         "logits": [float(x) for x in logits],
+        "temperature": reader.temperature,
+        "hidden_sizes": list(reader.model.hidden_sizes),
         "seen": _base64((255 * reading.input).round().astype(np.uint8)),
         "frame": _frame(reading, strokes),
         "layers": [_layer(layer.activations) for layer in reading.layers],
-        "why": _why(reader, reading, strokes, chosen, against, logits),
+        "why": _why(_parts(reader, reading, strokes, logits), chosen, against),
     }
 
 
@@ -52,6 +58,12 @@ def answer_of(reading: Reading) -> int:
     if reading.verdict == "not_a_digit":
         return NOT_A_DIGIT
     return int(reading.logits.argmax())
+
+
+def outgoing(model: MLP) -> np.ndarray:
+    """Return the weights from the last hidden layer to the eleven logits, (11, H) float32."""
+    *_, weight, _, head, _ = (p.numpy(force=True) for p in model.parameters())
+    return np.vstack([weight, head])
 
 
 def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
@@ -81,7 +93,6 @@ def _layer(activations: np.ndarray) -> dict[str, Any]:
         "levels": _base64(levels.astype(np.uint8)),
         "units": len(activations),
         "active": int((activations > 0).sum()),
-        "largest": float(activations.max()),
     }
 
 
@@ -98,67 +109,98 @@ def _frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
         scale, low, margin = sheet.scale, sheet.low, sheet.margin
     box = np.reshape(done.box, (2, 2))  # left and top, right and bottom
     centre = box.mean(axis=0) + np.divide(done.shift, done.scale)
+    # Ink that would be cut off, and MNIST's own pixels, are not moved all the way.
+    moved = (box.mean(axis=0) - done.origin) * done.scale - CENTRE
+    mass = (centre - done.origin) * done.scale
     box, centre = ((corner - margin) / scale + low for corner in (box, centre))
     return {
         "box": box.reshape(-1).tolist(),
         "centre": centre.tolist(),
-        "shift": [-float(x) for x in done.shift],
+        "shift": moved.tolist(),
+        "centred": bool(np.abs(mass - CENTRE).max() < CENTRED),
         "scale": done.scale * scale,
+        "pen": strokes is not None,  # strokes are drawn anew; a picture keeps its own
     }
 
 
-def _why(
-    reader: Reader,
-    reading: Reading,
-    strokes: Strokes | None,
-    chosen: int,
-    against: int,
-    logits: np.ndarray,
-) -> dict[str, Any]:
+class _Parts(NamedTuple):
+    """What adds up to the eleven logits, of one reading."""
+
+    logits: np.ndarray  # (11,)
+    factors: np.ndarray  # (11, H): output weights
+    activations: np.ndarray | None  # (H,) of the last hidden layer, where there is one
+    added: np.ndarray  # (11, H): factors times activations
+    bias: np.ndarray  # (11,)
+    whole: Template
+    ink: np.ndarray  # (784,)
+    by_stroke: np.ndarray | None  # (11, S)
+
+
+def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np.ndarray) -> _Parts:
+    found = contributions(reader.model, reading)
+    return _Parts(
+        logits=logits.astype(np.float64),
+        factors=outgoing(reader.model),
+        activations=reading.layers[-1].activations if reading.layers else None,
+        added=np.vstack([found.contributions, found.not_a_digit]).astype(np.float64),
+        bias=np.append(found.bias, found.not_a_digit_bias).astype(np.float64),
+        whole=template(reader.model, reading),
+        ink=reading.input.reshape(-1),
+        by_stroke=None if strokes is None else stroke_contributions(reader.model, reading, strokes),
+    )
+
+
+def _why(parts: _Parts, chosen: int, against: int) -> dict[str, Any]:
     """Return the accounts of one logit, and of its difference to another."""
-    terms = contributions(reader.model, reading)
-    added = np.vstack([terms.contributions, terms.not_a_digit]).astype(np.float64)
-    bias = np.append(terms.bias, terms.not_a_digit_bias).astype(np.float64)
-    whole = template(reader.model, reading)
-    ink = reading.input.reshape(-1)
-    by_stroke = None if strokes is None else stroke_contributions(reader.model, reading, strokes)
-
-    def account(rows: np.ndarray) -> dict[str, Any]:
-        """One logit is rows = (…, 1, …); a difference of two has a -1 as well."""
-        weights = rows @ whole.weights
-        total = float(rows @ logits.astype(np.float64))
-        return {
-            "total": total,
-            "units": _largest(rows @ added) if reading.layers else [],
-            "rest": _rest(rows @ added),
-            "bias": float(rows @ bias),
-            "template": picture(weights),
-            "product": picture(weights * ink),
-            "sum": _sides(weights * ink, float(rows @ whole.bias), total),
-            "strokes": None if by_stroke is None else [float(x) for x in rows @ by_stroke],
-        }
-
-    one, other = np.eye(len(logits))[[chosen, against]]
     return {
         "chosen": chosen,
         "against": against,
-        "added": picture(added[chosen]) if reading.layers else None,
-        "logit": account(one),
-        "difference": account(one - other),
+        "added": None if parts.activations is None else picture(parts.added[chosen]),
+        "logit": _account(parts, chosen, None),
+        "difference": _account(parts, chosen, against),
     }
 
 
-def _order(terms: np.ndarray) -> np.ndarray:
-    return np.argsort(-np.abs(terms), kind="stable")
+def _account(parts: _Parts, plus: int, minus: int | None) -> dict[str, Any]:
+    """Return what adds up to a logit, or to its difference to another."""
+    row = np.eye(len(parts.logits))[plus]
+    if minus is not None:
+        row[minus] -= 1
+    weights = row @ parts.whole.weights
+    total = float(row @ parts.logits)
+    return {
+        "total": total,
+        **_by_unit(parts, plus, minus, row @ parts.added),
+        "bias": float(row @ parts.bias),
+        "template": picture(weights),
+        "product": picture(weights * parts.ink),
+        "sum": _sides(weights * parts.ink, float(row @ parts.whole.bias), total),
+        "strokes": None if parts.by_stroke is None else (row @ parts.by_stroke).tolist(),
+    }
 
 
-def _largest(terms: np.ndarray) -> list[tuple[int, float]]:
-    return [(int(i), float(terms[i])) for i in _order(terms)[:N_TERMS]]
+def _by_unit(parts: _Parts, plus: int, minus: int | None, terms: np.ndarray) -> dict[str, Any]:
+    """Return the units that add most, and what the others add together.
+
+    A unit is its index, its activation, and its weights to the logit and to the one taken from it.
+    """
+    if parts.activations is None:
+        return {"units": [], "rest": _rest(terms[:0])}
+    order = np.argsort(-np.abs(terms), kind="stable")
+    units = [
+        (
+            int(i),
+            float(parts.activations[i]),
+            float(parts.factors[plus, i]),
+            0.0 if minus is None else float(parts.factors[minus, i]),
+        )
+        for i in order[:N_TERMS]
+    ]
+    return {"units": units, "rest": _rest(terms[order[N_TERMS:]])}
 
 
-def _rest(terms: np.ndarray) -> dict[str, Any]:
+def _rest(rest: np.ndarray) -> dict[str, Any]:
     """Return how many of the terms that are not shown speak for and against, and their sums."""
-    rest = terms[_order(terms)[N_TERMS:]]
     sides = {"for": rest[rest > 0], "against": rest[rest < 0]}
     return {
         "count": {name: len(side) for name, side in sides.items()},

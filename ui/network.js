@@ -1,11 +1,12 @@
 // The hidden units: all as a field of lights, and the ones that matter most as pictures of their
 // weights; where there are few, all of them. Without hidden units, the logits' own templates.
 
-const FEW = 64; // units that are all shown as pictures
+const FEW = props.few; // units that are all shown as pictures, and asked for at once
 const SHOWN = 12; // else these, the ones that add most to the answer or take most from it
 const COLUMNS = 48; // of lights
-const LABEL = 2; // columns before them, for the name of a band
+const LABEL = 3; // columns before them, for the name of a band
 const GAP = 0.4; // of a light, between bands
+const STEPS = 5; // to a light's height: GAP is two of them
 const OFF = [43, 43, 48]; // a unit that ReLU cut off
 const DARKEST = 0.4; // of a unit that is just active
 const CALM = 0.4; // of their brightness where nothing is drawn, and the lights are biases alone
@@ -14,10 +15,14 @@ const CLIP = 0.6; // of its largest weight has a picture's full colour: the most
 const tiles = new Map(); // "model unit" → its weights
 const wanted = new Set();
 const fields = new Map(); // model → where its lights lie
+const widths = new WeakMap(); // field → px: to measure it while all is redrawn would cost a layout
 let fetching = false;
 let last = null; // the newest reading event's detail
 let lit = "activation"; // or "added"
 const looked = [null, null]; // in each column: the unit that is looked at
+const REACH = 3; // lights: a finger this near to one means it
+const FAINT = 0.25; // of full colour, for a unit that is active and adds next to nothing
+const NEUTRAL = [96, 96, 102]; // of one that adds nothing
 
 function light(level) {
   return level ? DARKEST + (1 - DARKEST) * Math.sqrt(level / 255) : 0;
@@ -36,15 +41,20 @@ function makeTile(place) {
   tile.innerHTML = '<canvas width="28" height="28"></canvas><span class="name"></span>';
   tile.insertBefore(signedBar(0), tile.lastElementChild);
   for (const kind of ["click", "pointerenter", "focus"]) {
-    tile.addEventListener(kind, () => choose(place, Number(tile.dataset.unit), kind));
+    tile.addEventListener(kind, (event) => {
+      if (event.pointerType !== "touch" || kind === "click") {
+        choose(place, Number(tile.dataset.unit), kind);
+      }
+    });
   }
+  tile.addEventListener("blur", () => tell("look", { place, unit: null }));
   return tile;
 }
 
 // A tile is a unit to look at; without hidden units it is a logit, to be explained.
 function choose(place, unit, kind) {
   const reading = last.readings[place];
-  if (reading.layers.length) tell("look", { place, layer: 0, unit });
+  if (reading.layers.length) tell("look", { place, layer: 0, unit, hold: kind === "click" });
   else if (kind === "click") tell("explain", { chosen: unit });
 }
 
@@ -71,29 +81,33 @@ function showLarge(column, reading, levels, added, place) {
     const tile = box.children[i];
     const about = describe(reading, unit, levels, added);
     tile.dataset.unit = unit;
-    tile.querySelector(".name").textContent = about.name;
-    tile.setAttribute("aria-label", about.says);
+    setText(tile.querySelector(".name"), `${about.name}`);
+    setAttribute(tile, "aria-label", about.says);
     tile.classList.toggle("off", !about.light);
-    tile.querySelector(".track").replaceWith(signedBar(about.share));
+    setBar(tile.querySelector(".track"), about.share);
     showTile(tile.querySelector("canvas"), `${reading.model} ${unit}`, about.light || DARKEST);
   });
   markLooked(column, reading, place);
   fetchTiles();
 }
 
+const drawn = new WeakMap(); // tile → what it shows
 function showTile(canvas, key, brightness) {
   const weights = tiles.get(key);
+  if (!weights) wanted.add(key);
+  const now = weights ? `${key} ${brightness.toFixed(3)}` : "";
+  if (drawn.get(canvas) === now) return;
+  drawn.set(canvas, now);
   if (weights) drawNumbers(canvas, weights, { light: brightness, full: CLIP * weights.scale });
-  else {
-    canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
-    wanted.add(key);
-  }
+  else canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
 }
 
 function markLooked(column, reading, place) {
   const which = reading.layers.length ? looked[place]?.unit : reading.why.chosen;
   for (const tile of column.querySelectorAll(".large button")) {
-    tile.classList.toggle("picked", Number(tile.dataset.unit) === which);
+    const picked = Number(tile.dataset.unit) === which;
+    tile.classList.toggle("picked", picked);
+    setAttribute(tile, "aria-pressed", picked);
   }
 }
 
@@ -110,8 +124,12 @@ async function fetchTiles() {
     // The sketchpad says that the server is away; the next reading asks again.
   }
   for (const key of keys) wanted.delete(key);
-  fetching = false;
   if (last && tiles.has(keys[0])) showAll();
+  // While one draws, ever other units matter most: readings come first.
+  setTimeout(() => {
+    fetching = false;
+    fetchTiles();
+  }, REST);
 }
 
 // Where the lights of a model lie, in lights: a row or more for each digit that units add most to,
@@ -119,69 +137,134 @@ async function fetchTiles() {
 function fieldOf({ model, layers }) {
   if (fields.has(model)) return fields.get(model);
   const bands = props.bands[model] ?? layers.map(({ units }) => [...Array(units).keys()]);
-  const field = { cells: layers.map(() => []), names: [], at: new Map(), height: 0 };
+  const field = { cells: layers.map(() => []), names: [], rows: [], height: GAP };
   bands.forEach((units, band) => {
     const layer = props.bands[model] ? 0 : band;
     if (!units.length) return;
-    if (field.height) field.height += GAP;
-    if (props.bands[model]) field.names.push([band === NOT_A_DIGIT ? "∅" : band, field.height]);
+    if (props.bands[model]) field.names.push([band, field.height]);
     units.forEach((unit, i) => {
-      const [x, y] = [LABEL + (i % COLUMNS), field.height + Math.floor(i / COLUMNS)];
-      field.cells[layer][unit] = [x, y];
-      field.at.set(`${x} ${y.toFixed(1)}`, { layer, unit });
+      field.cells[layer][unit] = [LABEL + (i % COLUMNS), field.height + Math.floor(i / COLUMNS)];
     });
-    field.height += Math.ceil(units.length / COLUMNS);
+    for (let left = units.length; left > 0; left -= COLUMNS) {
+      field.rows.push(field.height);
+      field.height += 1;
+    }
+    field.height += GAP;
   });
   fields.set(model, field);
   return field;
 }
 
-function showField(column, reading, levels, added) {
+function showField(column, reading, levels, added, place) {
   const part = column.querySelector(".lit");
   part.hidden = !(reading.layers.length > 1 || reading.layers[0]?.units > FEW);
   if (part.hidden) return;
   column.querySelector(".band-note").hidden = !props.bands[reading.model];
-  column.querySelector(".logit").textContent =
-    reading.verdict === "blank" ? "the answer" : logitName(reading.why.chosen);
+  const blank = reading.verdict === "blank";
+  const logit = logitName(reading.why.chosen);
+  setText(column.querySelector(".logit"), blank ? "the answer" : logit);
   const canvas = part.querySelector(".field");
-  const { cells, names, height } = fieldOf(reading);
-  const width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+  const what = lit === "activation" ? "Activations" : "What is added by each";
+  setAttribute(canvas, "aria-label", `${what} of all hidden units`);
+  const field = fieldOf(reading);
+  const width = Math.round((widths.get(canvas) ?? 0) * devicePixelRatio);
+  if (!width) return;
   const size = width / (COLUMNS + LABEL);
-  canvas.width = width;
-  canvas.height = Math.round(height * size);
+  const height = Math.round(field.height * size);
+  if (canvas.width !== width || canvas.height !== height) {
+    [canvas.width, canvas.height] = [width, height];
+  }
   const brush = canvas.getContext("2d");
-  const calm = reading.verdict === "blank" ? CALM : 1;
-  const line = Math.max(1, Math.round(size / 10));
+  brush.clearRect(0, 0, width, height);
+  brush.imageSmoothingEnabled = false;
+  brush.drawImage(lights(field, levels, added, blank ? CALM : 1), 0, 0, width, height);
+  showGrid(brush, field, size);
+  showNames(brush, field, size, blank ? null : reading.why.chosen);
+  showMark(column, field, place);
+}
+
+// All lights on a small sheet: a pixel for a light's width, several for its height.
+function lights({ cells, height }, levels, added, calm) {
+  const sheet = new OffscreenCanvas(COLUMNS + LABEL, Math.round(height * STEPS));
+  const image = new ImageData(sheet.width, sheet.height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = palette(calm);
   cells.forEach((layer, nth) => {
     const byAdded = lit === "added" && nth === cells.length - 1;
     layer.forEach(([x, y], unit) => {
-      const shade = byAdded
-        ? colour(bright(added[unit]), calm)
-        : colour(1, calm * light(levels[nth][unit]));
-      brush.fillStyle = `rgb(${(levels[nth][unit] ? shade : OFF).join(" ")})`;
-      brush.fillRect(x * size, y * size, size - line, size - line);
+      const level = levels[nth][unit];
+      let shade = packed(OFF);
+      if (level && byAdded) shade = vote(added[unit], colours);
+      else if (level) shade = colours[127 + Math.round(127 * light(level))];
+      const top = Math.round(y * STEPS);
+      for (let k = top; k < top + STEPS; k += 1) pixels[k * sheet.width + x] = shade;
     });
   });
-  brush.fillStyle = "#fff";
-  brush.font = `${Math.round(size * 1.1)}px sans-serif`;
+  sheet.getContext("2d").putImageData(image, 0, 0);
+  return sheet;
+}
+
+function showGrid(brush, { rows }, size) {
+  const line = Math.max(1, Math.round(size / 10));
+  brush.fillStyle = "#000";
+  for (let x = 1; x <= COLUMNS + LABEL; x += 1) {
+    brush.fillRect(Math.round(x * size) - line, 0, line, brush.canvas.height);
+  }
+  for (const y of rows) {
+    brush.fillRect(0, Math.round((y + 1) * size) - line, brush.canvas.width, line);
+  }
+}
+
+function showNames(brush, { names }, size, answer) {
   brush.textBaseline = "top";
-  for (const [name, y] of names) brush.fillText(name, size / 2, y * size);
+  for (const [logit, y] of names) {
+    brush.fillStyle = logit === answer ? "#fff" : "#b8b8bd";
+    brush.font = `${logit === answer ? "bold " : ""}${Math.round(size * 1.8)}px sans-serif`;
+    brush.fillText(logit === NOT_A_DIGIT ? "∅" : logit, size / 2, (y + 0.1) * size);
+  }
+}
+
+// A frame around the light of the unit that is looked at.
+function showMark(column, { cells, height }, place) {
+  const mark = column.querySelector(".mark");
+  const cell = looked[place] && cells[looked[place].layer]?.[looked[place].unit];
+  mark.hidden = !cell;
+  if (!cell) return;
+  const wide = 100 / (COLUMNS + LABEL);
+  const tall = 100 / height;
+  mark.style.cssText = `left: ${cell[0] * wide}%; top: ${cell[1] * tall}%; width: ${wide}%; height: ${tall}%`;
 }
 
 // Small terms stay visible beside the largest: a square root's shade.
-function bright(level) {
-  return Math.sign(level) * Math.sqrt(Math.abs(level) / 127);
+function vote(level, colours) {
+  if (!level) return packed(NEUTRAL);
+  const share = Math.max(FAINT, Math.sqrt(Math.abs(level) / 127));
+  return colours[127 + Math.sign(level) * Math.round(127 * share)];
 }
 
+// The unit whose light is nearest to where a field is pointed at.
 function unitAt(event, reading) {
-  const field = fieldOf(reading);
+  const { cells } = fieldOf(reading);
   const size = event.currentTarget.clientWidth / (COLUMNS + LABEL);
-  const [x, y] = [Math.floor(event.offsetX / size), event.offsetY / size];
-  for (const [key, found] of field.at) {
-    const [left, top] = key.split(" ").map(Number);
-    if (left === x && y >= top && y < top + 1) return found;
-  }
-  return null;
+  let [nearest, found] = [REACH, null];
+  cells.forEach((layer, nth) => {
+    layer.forEach(([x, y], unit) => {
+      const away = Math.hypot(event.offsetX / size - x - 0.5, event.offsetY / size - y - 0.5);
+      if (away < nearest) [nearest, found] = [away, { layer: nth, unit }];
+    });
+  });
+  return found;
+}
+
+function showLegend(column, { layers, verdict, why }) {
+  const part = (name) => column.querySelector(name);
+  const logit = verdict === "blank" ? "the answer" : logitName(why.chosen);
+  part(".by-activation").hidden = lit !== "activation";
+  part(".by-added").hidden = lit === "activation";
+  part(".of-tiles").hidden = layers.length > 1;
+  setText(part(".whom"), layers.length ? "the unit" : "the digit");
+  part(".grey").hidden = !layers.length;
+  setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
 }
 
 function caption({ layers, model, verdict }) {
@@ -202,15 +285,16 @@ function most({ layers, verdict, why }) {
 
 function showAll() {
   const hidden = last.readings.some(({ layers }) => layers.length);
-  element.querySelector("h2").textContent = hidden ? "The hidden units" : "The templates";
+  setText(element.querySelector("h2"), hidden ? "The hidden units" : "The templates");
   columns(element, last.readings).forEach((column, place) => {
     const reading = last.readings[place];
     const levels = reading.layers.map((layer) => bytes(layer.levels));
     const added = reading.why.added ? new Int8Array(bytes(reading.why.added.levels).buffer) : [];
     prepare(column, place);
-    column.querySelector(".caption").textContent = caption(reading);
-    column.querySelector(".most").textContent = most(reading);
-    showField(column, reading, levels, added);
+    setText(column.querySelector(".caption"), caption(reading));
+    setText(column.querySelector(".most"), most(reading));
+    showLegend(column, reading);
+    showField(column, reading, levels, added, place);
     showLarge(column, reading, levels, added, place);
   });
 }
@@ -221,10 +305,18 @@ function prepare(column, place) {
   const field = column.querySelector(".field");
   for (const kind of ["click", "pointermove"]) {
     field.addEventListener(kind, (event) => {
+      if (event.pointerType === "touch" && kind !== "click") return; // a finger that scrolls
       const found = unitAt(event, last.readings[place]);
-      if (found) tell("look", { place, ...found });
+      if (found) tell("look", { place, ...found, hold: kind === "click" });
     });
   }
+  new ResizeObserver(([entry]) => {
+    if (widths.get(field) === entry.contentRect.width) return;
+    widths.set(field, entry.contentRect.width);
+    showAll();
+  }).observe(field);
+  const units = column.querySelector("[data-testid^=units]:not(p)");
+  units.addEventListener("pointerleave", () => tell("look", { place, unit: null }));
   for (const choice of column.querySelectorAll("[type=radio]")) {
     choice.name = `lit-${place}`;
     choice.checked = choice.value === lit;
@@ -237,22 +329,20 @@ function prepare(column, place) {
   }
 }
 
-// Which unit is looked at, ui/unit.js says.
+// Which unit is looked at, ui/unit.js says, and in a line what it does.
 document.addEventListener("looked", ({ detail }) => {
-  looked[detail.place] = detail;
-  const column = element.querySelector(".columns").children[detail.place];
-  if (column && last?.readings[detail.place]) {
-    markLooked(column, last.readings[detail.place], detail.place);
-  }
+  const { place, says } = detail;
+  const moved = looked[place]?.unit !== detail.unit || looked[place]?.layer !== detail.layer;
+  looked[place] = detail;
+  const column = element.querySelector(".columns").children[place];
+  if (!column || !last?.readings[place]) return;
+  if (says !== undefined) setText(column.querySelector(".readout"), says);
+  if (!moved) return;
+  markLooked(column, last.readings[place], place);
+  if (!column.querySelector(".lit").hidden) showMark(column, fieldOf(last.readings[place]), place);
 });
 
 onReading(element, (detail) => {
   last = detail;
   showAll();
 });
-
-let width = 0;
-new ResizeObserver(() => {
-  if (last && element.clientWidth !== width) showAll();
-  width = element.clientWidth;
-}).observe(element);

@@ -8,11 +8,11 @@ import numpy as np
 
 from model import Reader
 from model.mlp import MLP
-from ui.message import NOT_A_DIGIT, picture
+from ui.message import NOT_A_DIGIT, outgoing, picture
 from ui.piece import piece
-from ui.sketchpad import QuestionError, choose
+from ui.sketchpad import QuestionError, choose, field
 
-MAX_TILES = 64  # at once; more of them are asked for as they are needed
+MAX_TILES = 64  # at once; a layer of no more units is shown in pictures alone
 
 
 def network(readers: Mapping[str, Reader]) -> gr.HTML:
@@ -21,24 +21,23 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
     def tiles(question: Any) -> dict[str, Any]:
         """Return the weights of some units of the first layer, 28 × 28 each."""
         try:
-            weights = _first_weights(choose(readers, question.get("model")).model)
-            units = question.get("units")
+            weights = _first_weights(choose(readers, field(question, "model", str)).model)
+            units = field(question, "units", list)
             known = range(len(weights))
-            if not isinstance(units, list) or not all(type(i) is int and i in known for i in units):
+            if not all(type(i) is int and i in known for i in units):
                 raise QuestionError("There are no such units.")
             return {"tiles": [picture(weights[i]) for i in units[:MAX_TILES]]}
-        except (QuestionError, AttributeError) as error:
+        except QuestionError as error:
             return {"error": str(error)}
 
     bands = {reader.name: _bands(reader.model) for reader in readers.values()}
-    return piece("network", server_functions=[tiles], bands=bands)
+    return piece("network", server_functions=[tiles], bands=bands, few=MAX_TILES)
 
 
 def _first_weights(model: MLP) -> np.ndarray:
     """Return the weights on the pixels, (H, 784); without hidden units, the eleven logits'."""
-    first, *_, head, _ = (p.numpy(force=True) for p in model.parameters())
-    weights = first if model.hidden_sizes else np.vstack([first, head])
-    return weights.astype(np.float64)
+    first = next(model.parameters()).numpy(force=True)
+    return (first if model.hidden_sizes else outgoing(model)).astype(np.float64)
 
 
 def _bands(model: MLP) -> list[list[int]] | None:
@@ -49,8 +48,7 @@ def _bands(model: MLP) -> list[list[int]] | None:
     """
     if len(model.hidden_sizes) != 1:
         return None
-    *_, weight, _, head, _ = (p.numpy(force=True) for p in model.parameters())
-    outgoing = np.vstack([weight, head])  # (11, H)
-    favourite, strength = outgoing.argmax(axis=0), outgoing.max(axis=0)
+    weights = outgoing(model)
+    favourite, strength = weights.argmax(axis=0), weights.max(axis=0)
     order = np.argsort(-strength, kind="stable")
     return [order[favourite[order] == logit].tolist() for logit in range(NOT_A_DIGIT + 1)]

@@ -13,13 +13,13 @@ function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-// Rounding must not turn a high probability into certainty.
+// Rounding must not turn a high probability into certainty: not even float32's.
 function percent(share) {
-  return share > 0.9995 && share < 1 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`;
+  return share > 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`;
 }
 
 function logitName(logit) {
-  return logit === NOT_A_DIGIT ? "not a digit" : `${logit}`;
+  return logit === NOT_A_DIGIT ? "“not a digit”" : `${logit}`;
 }
 
 function hundredths(count) {
@@ -32,14 +32,18 @@ function decimal(value) {
 }
 
 // Round the terms of a sum to hundredths such that what is shown adds up: where rounding each by
-// itself misses the total, the terms nearest to the next hundredth are rounded the other way.
-function addUp(terms, total) {
+// itself misses the total, the terms nearest to the next hundredth are rounded the other way: some
+// of the `free` ones, or the last, a bias that stands in other sums too, where it is alone.
+function addUp(terms, total, free = [...terms.keys()].slice(0, -1)) {
   const counts = terms.map((term) => Math.round(100 * term));
   const shown = Math.round(100 * total);
   let missing = shown - counts.reduce((sum, count) => sum + count, 0);
+  // More than rounding explains: the terms are wrong, and must not be made to fit.
+  if (Math.abs(missing) > (terms.length + 3) / 2) throw new RangeError("a sum that does not hold");
   const way = Math.sign(missing);
   const residue = (i) => way * (100 * terms[i] - counts[i]);
-  const order = terms.map((_, i) => i).filter((i) => terms[i] !== 0);
+  const some = [...free].filter((i) => terms[i] !== 0);
+  const order = some.length ? some : [terms.length - 1];
   order.sort((i, k) => residue(k) - residue(i));
   for (let k = 0; missing && order.length; k = (k + 1) % order.length, missing -= way) {
     counts[order[k]] += way;
@@ -71,12 +75,24 @@ function signed(text) {
 function signedBar(share) {
   const track = document.createElement("span");
   track.className = "track";
-  const level = document.createElement("i");
-  level.className = share < 0 ? "negative" : "positive";
-  level.style.width = `${50 * Math.abs(share)}%`;
-  level.style[share < 0 ? "right" : "left"] = "50%";
-  track.append(level);
+  track.append(document.createElement("i"));
+  setBar(track, share);
   return track;
+}
+
+function setBar(track, share) {
+  const level = track.firstElementChild;
+  level.className = share < 0 ? "negative" : "positive";
+  level.style.cssText = `width: ${50 * Math.abs(share)}%; ${share < 0 ? "right" : "left"}: 50%`;
+}
+
+// Words that stay as they are cost the browser no layout.
+function setText(part, text) {
+  if (part.textContent !== text) part.textContent = text;
+}
+
+function setAttribute(part, name, value) {
+  if (part.getAttribute(name) !== `${value}`) part.setAttribute(name, value);
 }
 
 // Level -1 to 1: orange through black to blue, as bright as `light`, 0 to 1.
@@ -85,15 +101,39 @@ function colour(level, light = 1) {
   return top.map((part) => Math.round(part * Math.abs(level) * light));
 }
 
+// A colour as an ImageData's 32 bits have it.
+function packed([red, green, blue]) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+// The colours of -127 to 127 at some brightness, made once: a picture has 784 of them.
+const palettes = new Map();
+function palette(light) {
+  const key = Math.round(255 * light);
+  if (!palettes.has(key)) {
+    const levels = Array.from({ length: 255 }, (_, i) => packed(colour((i - 127) / 127, light)));
+    palettes.set(key, Uint32Array.from(levels));
+  }
+  return palettes.get(key);
+}
+
+// int8 levels from their base64, once for each picture.
+const decoded = new WeakMap();
+function numbersOf(picture) {
+  if (!decoded.has(picture)) decoded.set(picture, new Int8Array(bytes(picture.levels).buffer));
+  return decoded.get(picture);
+}
+
 // Draw numbers as a 28 × 28 picture: int8 levels in base64, of which 127 is `full` of their scale.
-function drawNumbers(canvas, { levels, scale }, { light = 1, full = scale } = {}) {
-  const numbers = new Int8Array(bytes(levels).buffer);
-  const gain = full ? scale / full / 127 : 0;
+function drawNumbers(canvas, picture, { light = 1, full = picture.scale } = {}) {
+  const numbers = numbersOf(picture);
+  const gain = full ? picture.scale / full : 0;
+  const colours = palette(light);
   const image = new ImageData(SIZE, SIZE);
-  numbers.forEach((number, i) => {
-    const level = Math.max(-1, Math.min(1, number * gain));
-    image.data.set([...colour(level, light), 255], 4 * i);
-  });
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i += 1) {
+    pixels[i] = colours[127 + Math.max(-127, Math.min(127, Math.round(numbers[i] * gain)))];
+  }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
@@ -133,7 +173,8 @@ function outline(canvas, seen) {
 // Draw ink as the network sees it: white on black.
 function drawSeen(canvas, seen) {
   const image = new ImageData(SIZE, SIZE);
-  bytes(seen).forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
+  const pixels = new Uint32Array(image.data.buffer);
+  bytes(seen).forEach((value, i) => (pixels[i] = packed([value, value, value])));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
@@ -141,6 +182,14 @@ function drawSeen(canvas, seen) {
 function drawStroke(brush, stroke) {
   brush.lineCap = brush.lineJoin = "round";
   const width = (point) => PEN * (point[2] ?? 1);
+  if (stroke.length === 1) {
+    const [[x, y]] = stroke; // a line without length is not drawn
+    brush.fillStyle = brush.strokeStyle;
+    brush.beginPath();
+    brush.arc(x, y, width(stroke[0]) / 2, 0, 2 * Math.PI);
+    brush.fill();
+    return;
+  }
   if (stroke.every((point) => point[2] === stroke[0][2])) {
     brush.lineWidth = width(stroke[0]);
     brush.beginPath();
@@ -169,6 +218,27 @@ function drawInk(brush, { strokes, picture }, colour) {
   if (picture) brush.drawImage(picture.image, ...place(picture));
   brush.strokeStyle = colour;
   for (const stroke of strokes) drawStroke(brush, stroke);
+}
+
+// A picture with transparent parts on the paper that the server takes for granted: white under
+// dark ink, black under light ink. Else ink of the page's own colour would not be seen.
+function onPaper(image) {
+  const sheet = document.createElement("canvas");
+  [sheet.width, sheet.height] = [image.width, image.height];
+  const brush = sheet.getContext("2d", { willReadFrequently: true });
+  brush.drawImage(image, 0, 0);
+  const { data } = brush.getImageData(0, 0, sheet.width, sheet.height);
+  let [opaque, lightness] = [0, 0];
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] > 127) {
+      opaque += 1;
+      lightness += data[i] + data[i + 1] + data[i + 2];
+    }
+  }
+  brush.globalCompositeOperation = "destination-over";
+  brush.fillStyle = lightness > 1.5 * 255 * opaque ? "#000" : "#fff";
+  brush.fillRect(0, 0, sheet.width, sheet.height);
+  return sheet;
 }
 
 function isEmpty({ strokes, picture }) {
@@ -214,10 +284,11 @@ function onReading(element, draw) {
     if (visible) flush();
     else waiting = setTimeout(flush, REST);
   });
-  new IntersectionObserver(([entry]) => {
-    visible = entry.isIntersecting;
+  new IntersectionObserver((entries) => {
+    visible = entries.at(-1).isIntersecting; // the newest of all that have gathered
     if (visible) flush();
   }).observe(element);
+  tell("joined");
 }
 
 function tell(kind, detail) {

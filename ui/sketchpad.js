@@ -4,10 +4,12 @@ const MIN_STEP = 1.5; // units; a tap that trembles less is a dot
 const PAUSE = 8; // ms between an answer and the next question: time to paint
 const PATIENCE = 10000; // ms until an answer counts as lost
 const RETRY = 1500; // ms
+const LATE = 1000; // ms after which the visitor is told that no answer comes
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
 const CROSS = 6; // units from the ink's centre of mass to the ends of its cross
 const REPLAY = 700; // ms that an example takes to be drawn
 const MAX_POINTS = 10000; // what the server reads
+const LOST = "No answer: the numbers are of older ink. Trying again…";
 const SAVED = "drawing"; // in sessionStorage: each tab has its own
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
@@ -18,26 +20,38 @@ const [undo, redo, clear] = ["undo", "redo", "clear"].map(find);
 const status = find("status");
 const hint = element.querySelector(".hint");
 
+let side = 1; // px across the canvas
+let inkColour = "#000";
 let ink = { strokes: [], picture: null }; // never changed in place, but for the stroke in hand
 let past = [];
 let future = [];
 let drawing = null; // the pointer that draws, "keys", "replay", or null
+let replaying = null; // the strokes of an example, as long as they are being drawn
 let cursor = null; // of the keyboard: x, y
 let frame = null; // of the last answer: the ink's box and its centre of mass
 let explained = { chosen: null, against: null };
+let shown = null; // the last answer, for pieces that join late
+let replaced = false; // whether the stroke in hand took the place of a picture
 let notice = ""; // what the visitor is told until the next change
+let lost = false; // whether the last question got no answer
 let changed = false; // since the last question
 let asking = false;
 let era = 0; // raised when ink is taken away or the model changes: older answers are void
 
+// Measured when it changes: to ask a page for it that has just changed would cost a layout.
+function measure() {
+  side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+  inkColour = getComputedStyle(canvas).color;
+  paint();
+}
+
 function paint() {
-  const side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
   for (const each of [canvas, over]) if (each.width !== side) each.width = each.height = side;
   const brush = canvas.getContext("2d");
   brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
   brush.clearRect(0, 0, SIDE, SIDE);
-  drawInk(brush, ink, getComputedStyle(canvas).color);
-  paintOver(side);
+  drawInk(brush, ink, inkColour);
+  paintOver();
   undo.disabled = past.length === 0;
   redo.disabled = future.length === 0;
   clear.disabled = isEmpty(ink);
@@ -45,7 +59,7 @@ function paint() {
 }
 
 // The box that preprocessing found, the ink's centre of mass, and the keyboard's pen.
-function paintOver(side) {
+function paintOver() {
   const brush = over.getContext("2d");
   brush.setTransform(side / SIDE, 0, 0, side / SIDE, 0, 0);
   brush.clearRect(0, 0, SIDE, SIDE);
@@ -56,7 +70,7 @@ function paintOver(side) {
       const [left, top, width] = place(ink.picture);
       [x, y, zoom] = [left, top, width / ink.picture.image.width];
     }
-    const [left, top, right, bottom] = frame.box;
+    const [left, top, right, bottom] = ink.picture ? frame.box : inkBox(ink.strokes);
     brush.lineWidth = 1;
     brush.setLineDash([4, 3]);
     brush.strokeRect(x + left * zoom, y + top * zoom, (right - left) * zoom, (bottom - top) * zoom);
@@ -76,6 +90,18 @@ function paintOver(side) {
     brush.arc(...cursor, drawing === "keys" ? 4 : 8, 0, 2 * Math.PI);
     brush.stroke();
   }
+}
+
+// The box of what is drawn, as wide as the pen shows it; the network's pen may be another.
+function inkBox(strokes) {
+  const points = strokes.flat();
+  const reach = ([, , width = 1]) => (PEN * width) / 2;
+  return [
+    Math.min(...points.map((each) => each[0] - reach(each))),
+    Math.min(...points.map((each) => each[1] - reach(each))),
+    Math.max(...points.map((each) => each[0] + reach(each))),
+    Math.max(...points.map((each) => each[1] + reach(each))),
+  ];
 }
 
 function tenth(value) {
@@ -103,19 +129,25 @@ function begin(who, first) {
   if (drawing === "replay") endStroke();
   remember();
   drawing = who;
+  replaced = ink.picture !== null;
   ink = { strokes: [...ink.strokes, [first]], picture: null };
   frame = null;
   update();
 }
 
 function add(next) {
+  if (isFull()) return;
   const stroke = ink.strokes[ink.strokes.length - 1];
   const last = stroke[stroke.length - 1];
   if (Math.hypot(next[0] - last[0], next[1] - last[1]) >= MIN_STEP) stroke.push(next);
 }
 
+function isFull() {
+  return ink.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= MAX_POINTS;
+}
+
 function endStroke() {
-  drawing = null;
+  drawing = replaying = null;
   update();
 }
 
@@ -126,13 +158,18 @@ function remember() {
 
 function say(text) {
   notice = text;
-  status.textContent = notice;
+  status.textContent = lost ? LOST : notice;
+}
+
+function news() {
+  if (isFull()) return `No more than ${whole(MAX_POINTS)} points are read: the pen is empty.`;
+  return replaced ? "The drawing took the picture's place. Undo brings it back." : "";
 }
 
 function update() {
-  say("");
+  say(news());
   paint();
-  tell("ink", { ink, models: models() });
+  tell("ink", { ink, models: models(), explained });
   changed = true;
   ask();
 }
@@ -144,7 +181,9 @@ function models() {
 // Put other ink in the place of what is there; older answers do not belong to it.
 function replace(next) {
   ink = next;
-  drawing = null; // the pen may be down still: it must not go on in another stroke
+  replaced = false;
+  if (isEmpty(ink)) explained = { chosen: null, against: null };
+  drawing = replaying = null; // the pen may be down still: it must not go on in another stroke
   frame = null;
   era += 1;
   update();
@@ -165,20 +204,28 @@ async function ask() {
   changed = false;
   const asked = era;
   let wait = PAUSE;
+  const late = setTimeout(() => setLost(true), LATE);
   try {
     const asks = structuredClone(question());
     const answer = await inTime(server.read(asks));
+    setLost(false);
     if (asked === era) show(answer, asks);
   } catch {
-    status.textContent = "No answer: the numbers are of older ink. Trying again…";
+    setLost(true);
     changed = true;
     wait = RETRY;
   }
+  clearTimeout(late);
   setTimeout(() => {
     asking = false;
     ask();
   }, wait);
   save();
+}
+
+function setLost(value) {
+  lost = value;
+  say(notice);
 }
 
 function inTime(promise) {
@@ -187,16 +234,21 @@ function inTime(promise) {
 }
 
 function show(answer, asks) {
-  status.textContent = answer.error ?? notice;
-  if (answer.error) return;
+  if (answer.error) {
+    status.textContent = answer.error;
+    return;
+  }
   frame = answer.readings[0].frame;
-  paintOver(over.width);
-  tell("reading", { ...answer, asks });
+  paintOver();
+  shown = { ...answer, asks };
+  tell("reading", shown);
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-  if ((drawing !== null && drawing !== "replay") || event.button !== 0) return;
+  if (event.button !== 0 || typeof drawing === "number") return;
   event.preventDefault();
+  canvas.focus({ preventScroll: true, focusVisible: false });
+  if (drawing !== null) endStroke();
   cursor = null;
   canvas.setPointerCapture(event.pointerId);
   begin(event.pointerId, pointOf(event));
@@ -206,8 +258,6 @@ canvas.addEventListener("pointermove", (event) => {
   if (event.pointerId !== drawing) return;
   const events = event.getCoalescedEvents?.() ?? [];
   for (const each of events.length ? events : [event]) add(pointOf(each));
-  const points = ink.strokes.reduce((sum, stroke) => sum + stroke.length, 0);
-  if (points >= MAX_POINTS) drawing = null;
   update();
 });
 
@@ -226,7 +276,8 @@ clear.addEventListener("click", wipe);
 
 function stepBack() {
   if (!past.length) return;
-  future.push(ink);
+  // What is being drawn by itself comes back whole.
+  future.push(replaying ? { strokes: replaying, picture: null } : ink);
   replace(past.pop());
 }
 
@@ -239,13 +290,14 @@ function stepForth() {
 function wipe() {
   if (!ink.strokes.length && !ink.picture) return;
   remember();
-  explained = { chosen: null, against: null };
   replace({ strokes: [], picture: null });
+  tell("cleared");
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 canvas.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
   const step = event.shiftKey ? 4 * KEY_STEP : KEY_STEP;
   if (ARROWS[event.key]) {
     const [x, y] = cursor ?? [SIDE / 2, SIDE / 2];
@@ -273,11 +325,11 @@ canvas.addEventListener("keydown", (event) => {
 
 canvas.addEventListener("blur", () => {
   if (drawing === "keys") endStroke();
-  paintOver(over.width);
+  paintOver();
 });
 
 document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea")) return;
+  if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("[type=number]")) return;
   const key = event.key.toLowerCase();
   if (key === "z" && !event.shiftKey) stepBack();
   else if (key === "y" || (key === "z" && event.shiftKey)) stepForth();
@@ -288,13 +340,27 @@ document.addEventListener("keydown", (event) => {
 for (const select of [model, beside]) {
   select.addEventListener("change", () => {
     era += 1;
+    separate();
     update();
   });
 }
 
+// A model is not compared with itself.
+function separate() {
+  if (beside.value === model.value) beside.value = "";
+  for (const option of beside.options) option.disabled = option.value === model.value;
+}
+
+// A piece of the page that starts after the drawing is there is told of it.
+document.addEventListener("joined", () => {
+  tell("ink", { ink, models: models(), explained });
+  if (shown) tell("reading", shown);
+});
+
 // The rest of the page asks for another logit's account.
 document.addEventListener("explain", (event) => {
   explained = { ...explained, ...event.detail };
+  if (explained.against === explained.chosen) explained.against = null;
   update();
 });
 
@@ -316,10 +382,10 @@ function replay(strokes) {
   }
   const total = strokes.reduce((sum, stroke) => sum + stroke.length, 0);
   const started = performance.now();
-  const mine = era;
   drawing = "replay";
+  replaying = strokes;
   const step = (now) => {
-    if (drawing !== "replay" || era !== mine) return;
+    if (replaying !== strokes) return;
     let left = Math.max(1, Math.ceil((Math.max(0, now - started) / REPLAY) * total));
     const done = [];
     for (const stroke of strokes) {
@@ -340,16 +406,18 @@ async function restorePicture(url) {
   const image = new Image();
   image.src = url;
   await image.decode();
-  replace({ strokes: [], picture: { url, image } });
+  replace({ strokes: [], picture: { url, image: onPaper(image) } });
 }
 
 function save() {
   const kept = { strokes: ink.strokes, picture: ink.picture?.url ?? null };
-  const text = JSON.stringify({ ...kept, model: model.value, beside: beside.value });
+  const choices = { model: model.value, beside: beside.value, pen: pen.value };
+  const text = JSON.stringify({ ...kept, ...choices });
   try {
     sessionStorage.setItem(SAVED, text);
   } catch {
-    // Storage is full or forbidden: the drawing will not survive a reload, and nothing is lost now.
+    // Storage is full or forbidden: the drawing will not survive a reload, nor may an older one.
+    sessionStorage.removeItem(SAVED);
   }
 }
 
@@ -364,6 +432,8 @@ function restore() {
     const strokes = decode(parts.get("drawing"));
     select(model, parts.get("model"));
     select(beside, parts.get("beside") ?? "");
+    separate();
+    if (!isEmpty(ink)) remember();
     if (strokes) replace({ strokes, picture: null });
     else say("The link is not whole: copy it again.");
     history.replaceState(null, "", location.pathname + location.search); // a reload keeps what is new
@@ -374,6 +444,8 @@ function restore() {
     if (!kept) return;
     select(model, kept.model);
     select(beside, kept.beside);
+    pen.value = kept.pen;
+    separate();
     if (kept.picture) restorePicture(kept.picture).catch(() => {});
     else replace({ strokes: kept.strokes, picture: null });
   } catch {
@@ -381,8 +453,11 @@ function restore() {
   }
 }
 
-window.addEventListener("hashchange", restore);
-new ResizeObserver(paint).observe(canvas);
-new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] }); // dark or light
+window.addEventListener("hashchange", () => {
+  if (location.hash.includes("drawing=")) restore();
+});
+new ResizeObserver(measure).observe(canvas);
+separate();
+new MutationObserver(measure).observe(document.body, { attributeFilter: ["class"] }); // dark or light
 update();
 restore();

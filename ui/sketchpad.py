@@ -24,7 +24,7 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
     def read(question: Any) -> dict[str, Any]:
         """Read the ink by each of the models that are asked for; see ui/sketchpad.js."""
         try:
-            models = _field(question, "models", list)
+            models = field(question, "models", list)
             if not 1 <= len(models) <= 2:
                 raise QuestionError("Ask one model or two.")
             chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
@@ -73,9 +73,14 @@ def read_ink(readers: Mapping[str, Reader], name: Any, question: Any) -> Reading
     return reader.read(picture_file({"url": question.get("picture")}))
 
 
-def _field(question: Any, name: str, kind: type) -> Any:
+def field(question: Any, name: str, kind: type) -> Any:
+    """Return a part of a question.
+
+    Raises:
+        QuestionError: it is not there, or of another kind.
+    """
     value = question.get(name) if isinstance(question, dict) else None
-    if not isinstance(value, kind):
+    if type(value) is not kind:  # True is no unit
         raise QuestionError(f"A question needs `{name}`.")
     return value
 

@@ -3,7 +3,9 @@
 let last = null; // the newest reading event's detail
 const picked = [null, null]; // in each column: { layer, unit } that is looked at, or null
 const own = [false, false]; // whether the visitor picked it
-const asked = [0, 0]; // counts the questions about the picked unit
+const held = [false, false]; // whether it stays while the pointer moves over others
+const asking = [false, false]; // whether a question about the picked unit is open
+const again = [false, false]; // whether another is wanted, of the newest drawing
 
 function exists(reading, place) {
   return (
@@ -18,16 +20,33 @@ function first({ layers, why }) {
     : null;
 }
 
-document.addEventListener("look", ({ detail: { place, layer, unit } }) => {
+// A unit that is pointed at is looked at until another is; one that is pressed is held, and let go
+// when it is pressed again.
+document.addEventListener("look", ({ detail: { place, layer, unit, hold } }) => {
   const reading = last?.readings[place];
-  if (!reading || !exists(reading, { layer, unit })) return;
-  if (own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer) return;
+  if (unit === null) letGo(place);
+  if (unit === null || !reading || !exists(reading, { layer, unit })) return;
+  const same = own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer;
+  if (hold) held[place] = !(same && held[place]);
+  else if (same || held[place]) return;
   picked[place] = { layer, unit };
   own[place] = true;
-  showAll();
+  show(place);
 });
 
-// Ask for the picked unit's account of the drawing that is shown: only the newest answer counts.
+// Back to the unit that matters most, where none is held.
+function letGo(place) {
+  if (held[place] || !own[place]) return;
+  own[place] = false;
+  if (last?.readings[place]) show(place);
+}
+
+document.addEventListener("cleared", () => {
+  held.fill(false);
+  own.fill(false);
+});
+
+// Ask for the picked unit's account of the drawing that is shown, one question at a time.
 async function showPicked(column, place) {
   const { layer, unit } = picked[place] ?? {};
   const reading = last.readings[place];
@@ -37,17 +56,31 @@ async function showPicked(column, place) {
   column.querySelector(".none").hidden = !none;
   if (none) column.querySelector("h3").textContent = "";
   detail.hidden = !exists(reading, picked[place]);
-  asked[place] += 1;
-  if (detail.hidden) return;
-  const mine = asked[place];
+  // Without ink there is little to see, unless the visitor asks.
+  detail.classList.toggle("calm", reading.verdict === "blank" && !own[place]);
+  again[place] = asking[place];
+  if (detail.hidden || asking[place]) return;
   const { strokes, picture } = last.asks;
+  asking[place] = true;
   try {
     const account = await server.account({ model: reading.model, strokes, picture, layer, unit });
-    if (mine === asked[place] && !account.error)
+    if (!again[place] && !account.error) {
       showUnit(column, reading, { layer, unit }, account);
+      tell("looked", { place, layer, unit, says: inShort(reading, place, unit, account) });
+    }
   } catch {
     // The sketchpad says that the server is away; the next reading asks again.
   }
+  asking[place] = false;
+  if (again[place]) showPicked(column, place);
+}
+
+function inShort({ verdict, why }, place, unit, { sum, activation, outgoing }) {
+  const { product } = timesUp(outgoing[why.chosen], activation);
+  const acts = activation > 0 ? `activation ${decimal(activation)}` : "cut off by ReLU";
+  const adds = verdict === "blank" ? "" : `, adds ${product} to ${logitName(why.chosen)}`;
+  const how = held[place] ? "held: press it again to let go" : "press to hold";
+  return `Unit ${unit}: sum ${decimal(sum.total)}, ${acts}${adds} (${how})`;
 }
 
 function showUnit(column, reading, { layer, unit }, account) {
@@ -78,6 +111,9 @@ function showPoint(part, z, activation) {
   part(".dot").setAttribute("cx", x);
   part(".dot").setAttribute("cy", y);
   part(".drop").setAttribute("d", `M${x} 0V${y}H0`);
+  part(".z").textContent = `z = ${decimal(z)}`;
+  part(".z").setAttribute("x", x);
+  part(".z").setAttribute("text-anchor", z < 0 ? "start" : "end");
 }
 
 function showOutgoing(table, { outgoing, activation }, chosen) {
@@ -95,27 +131,29 @@ function showOutgoing(table, { outgoing, activation }, chosen) {
   table.querySelector(".factor").textContent = `× ${factor} =`;
 }
 
-function showAll() {
-  columns(element, last.readings).forEach((column, place) => {
-    const reading = last.readings[place];
-    prepare(column, place);
-    if (!exists(reading, picked[place])) own[place] = false;
-    if (!own[place]) picked[place] = first(reading);
-    tell("looked", { place, ...picked[place] });
-    showPicked(column, place);
-  });
+function show(place) {
+  const column = columns(element, last.readings)[place];
+  const reading = last.readings[place];
+  prepare(column, place);
+  if (!exists(reading, picked[place])) own[place] = held[place] = false;
+  if (!own[place]) picked[place] = first(reading);
+  tell("looked", { place, ...picked[place], ...(picked[place] ? {} : { says: "" }) });
+  showPicked(column, place);
 }
 
 function prepare(column, place) {
   if (column.dataset.ready) return;
   column.dataset.ready = "yes";
   const number = column.querySelector(".pick input");
-  number.addEventListener("change", () =>
-    tell("look", { place, layer: picked[place]?.layer ?? 0, unit: number.valueAsNumber }),
-  );
+  number.addEventListener("change", () => {
+    held[place] = false;
+    const layer = picked[place]?.layer ?? 0;
+    tell("look", { place, layer, unit: number.valueAsNumber, hold: true });
+    number.value = picked[place]?.unit ?? 0; // there may be no unit of that number
+  });
 }
 
 onReading(element, (detail) => {
   last = detail;
-  showAll();
+  last.readings.forEach((_, place) => show(place));
 });

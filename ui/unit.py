@@ -8,7 +8,7 @@ import gradio as gr
 from model import DrawingError, PictureError, Reader, explain
 from ui.message import unit_message
 from ui.piece import piece
-from ui.sketchpad import QuestionError, choose, read_ink
+from ui.sketchpad import QuestionError, choose, field, read_ink
 
 
 def unit(readers: Mapping[str, Reader]) -> gr.HTML:
@@ -17,14 +17,12 @@ def unit(readers: Mapping[str, Reader]) -> gr.HTML:
     def account(question: Any) -> dict[str, Any]:
         """Return one unit's account of the ink."""
         try:
-            reader = choose(readers, question.get("model"))
+            reader = choose(readers, field(question, "model", str))
             reading = read_ink(readers, reader.name, question)
-            layer, index = question.get("layer"), question.get("unit")
-            if not (type(layer) is int and type(index) is int):
-                raise QuestionError("There is no such unit.")
+            layer, index = (field(question, name, int) for name in ("layer", "unit"))
             found = explain.unit(reader.model, reading, layer=layer, index=index)
             return unit_message(found, reading)
-        except (QuestionError, DrawingError, PictureError, IndexError, AttributeError) as error:
+        except (QuestionError, DrawingError, PictureError, IndexError) as error:
             return {"error": str(error)}
 
     return piece("unit", server_functions=[account])

@@ -3,6 +3,7 @@
 const [chosen, against] = ["chosen", "against"].map((name) =>
   element.querySelector(`[data-testid=${name}]`),
 );
+const softmax = element.querySelector(".softmax");
 const compared = element.querySelector(".verdict");
 const one = element.querySelector("template.one").content.firstElementChild;
 
@@ -11,7 +12,8 @@ function bar(label, shown, share) {
   const [name, number] = [document.createElement("span"), document.createElement("span")];
   name.textContent = label;
   number.textContent = shown;
-  row.append(name, signedBar(share), number);
+  row.append(name, signedBar(Math.max(-1, Math.min(1, share))), number);
+  row.classList.toggle("cut", Math.abs(share) > 1);
   return row;
 }
 
@@ -19,14 +21,21 @@ function showUnits(box, account) {
   const part = box.querySelector(".by-unit");
   part.hidden = !account.units.length;
   if (part.hidden) return;
-  const rows = account.units.map(([unit, value]) => [`unit ${unit}`, value]);
+  // As in the unit's own table, to the last digit: what is rounded to fit is what many add.
+  const rows = account.units.map(([unit, activation, weight, other]) => [
+    `unit ${unit}`,
+    timesUp(weight, activation).value - timesUp(other, activation).value,
+  ]);
+  const single = [...rows.map(([, value]) => value), account.bias];
   const { count, sum } = account.rest;
   if (count.for) rows.push([`${whole(count.for)} more for`, sum.for]);
   if (count.against) rows.push([`${whole(count.against)} more against`, sum.against]);
+  const many = [...rows.keys()].slice(account.units.length);
   rows.push(["bias", account.bias]);
   const values = rows.map(([, value]) => value);
-  const { terms, total } = addUp(values, account.total);
-  const most = Math.max(...values.map(Math.abs), 1e-9);
+  const { terms, total } = addUp(values, account.total, many.length ? many : undefined);
+  // What many units add together would make one unit's bar a stub: it is cut off, and says so.
+  const most = Math.max(...single.map(Math.abs), 1e-9);
   const bars = rows.map(([name, value], i) => bar(name, terms[i], value / most));
   part.querySelector(".terms").replaceChildren(...bars);
   const written = terms.map((term, i) => (i ? signed(term) : term)).join(" ");
@@ -39,16 +48,17 @@ function showPixels(box, account, seen) {
   outline(picture, seen);
   drawNumbers(box.querySelector(".product"), account.product);
   const { sum } = account;
-  const { terms, total } = addUp([sum.for, sum.against, sum.bias], sum.total);
+  const { terms, total } = addUp([sum.for, sum.against, sum.bias], account.total);
   box.querySelector("[data-part=pixels]").textContent =
     `By pixel, template × ink: ${terms[0]} (blue) ${signed(terms[1])} (orange) ` +
-    `${signed(terms[2])} (bias) = ${total}`;
+    `${signed(terms[2])} (all biases) = ${total}`;
 }
 
 function showStrokes(box, account, strokes) {
   const canvas = box.querySelector(".strokes");
   const line = box.querySelector("[data-part=strokes]");
-  canvas.parentElement.hidden = line.hidden = !account.strokes?.length;
+  line.hidden = !account.strokes?.length;
+  canvas.parentElement.hidden = line.hidden || strokes.length < 2; // one stroke has one colour
   if (line.hidden) return;
   const brush = canvas.getContext("2d");
   brush.setTransform(canvas.width / SIDE, 0, 0, canvas.height / SIDE, 0, 0);
@@ -62,10 +72,15 @@ function showStrokes(box, account, strokes) {
   });
   const { terms, total } = addUp([...account.strokes, account.sum.bias], account.total);
   const named = terms.map((term, i) => {
-    const name = i < strokes.length ? `stroke ${i + 1}` : "bias";
+    const name = i < strokes.length ? `stroke ${i + 1}` : "all biases";
     return `${i ? signed(term) : term} (${name})`;
   });
   line.textContent = `By stroke: ${named.join(" ")} = ${total}`;
+}
+
+// The difference of two logits as they are shown, rounded.
+function gap(one, other) {
+  return (Math.round(100 * one) - Math.round(100 * other)) / 100;
 }
 
 function showAccount(box, kind, reading, strokes) {
@@ -76,14 +91,17 @@ function showAccount(box, kind, reading, strokes) {
     }
     box.append(fresh);
   }
-  const { why } = reading;
-  const account = why[kind];
+  const { why, logits } = reading;
+  const account = { ...why[kind] };
+  if (kind === "difference") account.total = gap(logits[why.chosen], logits[why.against]);
   const [first, second] = [logitName(why.chosen), logitName(why.against)];
   const total = decimal(account.total);
   box.querySelector("h3").textContent =
     kind === "logit"
       ? `Why ${first}: its logit is ${total}`
-      : `Why ${first} and not ${second}: the logits differ by ${total}`;
+      : account.total < 0
+        ? `Why not ${first}, but ${second}: the logits differ by ${total}`
+        : `Why ${first} and not ${second}: the logits differ by ${total}`;
   const hidden = reading.layers.at(-1)?.units ?? 0;
   box.querySelector(".by-pixel-text").textContent = hidden
     ? "Around this drawing the whole network is linear, one template:"
@@ -91,6 +109,13 @@ function showAccount(box, kind, reading, strokes) {
   showUnits(box, account);
   showPixels(box, account, reading.seen);
   showStrokes(box, account, strokes);
+}
+
+function calibration({ temperature }) {
+  return (
+    "Probabilities are the softmax of the ten logits, each divided by " +
+    `${Number(temperature.toPrecision(4))} to calibrate them.`
+  );
 }
 
 // What one model reads and the other does not, in a sentence.
@@ -109,10 +134,18 @@ function compare(readings) {
     : `${both}. Below, what each adds up for its answer against the other's.`;
 }
 
+// What is chosen is what was last asked for, whichever answer has come.
+document.addEventListener("ink", ({ detail: { explained } }) => {
+  chosen.value = explained.chosen ?? "";
+  against.value = explained.against ?? "";
+  for (const option of against.options) {
+    option.disabled = option.value !== "" && option.value === chosen.value;
+  }
+});
+
 onReading(element, ({ readings, asks }) => {
   compared.textContent = compare(readings);
-  chosen.value = asks.chosen ?? "";
-  against.value = asks.against ?? "";
+  softmax.textContent = readings.length > 1 ? "" : calibration(readings[0]);
   columns(element, readings).forEach((column, i) => {
     const blank = readings[i].verdict === "blank";
     column.classList.toggle("blank", blank);
