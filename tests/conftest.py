@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from benchmarks.browser import ROOT, chromium, serve
+from benchmarks.browser import DEVICES, ROOT, chromium, serve
 from tests import loopback_hub
+from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
 
@@ -71,3 +73,19 @@ def browser() -> Iterator[Browser]:
     """A real Chromium."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(params=list(DEVICES))
+def device(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A desktop, then a phone."""
+    return DEVICES[request.param]
+
+
+@pytest.fixture
+def visitor(browser: Browser, app_url: str, device: dict[str, Any]) -> Iterator[Visitor]:
+    """A visitor of the app, on each device."""
+    context = browser.new_context(**device)
+    visitor = Visitor(context, app_url)
+    yield visitor
+    assert visitor.faults == []
+    context.close()
