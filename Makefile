@@ -5,7 +5,7 @@ check:
 	ruff check .
 	ty check
 	oxfmt --check ui/*.js
-	oxlint --quiet ui
+	oxlint --deny-warnings --allow no-unused-vars ui
 
 test:
 	pytest
