@@ -90,15 +90,16 @@ def unit(model: MLP, reading: Reading, *, layer: int, index: int) -> Unit:
     return Unit(weights, float(bias), float(pre_activation), float(activation), outgoing[:, index])
 
 
-def stroke_contributions(model: MLP, reading: Reading, strokes: Strokes) -> np.ndarray:
+def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) -> np.ndarray:
     """Return what each stroke adds to each of the eleven logits, (11, S) float64.
 
     Each pixel's ink counts for the stroke whose pen came nearest to its centre, and pixels add to
     a logit by the template: over the strokes, and with the template's bias, they sum to the
-    logit. `reading` must be `Reader.read_strokes`' of these strokes; an empty stroke adds 0.
+    logit. `reading` must be `Reader.read_strokes`' of these strokes, and `whole` its template; an
+    empty stroke adds 0.
     """
     drawn = [i for i, stroke in enumerate(strokes) if len(stroke)]
-    ink = template(model, reading).weights * reading.input.reshape(-1)
+    ink = whole.weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
         owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]  # (784,)

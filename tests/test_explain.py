@@ -75,7 +75,7 @@ def test_a_unit_that_is_not_there_is_named():
 
 def test_strokes_add_up_to_the_logits(reader):
     reading = reader.read_strokes(CROSS)
-    shares = stroke_contributions(reader.model, reading, CROSS)
+    shares = stroke_contributions(template(reader.model, reading), reading, CROSS)
     assert shares.shape == (11, 3)
     assert (shares[:, 1] == 0).all()
     assert (shares[:, [0, 2]] != 0).all()
@@ -90,15 +90,18 @@ def test_a_strokes_share_is_the_ink_under_it():
     reading = reader.read_strokes(strokes)
     ink = template(reader.model, reading).weights * reading.input.reshape(-1)
     halves = ink.reshape(11, 2, -1).sum(axis=2)
-    np.testing.assert_allclose(stroke_contributions(reader.model, reading, strokes), halves)
+    np.testing.assert_allclose(
+        stroke_contributions(template(reader.model, reading), reading, strokes), halves
+    )
 
 
 def test_no_ink_has_no_strokes():
     reader = Reader.load("mlp-32")
-    assert stroke_contributions(reader.model, reader.read_strokes([]), []).shape == (11, 0)
+    blank = reader.read_strokes([])
+    assert stroke_contributions(template(reader.model, blank), blank, []).shape == (11, 0)
     dot = [[[5, 5]]]
     reading = reader.read_strokes(dot)
-    total = stroke_contributions(reader.model, reading, dot).sum(axis=1)
+    total = stroke_contributions(template(reader.model, reading), reading, dot).sum(axis=1)
     np.testing.assert_allclose(
         total + template(reader.model, reading).bias, eleven(reading), atol=2e-5
     )

@@ -25,7 +25,7 @@ def expected_terms(reader, reading, strokes, kind):
     sides = [side.sum() for side in (rest[rest > 0], rest[rest < 0]) if len(side)]
     whole = template(reader.model, reading)
     ink = (row @ whole.weights) * reading.input.reshape(-1)
-    by_stroke = row @ stroke_contributions(reader.model, reading, strokes)
+    by_stroke = row @ stroke_contributions(template(reader.model, reading), reading, strokes)
     return {
         "units": [*added[order[:12]], *sides, row @ np.append(found.bias, found.not_a_digit_bias)],
         "pixels": [ink[ink > 0].sum(), ink[ink < 0].sum(), row @ whole.bias],
@@ -142,7 +142,7 @@ def test_strokes_are_coloured_by_what_they_add(visitor, digits):
     visitor.page.wait_for_timeout(600)
     reader, reading = Reader.load(), visitor.reading()
     strokes = visitor.sent[-1]["strokes"]
-    added = stroke_contributions(reader.model, reading, strokes)[4]
+    added = stroke_contributions(template(reader.model, reading), reading, strokes)[4]
     canvas = visitor.page.locator("#why [data-account=logit] .strokes").first
     found = np.asarray(canvas.evaluate(REDS), float).reshape(224, 224)
     others = strokes[1], strokes[0]

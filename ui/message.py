@@ -138,15 +138,16 @@ class _Parts(NamedTuple):
 
 def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np.ndarray) -> _Parts:
     found = contributions(reader.model, reading)
+    whole = template(reader.model, reading)
     return _Parts(
         logits=logits.astype(np.float64),
         factors=outgoing(reader.model),
         activations=reading.layers[-1].activations if reading.layers else None,
         added=np.vstack([found.contributions, found.not_a_digit]).astype(np.float64),
         bias=np.append(found.bias, found.not_a_digit_bias).astype(np.float64),
-        whole=template(reader.model, reading),
+        whole=whole,
         ink=reading.input.reshape(-1),
-        by_stroke=None if strokes is None else stroke_contributions(reader.model, reading, strokes),
+        by_stroke=None if strokes is None else stroke_contributions(whole, reading, strokes),
     )
 
 
