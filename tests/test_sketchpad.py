@@ -71,6 +71,7 @@ def test_undo_by_key_works_after_the_pen_was_chosen(visitor, digits):
     visitor.page.keyboard.press("ArrowRight")
     visitor.draw_by_mouse(digits[1]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("1")
+    visitor.page.get_by_test_id("pen").focus()
     visitor.page.keyboard.press("Control+z")
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
