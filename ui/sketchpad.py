@@ -34,15 +34,13 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
             strokes = question.get("strokes")
             # Of two models that differ, each is asked why its own answer and not the other's.
             others = [answer_of(reading) for _, reading in reversed(readings)]
+            rivals = others if against is None else [against] * len(readings)
             return {
                 "readings": [
-                    message(
-                        reader, reading, strokes=strokes, chosen=chosen,
-                        against=other if against is None else against,
-                    )
-                    for (reader, reading), other in zip(readings, others, strict=True)
+                    message(reader, reading, strokes=strokes, chosen=chosen, against=rival)
+                    for (reader, reading), rival in zip(readings, rivals, strict=True)
                 ]
-            }  # fmt: skip
+            }
         except (QuestionError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
