@@ -108,11 +108,17 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
     return result
 
 
+def output_layer(model: MLP) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights to the ten logits and the eleventh, (11, H) float32, and their bias."""
+    *_, weight, bias, head, head_bias = (p.numpy(force=True) for p in model.parameters())
+    return np.vstack([weight, head]), np.concatenate([bias, head_bias])
+
+
 def _linears(model: MLP) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return each layer's weights and bias; the last's are of ten logits and the eleventh."""
+    """Return each layer's weights and bias; the last's are the output layer's."""
     arrays = [p.numpy(force=True) for p in model.parameters()]
-    *inner, (weight, bias), (head, head_bias) = zip(arrays[::2], arrays[1::2], strict=True)
-    return [*inner, (np.vstack([weight, head]), np.concatenate([bias, head_bias]))]
+    *inner, _, _ = zip(arrays[::2], arrays[1::2], strict=True)
+    return [*inner, output_layer(model)]
 
 
 def _multiply_out(

@@ -73,9 +73,7 @@ def test_a_drawing_survives_a_reload_and_each_tab_has_its_own(visitor, digits, a
 def test_a_link_reopens_the_drawing(visitor, digits, app_url):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(300)
-    visitor.page.get_by_test_id("copy-link").click()
-    visitor.page.wait_for_function("location.hash.includes('drawing=')")
+    visitor.copy_link()
     other = Visitor(visitor.page.context, visitor.page.url)
     expect(other.page.get_by_test_id("answer")).to_contain_text("4")
     assert other.sent[-1]["strokes"] == visitor.sent[-1]["strokes"]
@@ -85,9 +83,7 @@ def test_a_link_reopens_the_drawing(visitor, digits, app_url):
 @ON_DESKTOP
 def test_a_link_gives_way_to_what_is_drawn_after_it(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(300)
-    visitor.page.get_by_test_id("copy-link").click()
-    visitor.page.wait_for_function("location.hash.includes('drawing=')")
+    visitor.copy_link()
     visitor.page.get_by_test_id("clear").click()
     visitor.draw_by_mouse(digits[7]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
@@ -101,9 +97,7 @@ def test_a_link_gives_way_to_what_is_drawn_after_it(visitor, digits):
 @ON_DESKTOP
 def test_a_link_followed_in_the_same_tab_can_be_undone(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(300)
-    visitor.page.get_by_test_id("copy-link").click()
-    visitor.page.wait_for_function("location.hash.includes('drawing=')")
+    visitor.copy_link()
     link = visitor.page.evaluate("location.hash")
     visitor.page.get_by_test_id("clear").click()
     visitor.draw_by_mouse(digits[7]["strokes"])

@@ -93,6 +93,12 @@ class Visitor:
         data = base64.b64encode(path.read_bytes()).decode()
         self.pad.evaluate(script, [kind, path.name, data])
 
+    def copy_link(self):
+        """Copy the link of what is drawn, once it is read; the address bar has it."""
+        self.page.wait_for_timeout(300)
+        self.page.get_by_test_id("copy-link").click()
+        self.page.wait_for_function("location.hash.includes('drawing=')")
+
     def reading(self, model="mlp-1024"):
         """What Reader makes of the strokes that the page last sent."""
         return Reader.load(model).read_strokes(self.sent[-1]["strokes"])

@@ -23,7 +23,7 @@ function showAnswer(column, { verdict, digit, confidence, not_a_digit, probabili
       : `If it had to be a digit, the likeliest would be ${order[0]}.`;
 }
 
-function showRows(column, { verdict, digit, probabilities, not_a_digit, logits, why }, asks) {
+function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }, asks) {
   column.querySelector(".bars").classList.toggle("refused", verdict === "not_a_digit");
   const blank = verdict === "blank";
   for (const row of column.querySelectorAll("[data-logit]")) {
@@ -39,23 +39,28 @@ function showRows(column, { verdict, digit, probabilities, not_a_digit, logits, 
     setAttribute(row, "aria-label", `${logitName(logit)}: ${told}. Explain it`);
     setAttribute(row, "aria-pressed", asks.chosen === logit && !blank);
   }
+}
+
+// What pressing a row does, and the way to the account and back, made when it changes.
+function showPress(column, { verdict, why }, asks) {
   const press = column.querySelector(".press");
-  const chosen = asks.chosen !== null && !blank;
-  if (press.dataset.chosen === `${chosen && why.chosen}`) return;
-  press.dataset.chosen = `${chosen && why.chosen}`;
-  press.textContent = chosen ? "" : "Press a row to see why, or why not.";
-  if (chosen) {
-    const link = Object.assign(document.createElement("a"), { href: "#why" });
-    link.textContent = `Why ${logitName(why.chosen)}, or why not: below`;
-    link.addEventListener("click", (event) => {
-      event.preventDefault(); // the address may hold a drawing
-      document.getElementById("why").scrollIntoView();
-    });
-    const back = Object.assign(document.createElement("button"), { type: "button" });
-    back.textContent = "Back to the answer";
-    back.addEventListener("click", () => tell("explain", { chosen: null }));
-    press.append(link, " ", back);
+  const chosen = verdict === "blank" || asks.chosen === null ? "" : logitName(why.chosen);
+  if (press.dataset.chosen === chosen) return;
+  press.dataset.chosen = chosen;
+  if (!chosen) {
+    press.textContent = "Press a row to see why, or why not.";
+    return;
   }
+  const link = Object.assign(document.createElement("a"), { href: "#why" });
+  link.textContent = `Why ${chosen}, or why not: below`;
+  link.addEventListener("click", (event) => {
+    event.preventDefault(); // the address may hold a drawing
+    document.getElementById("why").scrollIntoView();
+  });
+  const back = Object.assign(document.createElement("button"), { type: "button" });
+  back.textContent = "Back to the answer";
+  back.addEventListener("click", () => tell("explain", { chosen: null }));
+  press.replaceChildren(link, " ", back);
 }
 
 function showFrame(column, { frame, verdict }) {
@@ -85,6 +90,7 @@ document.addEventListener("reading", ({ detail }) => {
     setText(column.querySelector(".model"), describe(reading));
     showAnswer(column, reading);
     showRows(column, reading, detail.asks);
+    showPress(column, reading, detail.asks);
     drawSeen(column.querySelector("canvas"), reading.seen);
     showFrame(column, reading);
   });

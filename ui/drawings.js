@@ -11,7 +11,7 @@ let held = { ink: { strokes: [], picture: null }, models: [] }; // what the sket
 document.addEventListener("ink", ({ detail }) => {
   if (linked && (linked.ink !== detail.ink || `${linked.models}` !== `${detail.models}`)) {
     linked = null; // the address is of what is gone: a reload must not bring it back
-    history.replaceState(null, "", location.pathname + location.search);
+    dropLink();
   }
   held = detail;
   find("save-png").disabled = isEmpty(held.ink);

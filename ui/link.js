@@ -24,6 +24,11 @@ function encode(strokes) {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
+// Take the drawing out of the address, whatever else it holds.
+function dropLink() {
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
 // Gives null for what `encode` has not made: a link may be cut off where it was pasted.
 function decode(text) {
   let at = 0;

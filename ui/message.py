@@ -7,8 +7,14 @@ import numpy as np
 
 from model import Reader, Reading
 from model.drawing import Strokes, lay_out, parse
-from model.explain import Template, Unit, contributions, stroke_contributions, template
-from model.mlp import MLP
+from model.explain import (
+    Template,
+    Unit,
+    contributions,
+    output_layer,
+    stroke_contributions,
+    template,
+)
 from model.preprocess import CENTRE
 
 NOT_A_DIGIT = 10  # the eleventh logit's place, after the ten digits'
@@ -60,12 +66,6 @@ def answer_of(reading: Reading) -> int:
     return int(reading.logits.argmax())
 
 
-def outgoing(model: MLP) -> np.ndarray:
-    """Return the weights from the last hidden layer to the eleven logits, (11, H) float32."""
-    *_, weight, _, head, _ = (p.numpy(force=True) for p in model.parameters())
-    return np.vstack([weight, head])
-
-
 def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
     """Return what the page draws of one hidden unit's account of a reading."""
     terms = account.weights * reading.input.reshape(-1)
@@ -75,7 +75,6 @@ def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
         "sum": _sides(terms, account.bias, account.pre_activation),
         "activation": account.activation,
         "outgoing": [float(weight) for weight in account.outgoing],
-        "added": [float(weight * account.activation) for weight in account.outgoing],
     }
 
 
@@ -138,13 +137,14 @@ class _Parts(NamedTuple):
 
 def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np.ndarray) -> _Parts:
     found = contributions(reader.model, reading)
+    factors, bias = output_layer(reader.model)
     whole = template(reader.model, reading)
     return _Parts(
         logits=logits.astype(np.float64),
-        factors=outgoing(reader.model),
+        factors=factors,
         activations=reading.layers[-1].activations if reading.layers else None,
         added=np.vstack([found.contributions, found.not_a_digit]).astype(np.float64),
-        bias=np.append(found.bias, found.not_a_digit_bias).astype(np.float64),
+        bias=bias.astype(np.float64),
         whole=whole,
         ink=reading.input.reshape(-1),
         by_stroke=None if strokes is None else stroke_contributions(whole, reading, strokes),

@@ -1,8 +1,9 @@
 // The hidden units: all as a field of lights, and the ones that matter most as pictures of their
 // weights; where there are few, all of them. Without hidden units, the logits' own templates.
 
-const FEW = props.few; // units that are all shown as pictures, and asked for at once
-const SHOWN = 12; // else these, the ones that add most to the answer or take most from it
+// Units that are all shown as pictures, and asked for at once; of more, those that add most to the
+// answer or take most from it.
+const FEW = props.few;
 const COLUMNS = 48; // of lights
 const LABEL = 3; // columns before them, for the name of a band
 const GAP = 0.4; // of a light, between bands
@@ -10,6 +11,9 @@ const STEPS = 5; // to a light's height: GAP is two of them
 const OFF = [43, 43, 48]; // a unit that ReLU cut off
 const DARKEST = 0.4; // of a unit that is just active
 const CALM = 0.4; // of their brightness where nothing is drawn, and the lights are biases alone
+const REACH = 3; // lights: a finger this near to one means it
+const FAINT = 0.25; // of full colour, for a unit that is active and adds next to nothing
+const NEUTRAL = [96, 96, 102]; // of one that adds nothing
 const CLIP = 0.6; // of its largest weight has a picture's full colour: the most are far smaller
 
 const tiles = new Map(); // "model unit" → its weights
@@ -20,9 +24,6 @@ let fetching = false;
 let last = null; // the newest reading event's detail
 let lit = "activation"; // or "added"
 const looked = [null, null]; // in each column: the unit that is looked at
-const REACH = 3; // lights: a finger this near to one means it
-const FAINT = 0.25; // of full colour, for a unit that is active and adds next to nothing
-const NEUTRAL = [96, 96, 102]; // of one that adds nothing
 
 function light(level) {
   return level ? DARKEST + (1 - DARKEST) * Math.sqrt(level / 255) : 0;
@@ -32,7 +33,7 @@ function shownUnits({ layers, why }) {
   if (!layers.length) return [...Array(NOT_A_DIGIT + 1).keys()];
   if (layers.length > 1) return [];
   if (layers[0].units <= FEW) return [...Array(layers[0].units).keys()];
-  return why.logit.units.slice(0, SHOWN).map(([unit]) => unit);
+  return why.logit.units.map(([unit]) => unit);
 }
 
 function makeTile(place) {
@@ -161,8 +162,6 @@ function showField(column, reading, levels, added, place) {
   if (part.hidden) return;
   column.querySelector(".band-note").hidden = !props.bands[reading.model];
   const blank = reading.verdict === "blank";
-  const logit = logitName(reading.why.chosen);
-  setText(column.querySelector(".logit"), blank ? "the answer" : logit);
   const canvas = part.querySelector(".field");
   const what = lit === "activation" ? "Activations" : "What is added by each";
   setAttribute(canvas, "aria-label", `${what} of all hidden units`);
@@ -262,6 +261,7 @@ function showLegend(column, { layers, verdict, why }) {
   part(".by-activation").hidden = lit !== "activation";
   part(".by-added").hidden = lit === "activation";
   part(".of-tiles").hidden = layers.length > 1;
+  setText(part(".logit"), logit);
   setText(part(".whom"), layers.length ? "the unit" : "the digit");
   part(".grey").hidden = !layers.length;
   setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
@@ -279,8 +279,9 @@ function caption({ layers, model, verdict }) {
 
 function most({ layers, verdict, why }) {
   if (layers.length !== 1 || layers[0].units <= FEW) return "";
-  if (verdict === "blank") return `${SHOWN} of the units:`;
-  return `The ${SHOWN} units that matter most to ${logitName(why.chosen)}:`;
+  const count = why.logit.units.length;
+  if (verdict === "blank") return `${count} of the units:`;
+  return `The ${count} units that matter most to ${logitName(why.chosen)}:`;
 }
 
 function showAll() {
@@ -289,7 +290,7 @@ function showAll() {
   columns(element, last.readings).forEach((column, place) => {
     const reading = last.readings[place];
     const levels = reading.layers.map((layer) => bytes(layer.levels));
-    const added = reading.why.added ? new Int8Array(bytes(reading.why.added.levels).buffer) : [];
+    const added = reading.why.added ? numbersOf(reading.why.added) : [];
     prepare(column, place);
     setText(column.querySelector(".caption"), caption(reading));
     setText(column.querySelector(".most"), most(reading));

@@ -7,8 +7,9 @@ import gradio as gr
 import numpy as np
 
 from model import Reader
+from model.explain import output_layer
 from model.mlp import MLP
-from ui.message import NOT_A_DIGIT, outgoing, picture
+from ui.message import NOT_A_DIGIT, picture
 from ui.piece import piece
 from ui.sketchpad import QuestionError, choose, field
 
@@ -36,8 +37,9 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
 
 def _first_weights(model: MLP) -> np.ndarray:
     """Return the weights on the pixels, (H, 784); without hidden units, the eleven logits'."""
-    first = next(model.parameters()).numpy(force=True)
-    return (first if model.hidden_sizes else outgoing(model)).astype(np.float64)
+    if not model.hidden_sizes:
+        return output_layer(model)[0].astype(np.float64)
+    return next(model.parameters()).numpy(force=True).astype(np.float64)
 
 
 def _bands(model: MLP) -> list[list[int]] | None:
@@ -48,7 +50,7 @@ def _bands(model: MLP) -> list[list[int]] | None:
     """
     if len(model.hidden_sizes) != 1:
         return None
-    weights = outgoing(model)
+    weights, _ = output_layer(model)
     favourite, strength = weights.argmax(axis=0), weights.max(axis=0)
     order = np.argsort(-strength, kind="stable")
     return [order[favourite[order] == logit].tolist() for logit in range(NOT_A_DIGIT + 1)]

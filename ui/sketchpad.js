@@ -436,7 +436,7 @@ function restore() {
     if (!isEmpty(ink)) remember();
     if (strokes) replace({ strokes, picture: null });
     else say("The link is not whole: copy it again.");
-    history.replaceState(null, "", location.pathname + location.search); // a reload keeps what is new
+    dropLink(); // a reload keeps what is new
     return;
   }
   try {

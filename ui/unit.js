@@ -23,9 +23,12 @@ function first({ layers, why }) {
 // A unit that is pointed at is looked at until another is; one that is pressed is held, and let go
 // when it is pressed again.
 document.addEventListener("look", ({ detail: { place, layer, unit, hold } }) => {
+  if (unit === null) {
+    letGo(place);
+    return;
+  }
   const reading = last?.readings[place];
-  if (unit === null) letGo(place);
-  if (unit === null || !reading || !exists(reading, { layer, unit })) return;
+  if (!reading || !exists(reading, { layer, unit })) return;
   const same = own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer;
   if (hold) held[place] = !(same && held[place]);
   else if (same || held[place]) return;
