@@ -159,6 +159,8 @@ def test_a_lost_connection_is_said_while_one_draws_on(visitor):
 
 
 def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
+    expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("active")
+    visitor.page.wait_for_timeout(500)  # the page has come to rest
     visitor.page.evaluate(
         """() => {
           window.moved = [];
