@@ -1,15 +1,28 @@
 """Serve the page and the API: python app.py"""
 
 import argparse
+import os
+import signal
 import sys
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from model import CheckpointError, Reader
 from model.checkpoint import shipped_names
+from model.limits import Limits
+from server.calls import Calls
+from server.gate import Gate, Traffic
+from server.limits import ServerLimits, add_flags, from_flags
+from server.metrics import Metrics
+from server.upkeep import SESSIONS, health, lifespan, queue_length, stop
+from server.uploads import Uploads
 from ui.answer import answer
-from ui.api import bind_api
+from ui.api import Observe, bind_api, ignore
 from ui.drawings import drawings
 from ui.network import network
 from ui.piece import PAGE_CSS
@@ -18,8 +31,6 @@ from ui.unit import unit
 from ui.why import why
 
 DEFAULT_MODEL = "mlp-1024"
-MAX_UPLOAD = "10mb"
-CACHE_AGE = (3_600, 3_600)  # s: how often uploads are looked through, and which are too old
 # Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
 THEME = gr.themes.Default(primary_hue="blue").set(body_text_color_subdued="*neutral_600")
 INTRO = """
@@ -29,38 +40,44 @@ ink → 28 × 28 pixels → hidden units → scores (logits) → probabilities.
 """
 
 
-def build(readers: Mapping[str, Reader], *, default: str) -> gr.Blocks:
+def build(
+    readers: Mapping[str, Reader],
+    *,
+    default: str,
+    observe: Observe = ignore,
+    seconds: float = 30,
+) -> gr.Blocks:
     """Compose the page, and bind the API to it."""
-    with gr.Blocks(title="Draw a digit", analytics_enabled=False, delete_cache=CACHE_AGE) as demo:
+    with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
         gr.Markdown(INTRO)
         with gr.Row(elem_id="stage"):  # laid out by ui/page.css
-            sketchpad(readers, default=default)
+            sketchpad(readers, default=default, observe=observe)
             answer()
             drawings()
             network(readers)
         unit(readers)
         why()
-        bind_api(readers, default=default)
+        bind_api(readers, default=default, observe=observe, seconds=seconds)
     return demo
 
 
-def load_readers(source: str) -> tuple[dict[str, Reader], str]:
+def load_readers(source: str, limits: Limits) -> tuple[dict[str, Reader], str]:
     """Load the shipped models and the one asked for; return them by name, and its name.
 
     Raises:
         CheckpointError: `source` cannot be loaded.
     """
-    readers = {name: Reader.load(name) for name in shipped_names()}
+    readers = {name: Reader.load(name, limits=limits) for name in shipped_names()}
     if source in readers:
         return readers, source
-    chosen = Reader.load(source)
+    chosen = Reader.load(source, limits=limits)
     if chosen.name in readers:
         chosen.name += "-yours"  # both stay to be chosen
     return readers | {chosen.name: chosen}, chosen.name
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", help="to listen on (GRADIO_SERVER_NAME, else 127.0.0.1)")
     parser.add_argument("--port", type=int, help="(GRADIO_SERVER_PORT, else the first from 7860)")
@@ -69,23 +86,99 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=DEFAULT_MODEL,
         help="a shipped model, a folder, or OWNER/NAME[@REVISION] on the Hub (mlp-1024)",
     )
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--metrics",
+        type=address,
+        metavar="HOST:PORT",
+        help="where to give figures to Prometheus; keep it from the internet (nowhere)",
+    )
+    add_flags(parser, Limits)
+    add_flags(parser, ServerLimits)
+    return parser.parse_args(arguments)
+
+
+def watch(where: tuple[str, int] | None) -> Metrics | None:
+    """Serve figures to Prometheus at this address, if there is one.
+
+    Raises:
+        OSError: it is not free.
+    """
+    if where is None:
+        return None
+    metrics = Metrics()
+    metrics.serve(*where)
+    return metrics
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return the host and the port of HOST:PORT.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not of that form.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9100")
+    return host, int(port)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        readers, default = load_readers(options.model)
-    except CheckpointError as error:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as uploads:
+            os.environ["GRADIO_TEMP_DIR"] = uploads
+            serve(options, Path(uploads))
+        return 0
+    except (CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    build(readers, default=default).launch(
+    except KeyboardInterrupt:
+        return 0
+
+
+def serve(options: argparse.Namespace, folder: Path) -> None:
+    """Serve until a signal comes, and end with the answers given that were asked for.
+
+    Raises:
+        CheckpointError: the model cannot be loaded.
+        OSError: the port is taken.
+    """
+    limits = from_flags(ServerLimits, options)
+    readers, default = load_readers(options.model, from_flags(Limits, options))
+    metrics = watch(options.metrics)
+    observe = metrics.read if metrics else ignore
+    demo = build(readers, default=default, observe=observe, seconds=limits.max_seconds)
+    demo.queue(max_size=limits.max_queue)
+    uploads = Uploads(folder, max_bytes=limits.max_cache, max_age=limits.max_age)
+    traffic = Traffic(limits, uploads, Calls.of(demo))
+    if metrics:
+        traffic.observe = metrics.called
+        metrics.watch_queue(lambda: queue_length(demo, traffic))
+    demo.launch(
         server_name=options.host,
         server_port=options.port,
-        max_file_size=MAX_UPLOAD,
+        prevent_thread_lock=True,
+        max_file_size=limits.max_upload,
+        state_session_capacity=SESSIONS,
         enable_monitoring=False,
+        run_history=False,
         theme=THEME,
         css_paths=PAGE_CSS,
         ssr_mode=False,
         footer_links=["api", "settings"],
+        app_kwargs={
+            "middleware": [Middleware(Gate, traffic=traffic)],
+            "routes": [health(readers, traffic)],
+            "lifespan": lifespan(traffic),
+            "openapi_url": None,
+        },
     )
-    return 0
+    try:
+        threading.Event().wait()
+    finally:
+        stop(demo, traffic)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from model.limits import LIMITS, Limits
+
 Strokes = Sequence[Sequence[Sequence[float]]]
 
 PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST's median digit's
 LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
 MARGIN = 2  # px of paper around the ink
-MAX_POINTS = 10_000
-MAX_STROKES = 1_000  # a digit has at most a handful; each costs time to explain
 WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
 _WIDTH_STEPS = 8  # to 1: ink of each step is drawn at once
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
@@ -40,7 +40,7 @@ class Sheet:
         return (points - self.low) * self.scale + self.margin
 
 
-def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
+def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIMITS) -> np.ndarray:
     """Draw strokes at a standard size, whatever their unit: (H, W) float32, ink 1 on paper 0.
 
     `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, y down.
@@ -50,9 +50,9 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH) -> np.ndarray:
     dot; no stroke at all is an empty sheet.
 
     Raises:
-        DrawingError: not of that form, not finite, or more than 10,000 points or 1,000 strokes.
+        DrawingError: not of that form, not finite, or more strokes or points than the limits.
     """
-    points = parse(strokes)
+    points = parse(strokes, limits=limits)
     sheet = lay_out(points, pen_width=pen_width)
     ink = np.zeros((sheet.height, sheet.width), np.float32)
     for width, runs in _by_width([_without_repeats(p) for p in points]):
@@ -102,22 +102,20 @@ def rasterize(
     return np.clip(covered, 0.0, 1.0)
 
 
-def parse(strokes: Strokes) -> list[np.ndarray]:
+def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]:
     """Return the strokes as float64 arrays of x, y and width, (P, 3), without the empty ones.
 
+    What was drawn once is within the limits.
+
     Raises:
-        DrawingError: not of that form, not finite, or more than 10,000 points or 1,000 strokes.
+        DrawingError: not of that form, not finite, or more strokes or points than the limits.
     """
     wanted = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
     if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
         raise DrawingError(f"Got {type(strokes).__name__}; {wanted}.")
     strokes = list(strokes)
-    if len(strokes) > MAX_STROKES:
-        raise DrawingError(f"Got {len(strokes)} strokes; at most {MAX_STROKES} are read.")
-    # Counted before they are converted, which takes longer than to draw what may be drawn.
-    n_points = sum(len(stroke) for stroke in strokes if hasattr(stroke, "__len__"))
-    if n_points > MAX_POINTS:
-        raise DrawingError(f"Got {n_points} points; at most {MAX_POINTS} are read.")
+    if limits:  # before they are converted, which takes longer than to draw what may be drawn
+        _refuse_many(strokes, limits)
     try:
         points = [np.asarray(stroke, np.float64) for stroke in strokes]
     except (TypeError, ValueError, OverflowError) as error:
@@ -131,6 +129,14 @@ def parse(strokes: Strokes) -> list[np.ndarray]:
         if not ((p[:, 2:] >= WIDTHS[0]) & (p[:, 2:] <= WIDTHS[1])).all():
             raise DrawingError(f"A pen's width is not within {WIDTHS[0]} and {WIDTHS[1]:g}.")
     return [np.column_stack([p, np.ones(len(p))]) if p.shape[1] == 2 else p for p in points]
+
+
+def _refuse_many(strokes: Strokes, limits: Limits) -> None:
+    if len(strokes) > limits.max_strokes:
+        raise DrawingError(f"Got {len(strokes)} strokes; at most {limits.max_strokes} are read.")
+    n_points = sum(len(stroke) for stroke in strokes if hasattr(stroke, "__len__"))
+    if n_points > limits.max_points:
+        raise DrawingError(f"Got {n_points} points; at most {limits.max_points} are read.")
 
 
 def _without_repeats(stroke: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from model.limits import LIMITS
 from model.mlp import SIZE
 from model.photo import even_out
 
@@ -20,7 +21,6 @@ Picture = Image.Image | np.ndarray | str | Path | BinaryIO
 
 BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
-MAX_PIXELS = 4_000_000  # a canvas has 80,000; a few kilobytes of PNG can hold 400 million
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 MIN_CONTRAST = 0.1  # between ink and paper, in 0..1; less is paper's own unevenness
@@ -49,7 +49,7 @@ class Preprocessed:
     origin: tuple[float, float]  # x and y in the picture, px: where the corner of `image` lies
 
 
-def preprocess(picture: Picture) -> Preprocessed:
+def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Preprocessed:
     """Find the ink in a picture and frame it as MNIST's makers did.
 
     `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in
@@ -61,7 +61,7 @@ def preprocess(picture: Picture) -> Preprocessed:
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
-    grey, zoom = _to_grey(picture)
+    grey, zoom = _to_grey(picture, max_pixels)
     side = max(grey.shape)
     grey = even_out(grey)
     zoom *= side / max(grey.shape)  # 1, unless it was a photo
@@ -76,7 +76,7 @@ def preprocess(picture: Picture) -> Preprocessed:
     return _frame(ink, inverted, zoom=zoom)
 
 
-def _to_grey(picture: Picture) -> tuple[np.ndarray, float]:
+def _to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
     """Return a picture's lightness, (H, W) float32 in 0..1, at most 1,024 px a side.
 
     With it comes how many pixels of the picture one of its pixels spans. Transparent parts take
@@ -85,10 +85,10 @@ def _to_grey(picture: Picture) -> tuple[np.ndarray, float]:
     """
     if isinstance(picture, np.ndarray):
         image = _from_array(picture)
-        _refuse_large(image.size)
+        _refuse_large(image.size, max_pixels)
         side = max(image.size)
     else:
-        image, side = _decode(picture)
+        image, side = _decode(picture, max_pixels)
     if image.mode.startswith(("I", "F")):
         image = _from_deep(image)
     if image.has_transparency_data or image.mode == "La":
@@ -102,18 +102,20 @@ def _to_grey(picture: Picture) -> tuple[np.ndarray, float]:
     return grey, side / max(grey.shape)
 
 
-def _decode(picture: Image.Image | str | Path | BinaryIO) -> tuple[Image.Image, int]:
+def _decode(
+    picture: Image.Image | str | Path | BinaryIO, max_pixels: int
+) -> tuple[Image.Image, int]:
     """Return the picture, upright and in memory, and its long side in pixels."""
     try:
         if isinstance(picture, Image.Image):
-            _refuse_large(picture.size)
+            _refuse_large(picture.size, max_pixels)
             picture.load()
             return ImageOps.exif_transpose(picture), max(picture.size)
         with Image.open(picture, formats=FORMATS) as image:
             side = max(image.size)
             # A photo decodes small, at no extra cost.
             image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
-            _refuse_large(image.size)
+            _refuse_large(image.size, max_pixels)
             image.load()
             return ImageOps.exif_transpose(image), side
     except PictureError:
@@ -125,10 +127,10 @@ def _decode(picture: Image.Image | str | Path | BinaryIO) -> tuple[Image.Image, 
         raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
 
 
-def _refuse_large(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
+def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
         raise PictureError(
-            f"The picture has {size[0]} × {size[1]} pixels; at most {MAX_PIXELS:,} are read. "
+            f"The picture has {size[0]} × {size[1]} pixels; at most {max_pixels:,} are read. "
             "Shrink it: 280 × 280 is plenty."
         )
     if 0 in size:

@@ -10,6 +10,7 @@ import torch
 
 from model import checkpoint
 from model.drawing import Strokes, draw
+from model.limits import LIMITS, Limits
 from model.preprocess import Picture, Preprocessed, preprocess
 
 Verdict = Literal["digit", "not_a_digit", "blank"]
@@ -49,18 +50,26 @@ class Reading:
 class Reader:
     """A network, ready to read pictures of digits."""
 
-    def __init__(self, loaded: checkpoint.Checkpoint, *, device: torch.device) -> None:
+    def __init__(
+        self, loaded: checkpoint.Checkpoint, *, device: torch.device, limits: Limits = LIMITS
+    ) -> None:
         self.name = loaded.config.name
         self.results = loaded.results
         self.revision = loaded.revision
         self.temperature = loaded.config.temperature
         self.threshold = loaded.config.threshold
         self.device = device
+        self.limits = limits
         self.model = loaded.model.to(device)
 
     @classmethod
     def load(
-        cls, source: str | Path = "mlp-1024", *, revision: str | None = None, device: str = "auto"
+        cls,
+        source: str | Path = "mlp-1024",
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        limits: Limits = LIMITS,
     ) -> Self:
         """Load a shipped model by name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
@@ -69,7 +78,8 @@ class Reader:
         Raises:
             CheckpointError: it is not there, or not strictly what it must be.
         """
-        return cls(checkpoint.load(source, revision=revision), device=pick_device(device))
+        loaded = checkpoint.load(source, revision=revision)
+        return cls(loaded, device=pick_device(device), limits=limits)
 
     def read(self, picture: Picture) -> Reading:
         """Read one picture: a PIL image, a path, or an array; see `preprocess` for what they hold.
@@ -77,7 +87,7 @@ class Reader:
         Raises:
             PictureError: it is not a picture, or too large.
         """
-        return self._read([preprocess(picture)])[0]
+        return self._read([preprocess(picture, max_pixels=self.limits.max_pixels)])[0]
 
     def read_batch(self, pictures: Iterable[Picture]) -> list[Reading]:
         """Read many pictures in one forward pass; an array (N, 28, 28) is N pictures.
@@ -85,7 +95,8 @@ class Reader:
         Raises:
             PictureError: one is not a picture, or too large.
         """
-        return self._read([preprocess(picture) for picture in pictures])
+        most = self.limits.max_pixels
+        return self._read([preprocess(picture, max_pixels=most) for picture in pictures])
 
     def read_strokes(self, strokes: Strokes) -> Reading:
         """Read a drawing: `[[[x, y], ...], ...]` in any unit, y down, a list per pen-down.
@@ -93,7 +104,7 @@ class Reader:
         Raises:
             DrawingError: these are not strokes.
         """
-        return self.read(draw(strokes))
+        return self.read(draw(strokes, limits=self.limits))
 
     @torch.inference_mode()
     def _read(self, prepared: list[Preprocessed]) -> list[Reading]:

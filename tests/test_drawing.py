@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from model.drawing import LONG_SIDE, MARGIN, MAX_POINTS, MAX_STROKES, DrawingError, draw, rasterize
+from model.drawing import LONG_SIDE, MARGIN, DrawingError, draw, rasterize
+from model.limits import LIMITS
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -86,7 +87,7 @@ def test_a_drawing_smaller_than_any_pen_is_a_dot(jump):
 
 
 def test_a_resting_pen_costs_no_memory():
-    strokes = [[[0, 0]] * MAX_POINTS]
+    strokes = [[[0, 0]] * LIMITS.max_points]
     tracemalloc.start()
     ink = draw(strokes)
     peak = tracemalloc.get_traced_memory()[1]
@@ -96,8 +97,8 @@ def test_a_resting_pen_costs_no_memory():
 
 
 def test_ten_thousand_points_all_over_cost_little_memory():
-    points = [[i % 100, 7 * i % 101] for i in range(MAX_POINTS)]
-    strokes = [points[i::MAX_STROKES] for i in range(MAX_STROKES)]
+    points = [[i % 100, 7 * i % 101] for i in range(LIMITS.max_points)]
+    strokes = [points[i :: LIMITS.max_strokes] for i in range(LIMITS.max_strokes)]
     tracemalloc.start()
     draw(strokes)
     peak = tracemalloc.get_traced_memory()[1]
@@ -125,9 +126,9 @@ def test_nothing_drawn_is_an_empty_sheet():
         ([[[float("inf"), 2]]], "not a finite number"),
         ([[[1e300, 2]]], "not a finite number"),
         ([[[10**400, 2]]], "not two numbers"),
-        ([[[0, 0]] * (MAX_POINTS + 1)], f"at most {MAX_POINTS}"),
-        ([[[0, 0]]] * (MAX_STROKES + 1), f"at most {MAX_STROKES}"),
-        ([[]] * (MAX_STROKES + 1), f"at most {MAX_STROKES}"),
+        ([[[0, 0]] * (LIMITS.max_points + 1)], f"at most {LIMITS.max_points}"),
+        ([[[0, 0]]] * (LIMITS.max_strokes + 1), f"at most {LIMITS.max_strokes}"),
+        ([[]] * (LIMITS.max_strokes + 1), f"at most {LIMITS.max_strokes}"),
     ],
 )
 def test_what_is_no_drawing_is_refused(strokes, message):

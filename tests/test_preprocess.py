@@ -9,8 +9,9 @@ from PIL import Image
 
 from model import Reader
 from model.drawing import draw, parse, rasterize
+from model.limits import LIMITS
 from model.photo import even_out
-from model.preprocess import BOX, CENTRE, MAX_PIXELS, PictureError, preprocess
+from model.preprocess import BOX, CENTRE, PictureError, preprocess
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -254,7 +255,7 @@ def test_a_damaged_image_object_is_refused():
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
-    side = int(MAX_PIXELS**0.5)
+    side = int(LIMITS.max_pixels**0.5)
     Image.new("1", (side, side)).save(tmp_path / "at.png")
     assert preprocess(tmp_path / "at.png").blank
     for pixels in (side + 1, 9_000, 20_000):  # the last is beyond Pillow's own limit, too

@@ -2,15 +2,26 @@
 
 import base64
 import io
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
 
 import gradio as gr
+from gradio.components.api_component import Api
+from gradio.context import get_blocks_context
 from gradio.utils import get_upload_folder
 
 from model import DrawingError, PictureError, Reader, Reading
-from model.explain import contributions
+from model.batch import ArrayBatch, ZipBatch, open_batch
+from model.drawing import Strokes
+from model.explain import contributions, stroke_contributions, template
+
+Observe = Callable[[str, str, Mapping[str, int], float], None]
+RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
+CHUNK = 100  # pictures of a .zip between two looks at the clock
 
 
 class Prediction(TypedDict):
@@ -44,6 +55,25 @@ class Explanation(Prediction):
     not_a_digit_bias: float
 
 
+class StrokeExplanation(Explanation):
+    """What /explain_strokes answers: an explanation with what each stroke adds."""
+
+    strokes: list[list[float]]
+    strokes_bias: list[float]
+    not_a_digit_strokes: list[float]
+    not_a_digit_strokes_bias: float
+
+
+class BatchPrediction(TypedDict):
+    """What /predict_batch answers: a list each, in the order of the pictures."""
+
+    digits: list[int | None]
+    confidences: list[float]
+    verdicts: list[str]
+    names: list[str] | None
+    model: str
+
+
 class ModelInfo(TypedDict):
     """What /models answers of each model."""
 
@@ -55,30 +85,104 @@ class ModelInfo(TypedDict):
     revision: str | None
 
 
-def bind_api(readers: Mapping[str, Reader], *, default: str) -> None:
-    """Add the endpoints to the surrounding gr.Blocks."""
+def ignore(endpoint: str, model: str, verdicts: Mapping[str, int], seconds: float) -> None:
+    """Observe nothing."""
+
+
+def bind_api(
+    readers: Mapping[str, Reader],
+    *,
+    default: str,
+    observe: Observe = ignore,
+    seconds: float = 30,
+) -> None:
+    """Add the endpoints to the surrounding gr.Blocks.
+
+    `observe` is told the endpoint, the model, how many of each verdict, and how long it took, in
+    s. A batch that takes more than `seconds` is broken off.
+    """
+
+    def answer(
+        endpoint: str,
+        model: object,
+        read: Callable[[Reader], Reading],
+        tell: Callable[[Reader, Reading], Any],
+    ) -> Any:
+        """Read and tell, and let the caller know of what the caller can mend."""
+        reader = _choose(readers, model or default)
+        started = time.perf_counter()
+        try:
+            reading = read(reader)
+        except (PictureError, DrawingError) as error:
+            raise _refusal(str(error)) from error
+        told = tell(reader, reading)
+        observe(endpoint, reader.name, {reading.verdict: 1}, time.perf_counter() - started)
+        return told
 
     def predict(image: gr.FileData, model: str = default) -> Prediction:
         """Read a picture of a digit, of any size, dark on light or light on dark."""
-        reader = _choose(readers, model or default)
-        return _prediction(_refusing(lambda: reader.read(picture_file(image))))
+        return answer("predict", model, lambda r: r.read(picture_file(image)), _prediction)
 
     def predict_strokes(strokes: list[list[list[float]]], model: str = default) -> Prediction:
         """Read a drawing: [[[x, y], ...], ...] in any unit, y down, a list per pen-down."""
-        reader = _choose(readers, model or default)
-        return _prediction(_refusing(lambda: reader.read_strokes(strokes)))
+        return answer("predict_strokes", model, lambda r: r.read_strokes(strokes), _prediction)
 
     def explain(image: gr.FileData, model: str = default) -> Explanation:
         """Read a picture, and give every number between its ink and the answer."""
+        return answer("explain", model, lambda r: r.read(picture_file(image)), _explanation)
+
+    def explain_strokes(
+        strokes: list[list[list[float]]], model: str = default
+    ) -> StrokeExplanation:
+        """Read a drawing, and give every number, and what each stroke adds to each logit."""
+        return answer(
+            "explain_strokes",
+            model,
+            lambda r: r.read_strokes(strokes),
+            lambda reader, reading: _stroke_explanation(reader, reading, strokes),
+        )
+
+    def predict_batch(file: gr.FileData, model: str = default) -> BatchPrediction:
+        """Read many pictures: .npy or .npz of uint8, (N, 28, 28) or (N, 784), or .zip of files."""
         reader = _choose(readers, model or default)
-        return _explanation(reader, _refusing(lambda: reader.read(picture_file(image))))
+        started = time.perf_counter()
+        try:
+            batch = open_batch(uploaded_file(file), limits=reader.limits)
+            told = _read_batch(reader, batch, deadline=time.monotonic() + seconds)
+        except PictureError as error:
+            raise _refusal(str(error)) from error
+        taken = time.perf_counter() - started
+        observe("predict_batch", reader.name, Counter(told["verdicts"]), taken)
+        return told
 
     def models() -> list[ModelInfo]:
         """List the models that `model` may name, with their measured figures."""
         return [_info(reader) for reader in readers.values()]
 
-    for endpoint in (predict, predict_strokes, explain, models):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    for endpoint in (predict, predict_strokes, explain, explain_strokes, models):
+        gr.api(
+            endpoint,
+            api_name=endpoint.__name__,
+            concurrency_limit=RUNNING,
+            concurrency_id="reading",
+        )
+    gr.api(predict_batch, api_name="predict_batch", concurrency_limit=1)
+    _fetch_nothing()
+
+
+def _fetch_nothing() -> None:
+    """Keep Gradio from fetching an address that a caller gives in the place of a file."""
+
+    async def refuse(url_or_file_path: Any) -> str:
+        if str(url_or_file_path).startswith(("http:", "https:")):
+            raise _refusal("No address is fetched here: upload the file, or use handle_file.")
+        return str(url_or_file_path)
+
+    blocks = get_blocks_context()
+    assert blocks
+    for component in blocks.blocks.values():
+        if isinstance(component, Api):
+            component.async_move_resource_to_block_cache = refuse
 
 
 def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
@@ -87,42 +191,48 @@ def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
     raise _refusal(f"There is no model of that name; choose from: {', '.join(readers)}.")
 
 
-def _refusing(read: Callable[[], Reading]) -> Reading:
-    """Read, and let the caller know of what the caller can mend."""
-    try:
-        return read()
-    except (PictureError, DrawingError) as error:
-        raise _refusal(str(error)) from error
-
-
 def picture_file(image: Any) -> Path | io.BytesIO:
     """Return the picture of a call: a file uploaded to this server, or a data URL.
 
-    gr.api hands over what the caller sent. A path is taken only from Gradio's upload folder:
-    any other would let a caller read the server's pictures.
+    Raises:
+        PictureError: it is neither.
     """
-    if isinstance(image, dict) and isinstance(image.get("path"), str):
-        path = Path(image["path"].replace("\0", "")).resolve()
-        if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
-            return path
-        raise PictureError("That file was not uploaded here: upload it first, or use handle_file.")
     url = image.get("url") if isinstance(image, dict) else None
     if isinstance(url, str) and url.startswith("data:image/"):
         try:
             return io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True))
         except ValueError as error:  # binascii.Error, and for what is not ASCII its base
             raise PictureError("The data URL is not base64.") from error
+    if isinstance(image, dict) and isinstance(image.get("path"), str):
+        return uploaded_file(image)
     raise PictureError(
         'Send the picture as a file: handle_file("digit.png") in gradio_client, or '
         '{"url": "data:image/png;base64,..."} in JSON.'
     )
 
 
+def uploaded_file(file: Any) -> Path:
+    """Return a file of a call, which was uploaded to this server.
+
+    gr.api hands over what the caller sent. A path is taken only from Gradio's upload folder:
+    any other would let a caller read the server's files.
+
+    Raises:
+        PictureError: there is no such file.
+    """
+    if not isinstance(file, dict) or not isinstance(file.get("path"), str):
+        raise PictureError("Send a file: handle_file(...) in gradio_client, or upload it first.")
+    path = Path(file["path"].replace("\0", "")).resolve()
+    if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
+        return path
+    raise PictureError("That file was not uploaded here: upload it first, or use handle_file.")
+
+
 def _refusal(message: str) -> gr.Error:
     return gr.Error(message, print_exception=False)
 
 
-def _prediction(reading: Reading) -> Prediction:
+def _prediction(reader: Reader, reading: Reading) -> Prediction:
     probabilities = reading.probabilities
     return {
         "verdict": reading.verdict,
@@ -137,7 +247,7 @@ def _prediction(reading: Reading) -> Prediction:
 def _explanation(reader: Reader, reading: Reading) -> Explanation:
     terms = contributions(reader.model, reading)
     return {
-        **_prediction(reading),
+        **_prediction(reader, reading),
         "input": reading.input.tolist(),
         "layers": [
             {
@@ -152,6 +262,45 @@ def _explanation(reader: Reader, reading: Reading) -> Explanation:
         "not_a_digit_logit": reading.not_a_digit_logit,
         "not_a_digit_contributions": terms.not_a_digit.tolist(),
         "not_a_digit_bias": terms.not_a_digit_bias,
+    }
+
+
+def _stroke_explanation(reader: Reader, reading: Reading, strokes: Strokes) -> StrokeExplanation:
+    whole = template(reader.model, reading)
+    *digits, outlier = stroke_contributions(whole, reading, strokes).tolist()
+    *bias, outlier_bias = whole.bias.tolist()
+    return {
+        **_explanation(reader, reading),
+        "strokes": digits,
+        "strokes_bias": bias,
+        "not_a_digit_strokes": outlier,
+        "not_a_digit_strokes_bias": outlier_bias,
+    }
+
+
+def _read_batch(
+    reader: Reader, batch: ArrayBatch | ZipBatch, *, deadline: float
+) -> BatchPrediction:
+    """Read a batch a part at a time, and let the caller know how far it is."""
+    digits: list[int | None] = []
+    confidences: list[float] = []
+    verdicts: list[str] = []
+    progress = gr.Progress()
+    pictures = iter(batch)
+    while part := list(islice(pictures, CHUNK)):
+        if time.monotonic() > deadline:
+            raise PictureError(f"Time is up after {len(digits):,} of {len(batch):,} pictures.")
+        for reading in reader.read_batch(part):
+            digits.append(reading.digit)
+            confidences.append(reading.confidence)
+            verdicts.append(reading.verdict)
+        progress((len(digits), len(batch)), unit="pictures")
+    return {
+        "digits": digits,
+        "confidences": confidences,
+        "verdicts": verdicts,
+        "names": batch.names,
+        "model": reader.name,
     }
 
 

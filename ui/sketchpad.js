@@ -8,7 +8,6 @@ const LATE = 1000; // ms after which the visitor is told that no answer comes
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
 const CROSS = 6; // units from the ink's centre of mass to the ends of its cross
 const REPLAY = 700; // ms that an example takes to be drawn
-const MAX_POINTS = 10000; // what the server reads
 const LOST = "No answer: the numbers are of older ink. Trying again…";
 const SAVED = "drawing"; // in sessionStorage: each tab has its own
 
@@ -143,7 +142,7 @@ function add(next) {
 }
 
 function isFull() {
-  return ink.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= MAX_POINTS;
+  return ink.strokes.reduce((sum, stroke) => sum + stroke.length, 0) >= props.max_points;
 }
 
 function endStroke() {
@@ -162,7 +161,7 @@ function say(text) {
 }
 
 function news() {
-  if (isFull()) return `No more than ${whole(MAX_POINTS)} points are read: the pen is empty.`;
+  if (isFull()) return `No more than ${whole(props.max_points)} points are read: the pen is empty.`;
   return replaced ? "The drawing took the picture's place. Undo brings it back." : "";
 }
 

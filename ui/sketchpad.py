@@ -3,13 +3,14 @@
 Each answer is handed to the rest of the page as a `reading` event on the document.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from model import DrawingError, PictureError, Reader, Reading
-from ui.api import picture_file
+from ui.api import Observe, ignore, picture_file
 from ui.message import NOT_A_DIGIT, answer_of, message
 from ui.piece import piece
 
@@ -18,7 +19,7 @@ class QuestionError(ValueError):
     """The page did not ask as it does: some other program did."""
 
 
-def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
+def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe = ignore) -> gr.HTML:
     """Return the sketchpad with its model choosers."""
 
     def read(question: Any) -> dict[str, Any]:
@@ -28,9 +29,13 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
             if not 1 <= len(models) <= 2:
                 raise QuestionError("Ask one model or two.")
             chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
+            started = time.perf_counter()
             readings = [
                 (choose(readers, name), read_ink(readers, name, question)) for name in models
             ]
+            for reader, reading in readings:
+                taken = time.perf_counter() - started
+                observe("page", reader.name, {reading.verdict: 1}, taken)
             strokes = question.get("strokes")
             # Of two models that differ, each is asked why its own answer and not the other's.
             others = [answer_of(reading) for _, reading in reversed(readings)]
@@ -45,7 +50,13 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
-    return piece("sketchpad", server_functions=[read], scripts=["link"], models=models)
+    return piece(
+        "sketchpad",
+        server_functions=[read],
+        scripts=["link"],
+        models=models,
+        max_points=readers[default].limits.max_points,
+    )
 
 
 def choose(readers: Mapping[str, Reader], name: Any) -> Reader:

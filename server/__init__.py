@@ -1,0 +1,1 @@
+"""What stands between the app and the open internet; knows neither networks nor the page."""

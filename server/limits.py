@@ -1,0 +1,59 @@
+"""How much the server takes at most, and the flags that say so."""
+
+import argparse
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from model.limits import limit
+
+T = TypeVar("T")
+UNITS = {"": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What a request may cost before anything of it is looked at; each is a flag of app.py."""
+
+    max_upload: int = limit(10_000_000, "bytes of an uploaded file")
+    max_json: int = limit(6_000_000, "bytes of a JSON body, pictures in base64 included")
+    max_values: int = limit(60_000, "values of a JSON body")  # 10,000 points take 30,000
+    max_depth: int = limit(16, "lists and objects inside each other in a JSON body")
+    max_queue: int = limit(64, "calls that are in work or wait; the next is refused")
+    # One interpreter does all the arithmetic; more at once would only delay the page.
+    max_running: int = limit(4, "calls that are worked on at once")
+    max_seconds: int = limit(30, "seconds that a request may take to arrive, or a batch to be read")
+    max_cache: int = limit(250_000_000, "bytes of uploads that are kept")
+    max_age: int = limit(600, "seconds that an upload is kept")
+
+
+def add_flags(parser: argparse.ArgumentParser, limits: type) -> None:
+    """Add a flag for each field of a dataclass of limits."""
+    group = parser.add_argument_group(limits.__doc__)
+    for each in dataclasses.fields(limits):
+        group.add_argument(
+            f"--{each.name.replace('_', '-')}",
+            type=amount,
+            default=each.default,
+            metavar="N",
+            help=f"{each.metadata['help']} ({each.default:,})",
+        )
+
+
+def from_flags(limits: type[T], options: argparse.Namespace) -> T:
+    """Return the limits that the flags of `add_flags` gave."""
+    names = [each.name for each in dataclasses.fields(limits)]
+    return limits(**{name: getattr(options, name) for name in names})
+
+
+def amount(text: str) -> int:
+    """Return a whole number above 0, which may end in kB, MB or GB.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not of that form.
+    """
+    found = re.fullmatch(r"(\d+) ?([kmg]b)?", text.strip().lower())
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount: write 2000, 500kB or 10MB")
+    return int(found[1]) * UNITS[found[2] or ""]

@@ -1,0 +1,96 @@
+"""The server's life: what is tidied up while it runs, its health, and how it ends."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.queueing import Queue
+from gradio.routes import App
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from server.gate import Traffic
+
+EVERY = 5  # s, between two rounds
+DRAIN = 3  # s that calls in flight have to be answered in
+CLOSE = 1  # s more for streams, of which each open page holds one for good
+UNREAD = 256  # sessions with answers of the queue that nobody has read; the oldest is forgotten
+UNREAD_AGE = 60  # s that such answers are kept
+SESSIONS = 100  # that Gradio keeps the state of, 34 KB each; nothing here depends on it
+
+
+def lifespan(traffic: Traffic) -> Callable[[App], AbstractAsyncContextManager[None]]:
+    """Return what FastAPI enters when it starts: tidies up until it stops."""
+
+    @asynccontextmanager
+    async def tidying(app: App) -> AsyncGenerator[None]:
+        task = asyncio.create_task(_tidy(app, traffic))
+        yield
+        task.cancel()
+
+    return tidying
+
+
+async def _tidy(app: App, traffic: Traffic) -> None:
+    blocks = app.get_blocks()
+    blocks._queue.pending_messages_per_session.max_size = UNREAD
+    unread: dict[str, float] = {}
+    while True:
+        removed = await asyncio.to_thread(traffic.uploads.clean)
+        blocks.upload_file_set.difference_update(removed)
+        _forget(blocks._queue, unread, now=time.monotonic())
+        await asyncio.sleep(EVERY)
+
+
+def _forget(queue: Queue, unread: dict[str, float], *, now: float) -> None:
+    """Drop the sessions whose answers were read, and those that nobody came for.
+
+    Gradio keeps them all. `unread` is when each session was first seen to be done, but not read.
+    """
+    sessions = queue.pending_event_ids_session
+    done = [s for s, events in sessions.items() if not events & queue.event_ids_to_events.keys()]
+    for session in unread.keys() - set(done):
+        del unread[session]
+    for session in done:
+        since = unread.setdefault(session, now)
+        if not sessions[session] or now - since > UNREAD_AGE:
+            del sessions[session], unread[session]
+            queue.pending_messages_per_session.pop(session, None)
+
+
+def health(models: Mapping[str, Any], traffic: Traffic) -> Route:
+    """Return GET /health: 200 while calls are taken, which needs a model; 503 otherwise."""
+
+    async def answer(_: Request) -> JSONResponse:
+        if traffic.stopping:
+            return JSONResponse({"status": "stopping"}, 503)
+        if not models:
+            return JSONResponse({"status": "starting"}, 503)
+        return JSONResponse({"status": "ready", "models": list(models)})
+
+    return Route("/health", answer)
+
+
+def stop(demo: gr.Blocks, traffic: Traffic) -> None:
+    """Refuse new calls, wait for the answers to those in flight, and close within 5 s."""
+    traffic.stopping = True
+    deadline = time.monotonic() + DRAIN
+    while time.monotonic() < deadline and (traffic.under_way or _queued(demo)):
+        time.sleep(0.02)
+    demo.server.config.timeout_graceful_shutdown = CLOSE
+    demo.close(verbose=False)
+
+
+def queue_length(demo: gr.Blocks, traffic: Traffic) -> int:
+    """Return how many calls are in work or wait."""
+    return traffic.under_way + _queued(demo)
+
+
+def _queued(demo: gr.Blocks) -> int:
+    queue = demo._queue
+    unread = sum(map(len, queue.pending_event_ids_session.values()))
+    return max(unread, len(queue) + queue.get_active_worker_count())
