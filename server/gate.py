@@ -34,6 +34,7 @@ OPEN = re.compile(
     r"|upload|upload_progress|cancel|component_server|heartbeat/[\w-]+"
     r"|queue/(?:join|data|status)|(?:run|api)/\w+|call/(?:v2/)?\w+(?:/\w+)?))?/?"
 )
+MARKED = re.compile(rb"meta|\\")  # `meta` may be written with escapes
 FORM = 10_000  # bytes of a form around an uploaded file
 ARRIVING = 10  # bodies of full size that may be in memory at once
 # Hugging Face shows a Space in a frame of its own page.
@@ -137,7 +138,8 @@ class Gate:
                 raise RefusedError(503, STOPPING)
             async with self._body(receive) as body:
                 parsed = _parse(body, traffic.limits)
-                if traffic.calls.check(route, name, parsed):
+                changed = bool(MARKED.search(body)) and _unmark(parsed)
+                if traffic.calls.check(route, name, parsed) or changed:
                     body = orjson.dumps(parsed)
                     scope["headers"] = [h for h in scope["headers"] if h[0] != b"content-length"]
                 sending = answer.send_call if route in ("run", "api") else answer.send
@@ -235,6 +237,19 @@ def _parse(body: bytes, limits: ServerLimits) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RefusedError(400, f"The body is not JSON: {error}.") from error
+
+
+def _unmark(value: dict | list) -> bool:
+    """Take the mark off all that says it is a file; return whether there was one.
+
+    Gradio would look for marked files on the server's disk, or download them where they are
+    addresses. An endpoint finds its upload without.
+    """
+    marked = isinstance(value, dict) and value.pop("meta", None) is not None
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            marked |= _unmark(each)
+    return marked
 
 
 def _depth(body: bytes, enough: int) -> int:

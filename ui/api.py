@@ -5,6 +5,7 @@ import io
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
@@ -18,6 +19,7 @@ from model import DrawingError, PictureError, Reader, Reading
 from model.batch import ArrayBatch, ZipBatch, open_batch
 from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
+from model.reader import Verdict
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
 RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
@@ -27,7 +29,7 @@ CHUNK = 100  # pictures of a .zip between two looks at the clock
 class Prediction(TypedDict):
     """What /predict answers."""
 
-    verdict: str
+    verdict: Verdict
     digit: int | None
     confidence: float
     probabilities: list[float] | None
@@ -69,7 +71,7 @@ class BatchPrediction(TypedDict):
 
     digits: list[int | None]
     confidences: list[float]
-    verdicts: list[str]
+    verdicts: list[Verdict]
     names: list[str] | None
     model: str
 
@@ -167,22 +169,25 @@ def bind_api(
             concurrency_id="reading",
         )
     gr.api(predict_batch, api_name="predict_batch", concurrency_limit=1)
-    _fetch_nothing()
+    _describe(readers)
 
 
-def _fetch_nothing() -> None:
-    """Keep Gradio from fetching an address that a caller gives in the place of a file."""
-
-    async def refuse(url_or_file_path: Any) -> str:
-        if str(url_or_file_path).startswith(("http:", "https:")):
-            raise _refusal("No address is fetched here: upload the file, or use handle_file.")
-        return str(url_or_file_path)
-
+def _describe(readers: Mapping[str, Reader]) -> None:
+    """Say in the API's pages what each argument is; gr.api calls them 1st and 2nd."""
+    labels = {
+        "image": "a picture of a digit: a file, or a data URL in `url`",
+        "strokes": "a drawing: a list of points [x, y] for each time the pen was down, y down",
+        "file": "pictures: .npy or .npz of uint8, (N, 28, 28) or (N, 784), or .zip",
+        "model": f"one of {', '.join(readers)}",
+    }
     blocks = get_blocks_context()
     assert blocks
-    for component in blocks.blocks.values():
-        if isinstance(component, Api):
-            component.async_move_resource_to_block_cache = refuse
+    for function in blocks.fns.values():
+        names = [*signature(function.fn).parameters, "answer"] if function.fn else []
+        components = [*function.inputs, *function.outputs]
+        for name, component in zip(names, components, strict=True):
+            assert isinstance(component, Api)
+            component.label = labels.get(name, name)
 
 
 def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
@@ -284,7 +289,7 @@ def _read_batch(
     """Read a batch a part at a time, and let the caller know how far it is."""
     digits: list[int | None] = []
     confidences: list[float] = []
-    verdicts: list[str] = []
+    verdicts: list[Verdict] = []
     progress = gr.Progress()
     pictures = iter(batch)
     while part := list(islice(pictures, CHUNK)):
