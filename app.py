@@ -125,7 +125,7 @@ def address(text: str) -> tuple[str, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C does
     try:
         with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as uploads:
             os.environ["GRADIO_TEMP_DIR"] = uploads
@@ -182,4 +182,6 @@ def serve(options: argparse.Namespace, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # a thread that still reads a batch would hold the process up

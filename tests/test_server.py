@@ -1,0 +1,254 @@
+"""The server around the app: its health, its figures, its headers, and how it ends."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+from playwright.sync_api import expect
+
+from benchmarks.browser import running
+from tests.conftest import ROOT, run
+
+SEVEN = [[[0, 0], [100, 0], [40, 150]]]
+
+
+def ask(url, name, *data, timeout=30):
+    body = json.dumps({"data": data}).encode()
+    request = urllib.request.Request(
+        f"{url}/gradio_api/run/{name}", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return json.loads(answer.read())["data"][0]
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.status, dict(answer.headers), answer.read().decode()
+
+
+@pytest.fixture(scope="module")
+def slow_batch(tmp_path_factory):
+    """A batch that takes a second or two."""
+    path = tmp_path_factory.mktemp("slow") / "noise.zip"
+    noise = np.random.default_rng(0).integers(0, 255, (70, 70), np.uint8)
+    Image.fromarray(noise).resize((1000, 1000), Image.Resampling.NEAREST).save(
+        path.with_suffix(".png")
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(60):
+            archive.write(path.with_suffix(".png"), f"{i}.png")
+    return path
+
+
+def test_it_is_ready_when_the_models_are_there(app_url):
+    status, _, body = get(f"{app_url}/health")
+    assert status == 200
+    assert json.loads(body) == {"status": "ready", "models": ["logistic", "mlp-32", "mlp-1024"]}
+
+
+def test_figures_are_off_by_default(app_url):
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        get(f"{app_url}/metrics")
+
+
+def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
+    with running("--metrics", f"127.0.0.1:{free_port}") as (url, _):
+        for strokes in (SEVEN, SEVEN, []):
+            ask(url, "predict_strokes", strokes, "mlp-32")
+        with pytest.raises(urllib.error.HTTPError):
+            ask(url, "predict_strokes", "abc")
+        Client(url, verbose=False).predict(SEVEN, api_name="/explain_strokes")
+        _, _, text = get(f"http://127.0.0.1:{free_port}/metrics")
+    figures = dict(re.findall(r"^draw_a_digit_(\S+) (\S+)$", text, re.MULTILINE))
+
+    def readings(endpoint, model, verdict):
+        labels = f'endpoint="{endpoint}",model="{model}",verdict="{verdict}"'
+        return float(figures[f"readings_total{{{labels}}}"])
+
+    assert readings("predict_strokes", "mlp-32", "digit") == 2
+    assert readings("predict_strokes", "mlp-32", "blank") == 1
+    assert readings("explain_strokes", "mlp-1024", "digit") == 1
+    assert float(figures['reading_seconds_count{endpoint="predict_strokes"}']) == 3
+    assert 0 < float(figures['reading_seconds_sum{endpoint="predict_strokes"}']) < 3
+    calls = 'call_seconds_count{{endpoint="predict_strokes",status="{}"}}'
+    assert float(figures[calls.format(200)]) == 3
+    assert float(figures[calls.format(422)]) == 1
+    assert float(figures["queue"]) == 0
+
+
+@pytest.mark.parametrize("flag", ["9100", "localhost:", "localhost:x"])
+def test_an_address_that_is_none_is_said(flag):
+    done = run("app.py", "--metrics", flag)
+    assert done.returncode == 2
+    assert "is not HOST:PORT, such as 127.0.0.1:9100" in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(app_url):
+    done = run("app.py", "--port", app_url.rpartition(":")[2])
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Cannot find empty port")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/config", "/gradio_api/info", "/nothing"])
+def test_every_answer_has_the_headers(app_url, path):
+    try:
+        _, headers, _ = get(app_url + path)
+    except urllib.error.HTTPError as error:
+        headers = dict(error.headers)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert "camera=()" in headers["permissions-policy"]
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    if path != "/":
+        assert policy["frame-ancestors"] == "'none'"
+        return
+    assert "https://huggingface.co" in policy["frame-ancestors"]
+    assert "unsafe-inline" not in policy["script-src"]
+    assert policy["connect-src"] == "'self'"
+
+
+def test_no_two_pages_have_the_same_nonce(app_url):
+    pages = [get(app_url) for _ in range(2)]
+    nonces = [
+        re.search(r"'nonce-([\w-]{20,})'", h["content-security-policy"])[1] for _, h, _ in pages
+    ]
+    assert nonces[0] != nonces[1]
+    for (_, _, body), nonce in zip(pages, nonces, strict=True):
+        assert re.findall(r"<script(?! nonce=)[\s>]", body) == []
+        assert body.count(f'<script nonce="{nonce}"') > 3
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("view", ["", "?view=api", "?view=settings", "?__theme=dark"])
+def test_the_page_works_under_its_policy(browser, app_url, view):
+    page = browser.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(f"{app_url}/{view}")
+    expect(page.get_by_test_id("answer")).to_contain_text("nothing drawn")
+    page.wait_for_timeout(1000)
+    # Gradio asks for two doors that are closed here, and does without.
+    assert [text for text in said if "404" not in text] == []
+    page.evaluate("""() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.injected = true';
+      document.body.append(script);
+    }""")
+    assert page.evaluate("window.injected") is None
+    page.close()
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_sigterm_answers_what_is_in_flight_and_refuses_the_rest(slow_batch, queued):
+    with running() as (url, process):
+        client = Client(url, verbose=False)
+        answers, refusals = [], []
+        file = handle_file(slow_batch)
+        if queued:
+            job = client.submit(file, "mlp-32", api_name="/predict_batch")
+        else:
+            path = subprocess.run(
+                ["curl", "-s", f"{url}/gradio_api/upload", "-F", f"files=@{slow_batch}"],
+                capture_output=True, text=True, check=True,
+            ).stdout.strip('[]"')  # fmt: skip
+            thread = threading.Thread(
+                target=lambda: answers.append(ask(url, "predict_batch", {"path": path}, "mlp-32"))
+            )
+            thread.start()
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        time.sleep(0.1)
+        try:
+            ask(url, "predict_strokes", SEVEN)
+        except (urllib.error.HTTPError, OSError) as error:
+            refusals.append(error)
+        if queued:
+            answers.append(job.result())
+        else:
+            thread.join()
+        process.wait(timeout=10)
+        assert time.monotonic() - started < 5
+    assert len(answers[0]["digits"]) == 60
+    assert len(refusals) == 1
+    assert getattr(refusals[0], "code", 503) == 503
+    assert process.returncode == 0
+
+
+def test_sigterm_ends_it_though_pages_are_open_and_a_batch_would_take_longer(browser, slow_batch):
+    with running() as (url, process):
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.get_by_test_id("answer")).to_contain_text("nothing drawn")
+        client = Client(url, verbose=False)
+        jobs = [client.submit(handle_file(slow_batch), api_name="/predict_batch") for _ in range(9)]
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        process.wait(timeout=10)
+        assert time.monotonic() - started < 5
+        page.close()
+    assert process.returncode == 0
+    del jobs
+
+
+LOCK = r"""
+mount --make-rprivate / && mount -t tmpfs tmpfs "$0" && ip link set lo up || exit 9
+awk '{print $5}' /proc/self/mountinfo | grep -Ev "^($0|/proc|/sys)" |
+  while read -r place; do mount -o remount,ro,bind "$place" 2>/dev/null; done
+mount -o remount,ro,bind / || exit 9
+exec env TMPDIR="$0" HF_HOME="$0/hf" "$@"
+"""
+INSIDE = r"""
+import json, os, pathlib, subprocess, sys, time, urllib.request
+for place in ("/", "/var/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd()):
+    try:
+        pathlib.Path(place, "written").write_text("")
+    except OSError:
+        continue
+    sys.exit(f"{place} can be written to")
+app = subprocess.Popen([sys.executable, "app.py", "--port", "7860"])
+for _ in range(300):
+    time.sleep(0.1)
+    try:
+        urllib.request.urlopen("http://127.0.0.1:7860/health")
+        break
+    except OSError:
+        pass
+from gradio_client import Client, handle_file
+client = Client("http://127.0.0.1:7860", verbose=False)
+print(client.predict(handle_file("tests/data/seven.png"), api_name="/predict")["digit"])
+app.terminate()
+print(app.wait(timeout=5))
+"""
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs Linux' unshare, of util-linux")
+def test_it_runs_on_a_read_only_disk_without_network(tmp_path):
+    """All of the disk is read-only, but one folder; no network but loopback."""
+    done = subprocess.run(
+        [
+            *("unshare", "--map-root-user", "--mount", "--net", "bash", "-c", LOCK, str(tmp_path)),
+            *(sys.executable, "-c", INSIDE),
+        ],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-2:] == ["7", "0"]
