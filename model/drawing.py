@@ -1,8 +1,7 @@
 """Strokes to ink: the one renderer, for the page, the API, training and the tests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -14,9 +13,9 @@ PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST
 LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
 MARGIN = 2  # px of paper around the ink
 WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
-_WIDTH_STEPS = 8  # to 1: ink of each step is drawn at once
+_WIDTH_STEPS = 8  # to 1: no eye sees finer ones, and the weights were trained on these
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
-_CHUNK = 1_000_000  # pixels at a time: bounds the memory that a drawing of many points takes
+_CHUNK = 64_000  # pixels at a time: they fit a core's cache, and many points take little memory
 _POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
 
 
@@ -54,13 +53,12 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     """
     points = parse(strokes, limits=limits)
     sheet = lay_out(points, pen_width=pen_width)
-    ink = np.zeros((sheet.height, sheet.width), np.float32)
-    for width, runs in _by_width([_without_repeats(p) for p in points]):
-        placed = [sheet.place(run[:, :2]) for run in runs]
-        pen = sheet.pen_width * width
-        drawn = rasterize(placed, pen_width=pen, height=sheet.height, width=sheet.width)
-        ink = np.maximum(ink, drawn)
-    return ink
+    lines = [_without_repeats(p) for p in points]
+    if not lines:
+        return np.zeros((sheet.height, sheet.width), np.float32)
+    pens = np.concatenate([_widths(line) for line in lines]) * sheet.pen_width
+    placed = [sheet.place(line[:, :2]) for line in lines]
+    return _draw(placed, pens, height=sheet.height, width=sheet.width)
 
 
 def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:
@@ -90,16 +88,8 @@ def rasterize(
     antialiased at any angle and the result does not depend on how a line is cut into points.
     Ink outside the sheet is cut off.
     """
-    radius = pen_width / 2
-    starts, ends = _pieces(strokes)
-    side = int(np.ceil(_PIECE + 2 * radius)) + 2
-    sheet = np.full((height + 2 * side, width + 2 * side), np.inf, np.float32)
-    chunk = max(1, _CHUNK // side**2)
-    for i in range(0, len(starts), chunk):
-        _stamp(sheet, starts[i : i + chunk] + side, ends[i : i + chunk] + side, radius, side)
-    distance = np.sqrt(sheet[side : side + height, side : side + width])
-    covered = np.minimum(radius + 0.5 - distance, 2 * radius)  # hairlines never cover a pixel
-    return np.clip(covered, 0.0, 1.0)
+    n_lines = sum(max(1, len(stroke) - 1) for stroke in strokes)
+    return _draw(strokes, np.full(n_lines, pen_width), height=height, width=width)
 
 
 def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]:
@@ -141,25 +131,35 @@ def _refuse_many(strokes: Strokes, limits: Limits) -> None:
 
 def _without_repeats(stroke: np.ndarray) -> np.ndarray:
     """Drop points that repeat the one before: a resting pen sends many, and each costs a stamp."""
-    moved = np.any(np.diff(stroke, axis=0) != 0, axis=1)
-    return stroke[np.concatenate([[True], moved])]
+    moved = (stroke[1:] != stroke[:-1]).any(axis=1)
+    return stroke if moved.all() else stroke[np.concatenate([[True], moved])]
 
 
-def _by_width(strokes: Sequence[np.ndarray]) -> Iterator[tuple[float, list[np.ndarray]]]:
-    """Sort what is drawn by the pen's width, in steps: each width with its runs of points."""
-    runs: dict[float, list[np.ndarray]] = {}
-    for stroke in strokes:
-        ends = stroke[:, 2] if len(stroke) == 1 else (stroke[:-1, 2] + stroke[1:, 2]) / 2
-        steps = np.round(ends * _WIDTH_STEPS)
-        cuts = [0, *(np.flatnonzero(np.diff(steps)) + 1), len(steps)]
-        for first, last in pairwise(cuts):
-            run = stroke[first : last + 1]
-            runs.setdefault(float(steps[first]) / _WIDTH_STEPS, []).append(run)
-    yield from runs.items()
+def _widths(stroke: np.ndarray) -> np.ndarray:
+    """Return the pen's width, in steps, along each of a stroke's lines; a dot counts as one."""
+    widths = stroke[:, 2]
+    ends = widths if len(stroke) == 1 else (widths[:-1] + widths[1:]) / 2
+    return np.round(ends * _WIDTH_STEPS) / _WIDTH_STEPS
 
 
-def _pieces(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Cut all strokes into straight pieces of at most _PIECE px: their ends, (N, 2) each."""
+def _draw(
+    strokes: Sequence[np.ndarray], pens: np.ndarray, *, height: int, width: int
+) -> np.ndarray:
+    """Draw strokes, each (P, 2) in pixels, with a pen of some width in pixels for each line."""
+    starts, ends, radii = _pieces(strokes, pens / 2)
+    side = int(np.ceil(_PIECE + 2 * radii.max())) + 2
+    sheet = np.zeros((height + 2 * side, width + 2 * side), np.float32)
+    chunk = max(1, _CHUNK // side**2)
+    for i in range(0, len(starts), chunk):
+        these = slice(i, i + chunk)
+        _stamp(sheet, starts[these] + side, ends[these] + side, radii[these], side)
+    return np.minimum(sheet[side : side + height, side : side + width], np.float32(1))
+
+
+def _pieces(
+    strokes: Sequence[np.ndarray], radii: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut all lines into pieces of at most _PIECE px: their ends, (N, 2) each, and pens, (N,)."""
     starts = np.concatenate([s[:-1] if len(s) > 1 else s for s in strokes])
     ends = np.concatenate([s[1:] if len(s) > 1 else s for s in strokes])
     reach = np.abs(ends - starts).max(axis=1)
@@ -168,25 +168,26 @@ def _pieces(strokes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     nth = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     step = ((ends - starts) / counts[:, None])[which]
     cut = starts[which] + step * nth[:, None]
-    return cut, cut + step
+    return cut, cut + step, radii[which]
 
 
 def _stamp(
-    sheet: np.ndarray, starts: np.ndarray, ends: np.ndarray, radius: float, side: int
+    sheet: np.ndarray, starts: np.ndarray, ends: np.ndarray, radii: np.ndarray, side: int
 ) -> None:
-    """Lower the sheet's squared distances to the pieces, each within its square of pixels."""
-    corners = np.floor(np.minimum(starts, ends) - radius - 0.5).astype(int)  # (N, 2)
+    """Raise the sheet's ink to what each piece covers, within its square of pixels."""
+    corners = np.floor(np.minimum(starts, ends) - radii[:, None] - 0.5).astype(int)  # (N, 2)
     height, width = sheet.shape
-    corners = np.clip(corners, 0, [width - side, height - side])
-    pixels = np.arange(side)
-    start, along = (starts - corners).astype(np.float32), (ends - starts).astype(np.float32)
-    x = (pixels + 0.5 - start[:, :1]).astype(np.float32)[:, None, :]  # (N, 1, side)
-    y = (pixels + 0.5 - start[:, 1:]).astype(np.float32)[:, :, None]  # (N, side, 1)
-    ax, ay = along[:, 0, None, None], along[:, 1, None, None]
+    corners = np.minimum(np.maximum(corners, 0), (width - side, height - side))
+    pixels = np.arange(side)[:, None]
+    # Pieces are the last axis: NumPy's inner loop runs along it, and a square's side is short.
+    start, (ax, ay) = (starts - corners).astype(np.float32).T, (ends - starts).astype(np.float32).T
+    x, y = ((pixels + 0.5 - each).astype(np.float32) for each in start)  # (side, N) each
     length2 = np.maximum(ax * ax + ay * ay, 1e-12)
-    t = np.clip((x * (ax / length2)) + (y * (ay / length2)), 0.0, 1.0)
-    dx, dy = x - t * ax, y - t * ay
-    distance2 = dx * dx + dy * dy  # (N, side, side)
-    index = (corners[:, 1] * width + corners[:, 0])[:, None, None]
-    index = index + (pixels[:, None] * width + pixels)
-    np.minimum.at(sheet.reshape(-1), index.reshape(-1), distance2.reshape(-1))
+    t = (x * (ax / length2)) + (y * (ay / length2))[:, None]  # (side, side, N)
+    np.clip(t, 0.0, 1.0, out=t)
+    dx, dy = x - t * ax, y[:, None] - t * ay
+    distance = np.sqrt(dx * dx + dy * dy)
+    covered = np.float32(radii + 0.5) - distance
+    np.minimum(covered, np.float32(2 * radii), out=covered)  # hairlines never cover a pixel
+    index = (pixels * width + pixels.T)[:, :, None] + (corners[:, 1] * width + corners[:, 0])
+    np.maximum.at(sheet.reshape(-1), index.reshape(-1), covered.reshape(-1))

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from model.ink import LEVELS
+
 MIN_SIDE = 160  # px: photos are larger; MNIST and all that training draws, up to 132, are smaller
 SIDE = 256  # px that a photo is shrunk to: noise averages out, and a digit of a tenth has 20 px
 COARSE = 64  # cells a side, in which the paper's unevenness is measured
@@ -29,18 +31,26 @@ Pick = Callable[[np.ndarray, np.ndarray], np.ndarray]  # np.maximum or np.minimu
 def even_out(grey: np.ndarray) -> np.ndarray:
     """Return a photo of uneven paper as ink on flat paper, shrunk; any other picture as it is.
 
-    `grey` is lightness, (H, W) float32 in 0..1. A photo comes back at most 256 px a side: paper is
-    1 under dark ink and 0 under light ink, full ink is the opposite, and a sheet without ink is
-    paper alone.
+    `grey` is lightness, (H, W) uint8 or float32 in 0..1. A photo comes back as float32, at most
+    256 px a side: paper is 1 under dark ink and 0 under light ink, full ink is the opposite, and a
+    sheet without ink is paper alone.
     """
-    if min(grey.shape) < MIN_SIDE or _is_flat(grey) or unevenness(grey) < UNEVEN:
+    if min(grey.shape) < MIN_SIDE or _is_flat(grey):
         return grey
-    pixels = _shrunk(grey, SIDE)
+    pixels = as_grey(grey)
+    if unevenness(pixels) < UNEVEN:
+        return grey
+    pixels = _shrunk(pixels, SIDE)
     dark = _ink_is_dark(pixels)
     paper = _without_dark(pixels, WIDEST) if dark else _without_light(pixels, WIDEST)
     darker, lighter = (pixels, paper) if dark else (paper, pixels)
     ink = _full(1 - (darker + DIM) / (lighter + DIM))
     return 1 - ink if dark else ink
+
+
+def as_grey(pixels: np.ndarray) -> np.ndarray:
+    """Return lightness as float32 in 0..1."""
+    return LEVELS.take(pixels) if pixels.dtype == np.uint8 else pixels
 
 
 def unevenness(grey: np.ndarray) -> float:
@@ -56,7 +66,8 @@ def _is_flat(grey: np.ndarray) -> bool:
 
     So a filled shape, however wide, is not taken for a shadow.
     """
-    levels = np.bincount((255 * grey[::4, ::4]).astype(np.uint8).reshape(-1))
+    some = grey[::4, ::4]
+    levels = np.bincount((some if some.dtype == np.uint8 else (255 * some).astype(np.uint8)).flat)
     return bool(2 * levels.max() > levels.sum())
 
 

@@ -6,6 +6,7 @@ centre of mass to the centre of a 28 × 28 field (LeCun, Cortes, Burges,
 page, the API or Python.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,9 +14,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from model.ink import MIN_CONTRAST, Counts, count, find_ink, is_blank
 from model.limits import LIMITS
-from model.mlp import SIZE
-from model.photo import even_out
+from model.mlp import N_PIXELS, SIZE
+from model.photo import as_grey, even_out
 
 Picture = Image.Image | np.ndarray | str | Path | BinaryIO
 
@@ -23,10 +25,7 @@ BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
-MIN_CONTRAST = 0.1  # between ink and paper, in 0..1; less is paper's own unevenness
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
-BLANK_NOISE = 8.0  # standard deviations of the cells within which all of them are paper
-NOISE = 4.0  # standard deviations of the paper's noise that no ink is looked for in
 EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
@@ -61,30 +60,57 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
-    grey, zoom = _to_grey(picture, max_pixels)
-    side = max(grey.shape)
-    grey = even_out(grey)
-    zoom *= side / max(grey.shape)  # 1, unless it was a photo
-    if _is_blank(grey):
+    pixels, zoom = _to_grey(picture, max_pixels)
+    side = max(pixels.shape)
+    pixels = even_out(pixels)
+    zoom *= side / max(pixels.shape)  # 1, unless it was a photo
+    counts = count(pixels[None])
+    if _is_blank(pixels, counts):
         nothing = np.zeros((SIZE, SIZE), np.float32)
         return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))
-    ink, inverted = _ink(grey)
+    (ink,), (inverted,) = find_ink(pixels[None], counts)
     if ink.shape == (SIZE, SIZE):
-        framed = _frame_pixels(ink, inverted)
+        framed = _frame_pixels(ink, bool(inverted))
         if framed:
             return framed
-    return _frame(ink, inverted, zoom=zoom)
+    return _frame(ink, bool(inverted), zoom=zoom)
+
+
+def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Do to many small pictures what `preprocess` does to each, bit for bit.
+
+    `images` is uint8, (N, 28, 28) or (N, 784). Returns them as the network sees them, (N, 28, 28)
+    float32 in 0..1, ink 1 on paper 0, and which of them are blank, (N,) bool.
+
+    Raises:
+        PictureError: not such an array.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] not in ((SIZE, SIZE), (N_PIXELS,)):
+        raise PictureError(
+            f"Got {images.dtype} of shape {images.shape}: send uint8 of shape (N, 28, 28)."
+        )
+    images = images.reshape(-1, SIZE, SIZE)
+    result, counts = np.zeros(images.shape, np.float32), count(images)
+    blank = is_blank(counts)
+    written = np.flatnonzero(~blank)
+    if written.size:
+        ink, inverted = find_ink(images[written], counts._replace(below=counts.below[written]))
+        result[written] = _frame_batch(ink, inverted)
+    return result, blank
 
 
 def _to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
-    """Return a picture's lightness, (H, W) float32 in 0..1, at most 1,024 px a side.
+    """Return a picture's lightness, (H, W) uint8 or float32 in 0..1, at most 1,024 px a side.
 
     With it comes how many pixels of the picture one of its pixels spans. Transparent parts take
     the colour of the paper; where a picture is ink alone on nothing, the paper is white under
     dark ink and black under light ink.
     """
     if isinstance(picture, np.ndarray):
-        image = _from_array(picture)
+        array = _from_array(picture)
+        if array.ndim == 2 and max(array.shape) <= MAX_SIDE:
+            return array, 1.0
+        image = Image.fromarray(array)
         _refuse_large(image.size, max_pixels)
         side = max(image.size)
     else:
@@ -94,11 +120,10 @@ def _to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
     if image.has_transparency_data or image.mode == "La":
         rgba = image.convert("LA") if image.mode == "La" else image
         grey = _on_paper(_shrink(rgba.convert("RGBA")))
-    elif image.mode == "F":
-        grey = np.asarray(_shrink(image), np.float32)
     else:
-        lightness = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
-        grey = np.asarray(_shrink(lightness), np.float32) / 255
+        plain = image.mode in ("F", "L")
+        lightness = image.getchannel("L") if image.mode == "LAB" else image
+        grey = np.asarray(_shrink(lightness if plain else lightness.convert("L")))
     return grey, side / max(grey.shape)
 
 
@@ -137,7 +162,8 @@ def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
         raise PictureError("The picture has no pixels.")
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray) -> np.ndarray:
+    """Return the array as (H, W) float32 or uint8, or as (H, W, 3 or 4) uint8."""
     if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] not in (1, 3, 4):
         array = array[0]
     if array.ndim == 3 and array.shape[2] == 1:
@@ -151,14 +177,14 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255
     if array.dtype == np.uint8:
-        return Image.fromarray(array)
+        return np.ascontiguousarray(array)
     if not np.issubdtype(array.dtype, np.floating):
         raise PictureError(f"An array of {array.dtype} is no picture: send uint8, or float 0..1.")
     if not ((array >= 0) & (array <= 1)).all():  # NaN compares false, too
         raise PictureError("A float picture must be in 0..1, without NaN: divide by 255, perhaps.")
     if array.ndim == 2:
-        return Image.fromarray(array.astype(np.float32))
-    return Image.fromarray((array * 255).round().astype(np.uint8))
+        return np.ascontiguousarray(array, np.float32)
+    return (array * 255).round().astype(np.uint8)
 
 
 def _from_deep(image: Image.Image) -> Image.Image:
@@ -178,57 +204,35 @@ def _shrink(image: Image.Image) -> Image.Image:
 
 
 def _on_paper(image: Image.Image) -> np.ndarray:
-    rgba = np.asarray(image, np.float32) / 255
-    grey = np.asarray(image.convert("L"), np.float32) / 255
-    alpha = rgba[:, :, 3]
-    opaque = grey[alpha > 0.5]
+    grey, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
+    if alpha.min() == 255:
+        return grey
+    mask = alpha > 127
+    opaque, share = as_grey(grey[mask]), as_grey(alpha)
     if not opaque.size:
-        return np.zeros_like(grey)
-    rows, columns = np.nonzero(alpha > 0.5)
-    area = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        return np.zeros_like(share)
+    left, top, right, bottom = _box(mask)
     middle = np.median(opaque)
-    if opaque.size > SOLID * area and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
+    solid = opaque.size > SOLID * (right - left) * (bottom - top)
+    if solid and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
         paper = middle  # a sheet with ink on it, and nothing around
     else:
         paper = 0.0 if middle > 0.5 else 1.0
-    return grey * alpha + paper * (1 - alpha)
+    return as_grey(grey) * share + paper * (1 - share)
 
 
-def _is_blank(grey: np.ndarray) -> bool:
-    factor = -(-max(grey.shape) // BLANK_CELLS)
-    cells = np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
-    strength = np.abs(cells - np.median(cells))
-    noise = 1.4826 * np.median(strength)
-    # A line of one pixel fills 1/factor of its cells, so it counts if it stands out of the noise.
-    return bool(strength.max() < min(MIN_CONTRAST, max(MIN_CONTRAST / factor, BLANK_NOISE * noise)))
-
-
-def _ink(grey: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the ink, (H, W) float32 in 0..1, and whether it was darker than the paper."""
-    light = grey > _otsu(grey)
-    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
-    inverted = bool(border.mean() > 0.5)
-    on_paper = light == inverted
-    paper = np.median(grey[on_paper])
-    strength = paper - grey if inverted else grey - paper
-    noise = 1.4826 * np.median(np.abs(strength[on_paper]))
-    peak = np.percentile(strength[~on_paper], 99) if noise else strength.max()
-    floor = min(NOISE * noise, peak / 2)
-    return np.clip((strength - floor) / (peak - floor), 0.0, 1.0).astype(np.float32), inverted
-
-
-def _otsu(grey: np.ndarray) -> float:
-    """Return the level that best parts light from dark.
-
-    Source: Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979.
-    """
-    counts, edges = np.histogram(grey, bins=256, range=(grey.min(), grey.max()))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1]
-    above = grey.size - below
-    sums = np.cumsum(counts * centres)
-    gap = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * gap**2)])
+def _is_blank(pixels: np.ndarray, counts: Counts) -> bool:
+    factor = -(-max(pixels.shape) // BLANK_CELLS)
+    if factor == 1:
+        return bool(is_blank(counts)[0])
+    if pixels.dtype == np.uint8:
+        # Cells of whole levels are made in a fifth of the time. They are half a level off at most,
+        # so where they clearly differ no exact ones are needed.
+        cells = np.asarray(Image.fromarray(pixels).reduce(factor))[None]
+        if not is_blank(count(cells), least=MIN_CONTRAST + 2 / 255)[0]:
+            return False
+    cells = np.asarray(Image.fromarray(as_grey(pixels)).reduce(factor))[None]
+    return bool(is_blank(count(cells), factor=factor)[0])
 
 
 def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
@@ -238,15 +242,51 @@ def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
     if it is MNIST's own.
     """
     left, top, right, bottom = box = _box(ink > 0)
-    if max(right - left, bottom - top) not in (BOX - 1, BOX):  # 16 of MNIST's 70,000 have 19
-        return None
     x, y = _centre_of_mass(ink)
     dx, dy = round(CENTRE - x), round(CENTRE - y)
-    if not (left + dx >= 0 and right + dx <= SIZE and top + dy >= 0 and bottom + dy <= SIZE):
+    if not _fits(np.array(box), np.array([dx, dy])):
         return None
-    image = np.roll(ink, (dy, dx), axis=(0, 1))
     shift = (x - (left + right) / 2, y - (top + bottom) / 2)
+    image = _moved(ink, dx, dy)
     return Preprocessed(image, False, inverted, box, 1.0, shift, (float(-dx), float(-dy)))
+
+
+def _fits(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Say whether ink in boxes, (..., 4), is MNIST's size and stays inside when it moves."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    long_side = (high - low).max(axis=-1)
+    framed = (long_side == BOX) | (long_side == BOX - 1)  # 16 of MNIST's 70,000 have 19
+    return framed & (low + moves >= 0).all(axis=-1) & (high + moves <= SIZE).all(axis=-1)
+
+
+def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
+    """Frame each of N pictures' ink, (N, 28, 28), by `_frame_pixels`, or else by `_frame`."""
+    moves = _moves(ink)
+    fits = _fits(_boxes(ink > 0), moves)
+    result = np.empty_like(ink)
+    for dx, dy in np.unique(moves[fits], axis=0):  # by none, if they are MNIST's
+        these = np.flatnonzero(fits & (moves == (dx, dy)).all(axis=1))
+        result[these] = _moved(ink[these], dx, dy)
+    for i in np.flatnonzero(~fits):
+        result[i] = _frame(ink[i], bool(inverted[i]), zoom=1.0).image
+    return result
+
+
+def _moves(ink: np.ndarray) -> np.ndarray:
+    """Return by how many pixels, x and y, each picture's centre of mass is to move: (N, 2) int."""
+    middles = np.arange(0.5, SIZE, dtype=np.float32)
+    x, y = np.tile(middles, SIZE), np.repeat(middles, SIZE)
+    sums = ink.reshape(-1, N_PIXELS) @ np.stack([x, y, np.ones_like(x)], axis=1)  # (N, 3)
+    moves = CENTRE - (sums[:, :2] / sums[:, 2:]).astype(np.float64)
+    # These sums round otherwise than one picture's own, by which a tie may fall the other way.
+    ties = np.abs(np.abs(moves - np.rint(moves)) - 0.5) < 1e-3
+    for i in np.flatnonzero(ties.any(axis=1)):
+        moves[i] = CENTRE - np.array(_centre_of_mass(ink[i]))
+    return np.rint(moves).astype(int)
+
+
+def _moved(ink: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    return np.roll(ink, (dy, dx), axis=(-2, -1)) if dx or dy else ink
 
 
 def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
@@ -261,23 +301,37 @@ def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
     x, y = _centre_of_mass(ink)
     field = SIZE / scale  # px of the picture that the 28 × 28 field spans
     # Where the mass lies far off the box's centre, centring it must not cut ink off.
-    x0 = np.clip(x - CENTRE / scale, width - field, 0)
-    y0 = np.clip(y - CENTRE / scale, height - field, 0)
-    pad = int(np.ceil(field))
-    sheet = np.pad(ink, pad)
-    window = (x0 + pad, y0 + pad, x0 + pad + field, y0 + pad + field)
-    resized = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
-    image = np.clip(np.asarray(resized), 0.0, 1.0)
-    image = image / image.max()  # MNIST's own digits all reach full ink, hairlines too
-    shift = (float(x - width / 2) * scale, float(y - height / 2) * scale)
+    x0 = min(max(x - CENTRE / scale, width - field), 0.0)
+    y0 = min(max(y - CENTRE / scale, height - field), 0.0)
+    image = _resample(ink, x0, y0, field)
+    shift = ((x - width / 2) * scale, (y - height / 2) * scale)
     box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
-    origin = (float(x0 + int(left)) * zoom, float(y0 + int(top)) * zoom)
+    origin = ((x0 + int(left)) * zoom, (y0 + int(top)) * zoom)
     return Preprocessed(image, False, inverted, box, scale / zoom, shift, origin)
+
+
+def _resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
+    """Return what a field of so many pixels shows of the ink, from a corner on: (28, 28)."""
+    pad, (height, width) = math.ceil(field), ink.shape
+    sheet = Image.new("F", (width + 2 * pad, height + 2 * pad))
+    sheet.paste(Image.fromarray(ink), (pad, pad))
+    window = (x0 + pad, y0 + pad, x0 + pad + field, y0 + pad + field)
+    resized = np.asarray(sheet.resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window))
+    image = np.clip(resized, 0.0, 1.0)
+    return image / image.max()  # MNIST's own digits all reach full ink, hairlines too
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def _boxes(masks: np.ndarray) -> np.ndarray:
+    """Return `_box` of each of N masks, none of them empty: (N, 4)."""
+    columns, rows = np.any(masks, axis=1), np.any(masks, axis=2)
+    first = [each.argmax(axis=1) for each in (columns, rows)]
+    last = [SIZE - each[:, ::-1].argmax(axis=1) for each in (columns, rows)]
+    return np.stack(first + last, axis=1)
 
 
 def _centre_of_mass(ink: np.ndarray) -> tuple[float, float]:

@@ -11,7 +11,13 @@ from model import Reader
 from model.drawing import draw, parse, rasterize
 from model.limits import LIMITS
 from model.photo import even_out
-from model.preprocess import BOX, CENTRE, PictureError, preprocess
+from model.preprocess import (
+    BOX,
+    CENTRE,
+    PictureError,
+    preprocess,
+    preprocess_batch,
+)
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -42,6 +48,63 @@ def test_mnists_own_pictures_come_through(mnist):
         assert done.scale == 1
         assert not done.inverted
         assert np.abs(done.image - image / 255).max() <= 1 / 255
+
+
+def small_pictures(images):
+    """Pictures of 28 × 28 of every kind that the rules tell apart, (N, 28, 28) uint8."""
+    rng = np.random.default_rng(0)
+    two_levels = rng.random(images.shape) < rng.random((len(images), 1, 1))
+    halves = rng.integers(0, 13, (len(images), 10))
+    sides = np.concatenate([halves, halves[:, ::-1]], axis=1)
+    mirrored = np.zeros_like(images)  # its mass lies between two pixels: a tie, but for rounding
+    mirrored[:, 4:24, 4:24] = sides[:, :, None] * sides[:, None, :]
+    grain = 25 + 0.8 * images + rng.normal(0, 8, images.shape)
+    return {
+        "framed": images,
+        "inverted": 255 - images,
+        "shifted": np.roll(images, (2, -1), axis=(1, 2)),
+        "cut": np.roll(images, (-8, 5), axis=(1, 2)),
+        "small": np.pad(images[:, ::2, ::2], ((0, 0), (7, 7), (7, 7))),
+        "faint": 100 + images // rng.integers(4, 13, (len(images), 1, 1), np.uint8),
+        "blank": np.repeat(rng.integers(0, 256, (len(images), 1, 1), np.uint8), 28, 1).repeat(
+            28, 2
+        ),
+        "grain": grain.clip(0, 255).astype(np.uint8),
+        "two levels": two_levels * rng.integers(1, 256, (len(images), 1, 1), np.uint8),
+        "mirrored": mirrored,
+        "bytes": rng.integers(0, 256, images.shape, np.uint8),
+    }
+
+
+KINDS = list(small_pictures(np.zeros((1, 28, 28), np.uint8)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_is_its_pictures_bit_for_bit(kind, mnist):
+    pictures = small_pictures(mnist[0])[kind]
+    images, blank = preprocess_batch(pictures)
+    alone = [preprocess(picture) for picture in pictures]
+    assert images.dtype == np.float32
+    assert np.array_equal(images, [each.image for each in alone])
+    assert np.array_equal(blank, [each.blank for each in alone])
+
+
+def test_a_batch_of_mixed_rows_is_its_pictures(mnist):
+    every = np.concatenate([each[::50] for each in small_pictures(mnist[0]).values()])
+    images, blank = preprocess_batch(every.reshape(-1, 784))
+    assert np.array_equal(images, [preprocess(picture).image for picture in every])
+    assert 0 < blank.mean() < 0.5
+    images, blank = preprocess_batch(every[:0])
+    assert images.shape == (0, 28, 28)
+    assert blank.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((2, 28, 27), np.uint8), np.zeros((2, 28, 28)), np.zeros(784, np.uint8)]
+)
+def test_what_is_no_batch_is_refused(images):
+    with pytest.raises(PictureError, match="send uint8 of shape"):
+        preprocess_batch(images)
 
 
 def test_mnists_framing_is_what_comes_out(reference):

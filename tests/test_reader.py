@@ -112,6 +112,26 @@ def test_a_batch_is_its_pictures(reader, mnist):
     assert reader.read_batch([]) == []
 
 
+def test_many_are_what_each_is_alone(reader, mnist):
+    rng = np.random.default_rng(0)
+    noise, paper = rng.integers(0, 256, (9, 28, 28), np.uint8), np.zeros((3, 28, 28), np.uint8)
+    images = np.concatenate([mnist[0][:90], 255 - mnist[0][90:110], paper, noise])
+    for chunk in (50, 1_000):
+        answers = list(reader.read_many(images, chunk=chunk))
+        assert [len(each.digits) for each in answers] == ([50, 50, 22] if chunk == 50 else [122])
+        alone = [reader.read(image) for image in images]
+        verdicts = np.concatenate([each.verdicts for each in answers])
+        assert verdicts.tolist() == [r.verdict for r in alone]
+        digits = np.concatenate([each.digits for each in answers])
+        assert digits.tolist() == [-1 if r.digit is None else r.digit for r in alone]
+        confidences = np.concatenate([each.confidences for each in answers])
+        np.testing.assert_allclose(confidences, [r.confidence for r in alone], atol=1e-6)
+        doubts = np.concatenate([each.not_a_digit for each in answers])
+        np.testing.assert_allclose(doubts, [r.not_a_digit for r in alone], atol=1e-6)
+    assert set(verdicts) == {"digit", "not_a_digit", "blank"}
+    assert list(reader.read_many(images[:0])) == []
+
+
 def test_blank_is_not_read(reader):
     for reading in (reader.read(np.zeros((28, 28), np.uint8)), reader.read_strokes([])):
         assert reading.verdict == "blank"

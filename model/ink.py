@@ -1,0 +1,170 @@
+"""What of a picture is ink: of one picture, or of many small ones at once.
+
+But for the border, by which paper is known, nothing here asks where a pixel lies. So pictures are
+measured as levels of lightness, in order, and how many pixels are below each: 256 levels that all
+8-bit pictures share, or one picture's own pixels, sorted.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+MIN_CONTRAST = 0.1  # between ink and paper, in 0..1; less is paper's own unevenness
+BLANK_NOISE = 8.0  # standard deviations of the cells within which all of them are paper
+NOISE = 4.0  # standard deviations of the paper's noise that no ink is looked for in
+N_LEVELS = 256
+LEVELS = np.arange(N_LEVELS, dtype=np.float32) / 255  # of 8 bits
+_BINS = 256  # of the histogram that parts light from dark
+
+
+class Counts(NamedTuple):
+    """How the pixels of N pictures spread over K levels."""
+
+    levels: np.ndarray  # (K,) float32 in 0..1, ascending
+    below: np.ndarray  # (N, K + 1) int: how many pixels are darker than each; last, all of them
+
+
+class Tones(NamedTuple):
+    """What N pictures' levels mean; each (N,)."""
+
+    paper: np.ndarray  # float32 in 0..1
+    floor: np.ndarray  # float32: differences from paper up to this are none
+    peak: np.ndarray  # float32: and from this on full ink
+    inverted: np.ndarray  # bool: ink is darker than paper
+
+    def ink(self, grey: np.ndarray) -> np.ndarray:
+        """Return the ink in 0..1 at each lightness, (N, ...) or (...) for all N: float32."""
+        shape = (-1, *(1,) * max(grey.ndim - 1, 1))
+        paper, floor, peak, inverted = (each.reshape(shape) for each in self)
+        sign = np.where(inverted, np.float32(-1), np.float32(1))
+        strength = sign * grey - sign * paper
+        return np.clip((strength - floor) / (peak - floor), 0.0, 1.0)
+
+
+def count(pixels: np.ndarray) -> Counts:
+    """Count the levels of pictures: (N, H, W) uint8, or one, (1, H, W) float32 in 0..1."""
+    if pixels.dtype != np.uint8:
+        return Counts(np.sort(pixels, axis=None), np.arange(pixels.size + 1)[None])
+    counts = np.bincount(_numbered(pixels).reshape(-1), minlength=len(pixels) * N_LEVELS)
+    below = np.zeros((len(pixels), N_LEVELS + 1), int)
+    np.cumsum(counts.reshape(-1, N_LEVELS), axis=1, out=below[:, 1:])
+    return Counts(LEVELS, below)
+
+
+def is_blank(counts: Counts, *, factor: int = 1, least: float = MIN_CONTRAST) -> np.ndarray:
+    """Say of each of N pictures whether it is paper alone: (N,) bool.
+
+    What is counted are cells of factor × factor pixels: ink is coherent, noise averages out. From
+    the contrast `least` on there is ink.
+    """
+    n = counts.below[:, -1]
+    middle = _median(counts, np.zeros_like(n), n)
+    lowest, highest = _extremes(counts)
+    strength = np.maximum(highest - middle, middle - lowest)
+    blank = strength < least
+    for i in np.flatnonzero(blank) if factor > 1 else ():
+        noise = _noise(counts, i, (0, len(counts.levels)), middle[i])
+        # A line of one pixel fills 1/factor of its cells, so it counts if it stands out of noise.
+        blank[i] = strength[i] < max(MIN_CONTRAST / factor, BLANK_NOISE * noise)
+    return blank
+
+
+def find_ink(pixels: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ink of pictures that aren't blank, and whether it was darker than the paper.
+
+    `pixels`, (N, H, W), are as `count` takes them, and `counts` is what it made of them. The ink
+    is (N, H, W) float32 in 0..1; the other is (N,) bool.
+    """
+    border = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
+    tones = _find_tones(counts, np.concatenate(border, axis=1))
+    if pixels.dtype != np.uint8:
+        return tones.ink(pixels), tones.inverted
+    return tones.ink(LEVELS).reshape(-1).take(_numbered(pixels)), tones.inverted
+
+
+def _find_tones(counts: Counts, border: np.ndarray) -> Tones:
+    """Tell ink from paper: whichever level holds most of the border, (N, B), is paper."""
+    levels, below = counts
+    threshold = _otsu(counts)
+    border = LEVELS.take(border) if border.dtype == np.uint8 else border
+    inverted = (border > threshold[:, None]).mean(axis=1) > 0.5
+    n_levels, split = len(levels), np.searchsorted(levels, threshold, "right")
+    dark = _at(below, split)
+    first, last = np.where(inverted, dark, 0), np.where(inverted, below[:, -1], dark)
+    paper = _median(counts, first, last)
+    lowest, highest = _extremes(counts)
+    noise, peak = np.zeros_like(paper), np.where(inverted, paper - lowest, highest - paper)
+    even = _at(below, np.searchsorted(levels, paper, "right"))
+    even -= _at(below, np.searchsorted(levels, paper, "left"))
+    for i in np.flatnonzero(2 * even <= last - first):  # where most paper has one level, no noise
+        dark_side, light_side = (0, int(split[i])), (int(split[i]), n_levels)
+        of_paper, of_ink = (light_side, dark_side) if inverted[i] else (dark_side, light_side)
+        noise[i] = _noise(counts, i, of_paper, paper[i])
+        if noise[i]:
+            strength = np.abs(levels[slice(*of_ink)] - paper[i])
+            sizes = np.diff(below[i, of_ink[0] : of_ink[1] + 1])
+            peak[i] = np.percentile(np.repeat(strength, sizes), 99)
+    return Tones(paper, np.minimum(NOISE * noise, peak / 2), peak, inverted)
+
+
+def _otsu(counts: Counts) -> np.ndarray:
+    """Return the level that best parts light from dark in each of N pictures: (N,) float32.
+
+    Source: Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979.
+    """
+    lowest, highest = (level[:, None] for level in _extremes(counts))
+    edges = np.arange(_BINS + 1, dtype=np.float32) * ((highest - lowest) / _BINS) + lowest
+    edges[:, -1:] = highest
+    n = counts.below[:, -1:]
+    below = np.take_along_axis(
+        counts.below, np.searchsorted(counts.levels, edges[:, 1:-1], "left"), axis=1
+    )
+    above = n - below
+    sizes = np.diff(below, axis=1, prepend=0, append=n)
+    sums = np.cumsum(sizes * ((edges[:, :-1] + edges[:, 1:]) / 2), axis=1)
+    total = sums[:, -1:]
+    sums = sums[:, :-1]
+    gap = sums / np.maximum(below, 1) - (total - sums) / np.maximum(above, 1)
+    return _at(edges[:, 1:-1], np.argmax(below * above * gap**2, axis=1))
+
+
+def _noise(counts: Counts, i: int, span: tuple[int, int], paper: np.float32) -> np.float32:
+    """Return the standard deviation of picture i's pixels from paper, within a span of levels.
+
+    It is measured by the median, which ink or another outlier does not move.
+    """
+    strength = np.abs(counts.levels[slice(*span)] - paper)
+    order = np.argsort(strength, kind="stable")  # two runs, one to each side: merged in no time
+    sizes = np.diff(counts.below[i, span[0] : span[1] + 1])[order]
+    spread = Counts(strength[order], np.concatenate([[0], np.cumsum(sizes)])[None])
+    n = spread.below[:, -1]
+    return 1.4826 * _median(spread, np.zeros_like(n), n)[0]
+
+
+def _extremes(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
+    n = counts.below[:, -1]
+    return _ranked(counts, np.zeros_like(n)), _ranked(counts, n - 1)
+
+
+def _median(counts: Counts, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return the median of the pixels that are first to last, exclusively, by level: (N,)."""
+    middle = first + last
+    return (_ranked(counts, (middle - 1) // 2) + _ranked(counts, middle // 2)) / 2
+
+
+def _ranked(counts: Counts, rank: np.ndarray) -> np.ndarray:
+    """Return the level of each picture's pixel of some rank, (N,); the darkest has rank 0."""
+    if len(rank) == 1:
+        return counts.levels[np.searchsorted(counts.below[0], rank, "right") - 1]
+    return counts.levels[
+        (counts.below <= rank[:, None]).sum(axis=1) - 1
+    ]  # no search by row in NumPy
+
+
+def _at(array: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return array[np.arange(len(array)), column]
+
+
+def _numbered(pixels: np.ndarray) -> np.ndarray:
+    """Tell each picture's levels from the others': those of the second are 256 to 511."""
+    return pixels + N_LEVELS * np.arange(len(pixels))[:, None, None]
