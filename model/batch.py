@@ -31,9 +31,6 @@ class ArrayBatch:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return iter(self.images)
-
 
 @dataclass(frozen=True, eq=False)
 class ZipBatch:
@@ -49,14 +46,14 @@ class ZipBatch:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __iter__(self) -> Iterator[io.BytesIO]:
-        """Unpack one picture after the other, in memory.
+    def __iter__(self) -> Iterator[tuple[str, io.BytesIO]]:
+        """Unpack one picture after the other, in memory; yield its name and its bytes.
 
         Raises:
             PictureError: a file is damaged.
         """
         for entry in self.entries:
-            yield io.BytesIO(_unpack(self.archive, entry))
+            yield entry.filename, io.BytesIO(_unpack(self.archive, entry))
 
 
 def open_batch(path: str | Path, *, limits: Limits = LIMITS) -> ArrayBatch | ZipBatch:
@@ -126,7 +123,7 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
         PictureError: it is something that has no business in a .zip of pictures.
     """
     path = PurePosixPath(entry.filename.replace("\\", "/"))
-    name = _short(entry.filename)
+    name = short(entry.filename)
     if entry.is_dir() or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."):
         return False
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -141,7 +138,7 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
 def _npz(archive: zipfile.ZipFile, files: Sequence[zipfile.ZipInfo], limits: Limits) -> ArrayBatch:
     named = [entry for entry in files if entry.filename == "images.npy"] or files
     if len(named) > 1:
-        found = ", ".join(_short(entry.filename.removesuffix(".npy")) for entry in files[:5])
+        found = ", ".join(short(entry.filename.removesuffix(".npy")) for entry in files[:5])
         raise PictureError(f"The .npz has several arrays ({found}): call the pictures `images`.")
     return _array(_unpack(archive, named[0]), limits)
 
@@ -151,7 +148,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         return archive.read(entry)  # never more than the size that the directory says
     # All that zipfile and its decompressors are known to raise on damaged or hostile files.
     except (*DAMAGED, RuntimeError, zlib.error, lzma.LZMAError) as error:
-        raise PictureError(f"{_short(entry.filename)} in the .zip is damaged.") from error
+        raise PictureError(f"{short(entry.filename)} in the .zip is damaged.") from error
 
 
 def _refuse_many(count: int, limits: Limits) -> None:
@@ -163,6 +160,6 @@ def _many(what: str, limits: Limits) -> str:
     return f"A batch has at most {limits.max_pictures:,} pictures; this has {what}."
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Return a name that may come from anyone, fit for a message."""
     return repr(name if len(name) <= 60 else f"{name[:57]}...")

@@ -4,9 +4,8 @@ import base64
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,14 +15,13 @@ from gradio.context import get_blocks_context
 from gradio.utils import get_upload_folder
 
 from model import DrawingError, PictureError, Reader, Reading
-from model.batch import ArrayBatch, ZipBatch, open_batch
+from model.batch import ArrayBatch, ZipBatch, open_batch, short
 from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
 RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
-CHUNK = 100  # pictures of a .zip between two looks at the clock
 
 
 class Prediction(TypedDict):
@@ -286,27 +284,45 @@ def _stroke_explanation(reader: Reader, reading: Reading, strokes: Strokes) -> S
 def _read_batch(
     reader: Reader, batch: ArrayBatch | ZipBatch, *, deadline: float
 ) -> BatchPrediction:
-    """Read a batch a part at a time, and let the caller know how far it is."""
-    digits: list[int | None] = []
-    confidences: list[float] = []
-    verdicts: list[Verdict] = []
-    progress = gr.Progress()
-    pictures = iter(batch)
-    while part := list(islice(pictures, CHUNK)):
-        if time.monotonic() > deadline:
-            raise PictureError(f"Time is up after {len(digits):,} of {len(batch):,} pictures.")
-        for reading in reader.read_batch(part):
-            digits.append(reading.digit)
-            confidences.append(reading.confidence)
-            verdicts.append(reading.verdict)
-        progress((len(digits), len(batch)), unit="pictures")
-    return {
-        "digits": digits,
-        "confidences": confidences,
-        "verdicts": verdicts,
+    """Read a batch a part at a time, and let the caller know how far it is.
+
+    Raises:
+        PictureError: a picture cannot be read, or time is up.
+    """
+    told: BatchPrediction = {
+        "digits": [],
+        "confidences": [],
+        "verdicts": [],
         "names": batch.names,
         "model": reader.name,
     }
+    progress = gr.Progress()
+    for verdicts, digits, confidences in _parts(reader, batch):
+        told["verdicts"] += verdicts
+        told["digits"] += digits
+        told["confidences"] += confidences
+        done = len(told["verdicts"])
+        if done < len(batch) and time.monotonic() > deadline:
+            raise PictureError(f"Time is up after {done:,} of {len(batch):,} pictures: send fewer.")
+        progress((done, len(batch)), unit="pictures")
+    return told
+
+
+def _parts(
+    reader: Reader, batch: ArrayBatch | ZipBatch
+) -> Iterator[tuple[list[Verdict], list[int | None], list[float]]]:
+    """Read a batch; yield the verdicts, digits and confidences of one part after the other."""
+    if isinstance(batch, ArrayBatch):
+        for answers in reader.read_many(batch.images):
+            digits = [None if digit < 0 else digit for digit in answers.digits.tolist()]
+            yield answers.verdicts.tolist(), digits, answers.confidences.tolist()
+        return
+    for name, file in batch:
+        try:
+            reading = reader.read(file)
+        except PictureError as error:
+            raise PictureError(f"{short(name)} in the .zip: {error}") from error
+        yield [reading.verdict], [reading.digit], [reading.confidence]
 
 
 def _info(reader: Reader) -> ModelInfo:
