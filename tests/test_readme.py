@@ -1,14 +1,33 @@
 """The README's code runs as it is written."""
 
+import dataclasses
 import json
 import re
 import subprocess
+from ast import literal_eval
 
+import numpy as np
 import pytest
 
+from model.limits import Limits
+from server.limits import ServerLimits
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
+
+
+ENDPOINTS = ["predict", "predict_strokes", "explain", "explain_strokes", "predict_batch", "models"]
+
+
+def named(code):
+    """The endpoints that code calls, in its order."""
+    return [name for name in re.findall(r"/(\w+)", code) if name in ENDPOINTS]
+
+
+def shell(command):
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def blocks(language):
@@ -23,23 +42,78 @@ def test_python_reads_a_seven():
     assert done.stdout.endswith("\n7\n")
 
 
-def test_gradio_client_reads_a_seven(app_url):
+def test_gradio_client_calls_each_endpoint(app_url, mnist):
     [code] = [block for block in blocks("python") if "Client(" in block]
+    assert named(code) == ENDPOINTS
     done = run("-c", code.replace("http://127.0.0.1:7860", app_url))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("'digit': 7") == 2
+    predicted, drawn, logits, strokes, digits, models = done.stdout.splitlines()[-6:]
+    assert literal_eval(predicted)["digit"] == literal_eval(drawn)["digit"] == 7
+    assert literal_eval(drawn)["model"] == "mlp-32"
+    assert np.argmax(literal_eval(logits)) == 7
+    assert np.shape(literal_eval(strokes)) == (10, 1)
+    assert literal_eval(digits) == mnist[1][:10].tolist()
+    assert len(literal_eval(models)) == 3
 
 
-@pytest.mark.parametrize("call", ["call/v2", "run"])
-def test_curl_reads_a_seven(app_url, call):
-    [code] = [block for block in blocks("bash") if f"gradio_api/{call}/" in block]
+def test_curl_calls_each_endpoint(app_url, mnist):
+    [code] = [
+        block for block in blocks("bash") if "gradio_api/run/" in block or "$app/run" in block
+    ]
+    assert named(code) == ENDPOINTS
+    done = shell(code.replace("http://127.0.0.1:7860", app_url))
+    answers, text = [], done.stdout
+    while text:
+        answer, end = json.JSONDecoder().raw_decode(text)
+        answers.append(answer["data"][0])
+        text = text[end:]
+    predicted, drawn, explained, strokes, batch, models = answers
+    assert predicted["digit"] == drawn["digit"] == strokes["digit"] == 7
+    assert drawn["model"] == "mlp-32"
+    assert np.argmax(explained["logits"]) == 7
+    assert batch["digits"][:10] == mnist[1][:10].tolist()
+    assert len(models) == 3
+
+
+def test_curl_asks_and_then_fetches_the_answer(app_url):
+    [code] = [block for block in blocks("bash") if "gradio_api/call/v2/" in block]
     command, _, stream = code.replace("http://127.0.0.1:7860", app_url).partition("\ncurl ")
-    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    if stream:
-        event = json.loads(answer.stdout)["event_id"]
-        follow = f"curl {stream}".replace("EVENT_ID", event)
-        answer = subprocess.run(["bash", "-c", follow], capture_output=True, text=True, check=True)
-    assert re.search(r'"digit": ?7\b', answer.stdout), answer.stdout
+    event = json.loads(shell(command).stdout)["event_id"]
+    answer = shell(f"curl {stream}".replace("EVENT_ID", event)).stdout
+    assert re.search(r'"digit": ?7\b', answer), answer
+
+
+def test_javascript_calls_each_endpoint(app_url, tmp_path):
+    [code] = blocks("js")
+    assert named(code) == ENDPOINTS
+    packages = tmp_path / "node_modules"
+    done = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--prefix", tmp_path, "@gradio/client@2"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert packages.is_dir(), done.stderr
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    script = tmp_path / "calls.mjs"
+    script.write_text(code.replace("http://127.0.0.1:7860", app_url))
+    done = subprocess.run(
+        ["node", str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^  digit: 7,$", done.stdout, re.MULTILINE)) == 2
+    assert "model: 'mlp-32'" in done.stdout
+    assert re.search(r"7, 2, 1, 0, 4,\s+1, 4, 9, 5, 9", done.stdout), done.stdout
+    assert done.stdout.count("hidden_sizes") == 3
+
+
+@pytest.mark.parametrize("flag", ["--max-upload", "--max-queue", "--max-seconds", "--metrics"])
+def test_the_flags_are_explained(flag):
+    assert f"`{flag}" in README
+    assert flag in run("app.py", "--help").stdout
+
+
+def test_every_limit_stands_in_the_readme():
+    for each in (*dataclasses.fields(Limits), *dataclasses.fields(ServerLimits)):
+        assert f"`--{each.name.replace('_', '-')}`" in README
 
 
 def test_the_tree_names_what_there_is():
@@ -48,7 +122,12 @@ def test_the_tree_names_what_there_is():
         name = line.split()[0].removesuffix("*")
         assert list(ROOT.glob(f"{name}*")), name
     named = {line.split()[0] for line in tree.splitlines()}
-    for path in [*ROOT.glob("model/*.py"), *ROOT.glob("training/*.py"), *ROOT.glob("ui/*.py")]:
+    for path in [
+        *ROOT.glob("model/*.py"),
+        *ROOT.glob("training/*.py"),
+        *ROOT.glob("ui/*.py"),
+        *ROOT.glob("server/*.py"),
+    ]:
         place = str(path.relative_to(ROOT))
         assert path.name == "__init__.py" or {place, f"{place.removesuffix('py')}*"} & named, place
 
