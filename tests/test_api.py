@@ -2,8 +2,10 @@
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,6 +19,10 @@ from model.drawing import draw
 from model.mlp import MLP
 from tests.conftest import serve
 
+NUMBER = {"type": "number"}
+NUMBERS = {"type": "array", "items": NUMBER}
+ROWS = {"type": "array", "items": NUMBERS}
+NAMES = {"type": "array", "items": {"type": "string"}}
 FIELDS = {"verdict", "digit", "confidence", "probabilities", "not_a_digit", "model"}
 
 
@@ -109,6 +115,135 @@ def test_plain_http_is_the_client(app_url, client, seven, digits):
         data = next(line for line in lines if line.startswith(b"data:"))
     [answer] = json.loads(data.removeprefix(b"data:"))
     assert answer == client.predict(digits[3]["strokes"], "mlp-32", api_name="/predict_strokes")
+
+
+PREDICTION = {
+    "verdict": {"enum": ["digit", "not_a_digit", "blank"]},
+    "digit": {"oneOf": [{"type": "null"}, {"type": "integer"}]},
+    "confidence": NUMBER,
+    "probabilities": {"oneOf": [{"type": "null"}, NUMBERS]},
+    "not_a_digit": NUMBER,
+    "model": {"type": "string"},
+}
+EXPLANATION = PREDICTION | {
+    "input": ROWS,
+    "layers": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"pre_activations": NUMBERS, "activations": NUMBERS},
+            "required": ["pre_activations", "activations"],
+        },
+    },
+    "logits": NUMBERS,
+    "contributions": ROWS,
+    "bias": NUMBERS,
+    "not_a_digit_logit": NUMBER,
+    "not_a_digit_contributions": NUMBERS,
+    "not_a_digit_bias": NUMBER,
+}
+CONTRACT = {
+    "predict": ("image", PREDICTION),
+    "predict_strokes": ("strokes", PREDICTION),
+    "explain": ("image", EXPLANATION),
+    "explain_strokes": (
+        "strokes",
+        EXPLANATION
+        | {
+            "strokes": ROWS,
+            "strokes_bias": NUMBERS,
+            "not_a_digit_strokes": NUMBERS,
+            "not_a_digit_strokes_bias": NUMBER,
+        },
+    ),
+    "predict_batch": (
+        "file",
+        {
+            "digits": {"type": "array", "items": PREDICTION["digit"]},
+            "confidences": NUMBERS,
+            "verdicts": {"type": "array", "items": PREDICTION["verdict"]},
+            "names": {"oneOf": [{"type": "null"}, NAMES]},
+            "model": {"type": "string"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_view_api_and_openapi_agree_with_the_contract(app_url, client, name):
+    takes, gives = CONTRACT[name]
+    endpoint = client.view_api(return_format="dict")["named_endpoints"][f"/{name}"]
+    first, second = endpoint["parameters"]
+    assert (first["parameter_name"], first["parameter_has_default"]) == (takes, False)
+    assert (second["parameter_name"], second["parameter_default"]) == ("model", "mlp-1024")
+    assert "one of logistic, mlp-32, mlp-1024" in second["label"]
+    [returned] = endpoint["returns"]
+    assert returned["type"]["properties"] == gives
+    assert returned["type"]["required"] == list(gives)
+    url = f"{app_url}/gradio_api/openapi.json"
+    paths = json.loads(urllib.request.urlopen(url, timeout=30).read())["paths"]
+    call = paths[f"/gradio_api/call/v2/{name}"]["post"]
+    schema = call["requestBody"]["content"]["application/json"]["schema"]
+    assert list(schema["properties"]) == [takes, "model"]
+    assert all(f"'{field}'" in call["description"] for field in gives)
+    assert f"/gradio_api/call/{name}/{{event_id}}" in paths
+
+
+def test_there_is_nothing_else_to_call(client):
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == [
+        *("/predict", "/predict_strokes", "/explain", "/explain_strokes", "/models"),
+        "/predict_batch",
+    ]
+    assert client.view_api(return_format="dict")["unnamed_endpoints"] == {}
+
+
+@pytest.mark.parametrize("call", ["run/predict_strokes", "call/predict_strokes"])
+def test_the_model_may_be_left_out(app_url, digits, call):
+    answer = post(app_url, call, {"data": [digits[4]["strokes"]]})
+    if "event_id" in answer:
+        url = f"{app_url}/gradio_api/{call}/{answer['event_id']}"
+        lines = urllib.request.urlopen(url, timeout=30).read().decode().splitlines()
+        answer = {"data": json.loads(next(x for x in lines if x.startswith("data:"))[5:])}
+    assert answer["data"][0] == expected_prediction(
+        Reader.load().read_strokes(digits[4]["strokes"])
+    )
+
+
+@pytest.mark.parametrize("model", ["logistic", "mlp-1024"])
+def test_each_stroke_adds_its_part(client, digits, model):
+    strokes = [*digits[4]["strokes"], [], [[140, 140]]]
+    answer = client.predict(strokes, model, api_name="/explain_strokes")
+    reading = Reader.load(model).read_strokes(strokes)
+    assert answer["logits"] == reading.logits.tolist()
+    assert np.shape(answer["strokes"]) == (10, len(strokes))
+    total = np.sum(answer["strokes"], axis=1) + answer["strokes_bias"]
+    np.testing.assert_allclose(total, answer["logits"], atol=1e-4)
+    doubt = np.sum(answer["not_a_digit_strokes"]) + answer["not_a_digit_strokes_bias"]
+    assert doubt == pytest.approx(answer["not_a_digit_logit"], abs=1e-4)
+    empty = np.array(answer["strokes"])[:, -2]
+    assert not empty.any()
+
+
+def test_a_batch_tells_how_far_it_is(client, mnist, tmp_path):
+    np.save(tmp_path / "many.npy", np.resize(mnist[0], (10_000, 28, 28)))
+    job = client.submit(handle_file(tmp_path / "many.npy"), api_name="/predict_batch")
+    told = set()
+    while not job.done():
+        for unit in job.status().progress_data or []:
+            told.add((unit.index, unit.length, unit.unit))
+        time.sleep(0.005)
+    assert len(job.result()["digits"]) == 10_000
+    assert told
+    assert all(length == 10_000 and unit == "pictures" for _, length, unit in told)
+
+
+def test_a_batch_names_the_picture_that_is_none(client, seven, tmp_path):
+    with zipfile.ZipFile(tmp_path / "mixed.zip", "w") as archive:
+        archive.write(seven, "a/seven.png")
+        archive.writestr("__MACOSX/a/._seven.png", b"resource fork")
+        archive.writestr("a/notes.txt", b"not a picture")
+    with pytest.raises(AppError, match=r"'a/notes.txt' in the .zip: The file is not a picture"):
+        client.predict(handle_file(tmp_path / "mixed.zip"), api_name="/predict_batch")
 
 
 def test_blank_is_blank(client, tmp_path):
