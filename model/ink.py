@@ -15,6 +15,7 @@ NOISE = 4.0  # standard deviations of the paper's noise that no ink is looked fo
 N_LEVELS = 256
 LEVELS = np.arange(N_LEVELS, dtype=np.float32) / 255  # of 8 bits
 _BINS = 256  # of the histogram that parts light from dark
+_STEPS = np.arange(_BINS + 1, dtype=np.float32)
 
 
 class Counts(NamedTuple):
@@ -85,14 +86,14 @@ def find_ink(pixels: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray
 def _find_tones(counts: Counts, border: np.ndarray) -> Tones:
     """Tell ink from paper: whichever level holds most of the border, (N, B), is paper."""
     levels, below = counts
-    threshold = _otsu(counts)
+    lowest, highest = extremes = _extremes(counts)
+    threshold = _otsu(counts, extremes)
     border = LEVELS.take(border) if border.dtype == np.uint8 else border
-    inverted = (border > threshold[:, None]).mean(axis=1) > 0.5
+    inverted = 2 * (border > threshold[:, None]).sum(axis=1) > border.shape[1]
     n_levels, split = len(levels), np.searchsorted(levels, threshold, "right")
     dark = _at(below, split)
     first, last = np.where(inverted, dark, 0), np.where(inverted, below[:, -1], dark)
     paper = _median(counts, first, last)
-    lowest, highest = _extremes(counts)
     noise, peak = np.zeros_like(paper), np.where(inverted, paper - lowest, highest - paper)
     even = _at(below, np.searchsorted(levels, paper, "right"))
     even -= _at(below, np.searchsorted(levels, paper, "left"))
@@ -107,24 +108,24 @@ def _find_tones(counts: Counts, border: np.ndarray) -> Tones:
     return Tones(paper, np.minimum(NOISE * noise, peak / 2), peak, inverted)
 
 
-def _otsu(counts: Counts) -> np.ndarray:
+def _otsu(counts: Counts, extremes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Return the level that best parts light from dark in each of N pictures: (N,) float32.
 
     Source: Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979.
     """
-    lowest, highest = (level[:, None] for level in _extremes(counts))
-    edges = np.arange(_BINS + 1, dtype=np.float32) * ((highest - lowest) / _BINS) + lowest
+    lowest, highest = (level[:, None] for level in extremes)
+    edges = _STEPS * ((highest - lowest) / _BINS) + lowest
     edges[:, -1:] = highest
-    n = counts.below[:, -1:]
-    below = np.take_along_axis(
-        counts.below, np.searchsorted(counts.levels, edges[:, 1:-1], "left"), axis=1
-    )
-    above = n - below
-    sizes = np.diff(below, axis=1, prepend=0, append=n)
+    # How many pixels are below each edge; with it, 0 and all of them.
+    ranks = np.zeros((len(edges), _BINS + 1), int)
+    ranks[:, -1] = counts.below[:, -1]
+    bins = np.searchsorted(counts.levels, edges[:, 1:-1])
+    ranks[:, 1:-1] = counts.below[np.arange(len(bins))[:, None], bins]
+    sizes, below = ranks[:, 1:] - ranks[:, :-1], ranks[:, 1:-1]
+    above = ranks[:, -1:] - below
     sums = np.cumsum(sizes * ((edges[:, :-1] + edges[:, 1:]) / 2), axis=1)
-    total = sums[:, -1:]
-    sums = sums[:, :-1]
-    gap = sums / np.maximum(below, 1) - (total - sums) / np.maximum(above, 1)
+    gap = sums[:, :-1] / np.maximum(below, 1)
+    gap -= (sums[:, -1:] - sums[:, :-1]) / np.maximum(above, 1)
     return _at(edges[:, 1:-1], np.argmax(below * above * gap**2, axis=1))
 
 
@@ -167,4 +168,6 @@ def _at(array: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 def _numbered(pixels: np.ndarray) -> np.ndarray:
     """Tell each picture's levels from the others': those of the second are 256 to 511."""
+    if len(pixels) == 1:
+        return pixels
     return pixels + N_LEVELS * np.arange(len(pixels))[:, None, None]
