@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,43 @@ def serve(
     env: dict[str, str] | None = None,
 ) -> Generator[str]:
     """Run app.py on a free port, given by flag or by environment, until the block ends."""
+    with running(*arguments, host=host, by_environment=by_environment, env=env) as (url, _):
+        yield url
+
+
+@contextmanager
+def running(
+    *arguments: str,
+    command: Sequence[str] = ("app.py",),
+    host: str = "127.0.0.1",
+    by_environment: bool = False,
+    env: dict[str, str] | None = None,
+    every: float = 0.2,
+    quiet: bool = False,
+) -> Generator[tuple[str, subprocess.Popen]]:
+    """Run the app on a free port until the block ends; yield its address and its process.
+
+    `command` is what Python runs, and `every` is how often it is asked whether it is up, in s.
+    """
     with socket.socket() as free:
         free.bind((host, 0))
         port = str(free.getsockname()[1])
     where = [] if by_environment else ["--port", port]
     env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
-    process = subprocess.Popen([sys.executable, "app.py", *where, *arguments], cwd=ROOT, env=env)
+    process = subprocess.Popen(
+        [sys.executable, *command, *where, *arguments],
+        cwd=ROOT, env=env, stdout=subprocess.DEVNULL if quiet else None,
+    )  # fmt: skip
     url = f"http://{host}:{port}"
     try:
-        _wait_until_up(url, process)
-        yield url
+        _wait_until_up(url, process, every)
+        yield url, process
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait_until_up(url: str, process: subprocess.Popen) -> None:
+def _wait_until_up(url: str, process: subprocess.Popen, every: float) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -63,8 +84,18 @@ def _wait_until_up(url: str, process: subprocess.Popen) -> None:
                 answer.read()
             return
         except OSError:
-            time.sleep(0.2)
+            time.sleep(every)
     raise TimeoutError(f"{url} did not answer")
+
+
+def resident(pid: int) -> float:
+    """Return how much memory a process holds, in MB; NaN where there is no /proc to ask."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return float("nan")
+    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(kilobytes) / 1000
 
 
 @contextmanager

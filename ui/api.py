@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypedDict
 
 import gradio as gr
@@ -160,17 +161,22 @@ def bind_api(
         return [_info(reader) for reader in readers.values()]
 
     for endpoint in (predict, predict_strokes, explain, explain_strokes, models):
-        gr.api(
-            endpoint,
-            api_name=endpoint.__name__,
-            concurrency_limit=RUNNING,
-            concurrency_id="reading",
-        )
+        bind(endpoint)
     gr.api(predict_batch, api_name="predict_batch", concurrency_limit=1)
-    _fetch_nothing()
+    fetch_nothing()
 
 
-def _fetch_nothing() -> None:
+def bind(endpoint: FunctionType) -> None:
+    """Add an endpoint that reads one drawing, by its own name; all of them share their turns."""
+    gr.api(
+        endpoint,
+        api_name=endpoint.__name__,
+        concurrency_limit=RUNNING,
+        concurrency_id="reading",
+    )
+
+
+def fetch_nothing() -> None:
     """Keep Gradio from fetching an address that a caller gives in the place of a file."""
 
     async def refuse(url_or_file_path: Any) -> str:
