@@ -151,7 +151,10 @@ def save_batch(path: Path, count: int, data_dir: str | None) -> Path:
 def measure(plan: Plan, drawings: list[Drawing], batch: Path) -> list[Target]:
     """Print what one server does; return how it stands to the targets."""
     memory = {}
-    with running(command=["-m", "benchmarks.serving.echo"], quiet=True) as (url, process):
+    with running(command=["-m", "benchmarks.serving.echo"], stdout=subprocess.DEVNULL) as (
+        url,
+        process,
+    ):
         memory["at the start"] = resident(process.pid)
         send = by_run(url, drawings)
         for endpoint in ECHO_OF:
@@ -234,7 +237,7 @@ def cold_starts(repeats: int, drawing: Drawing) -> Target:
     """Print how long it is from the start to the first answer, beside the imports alone."""
 
     def start() -> None:
-        with running(every=0.01, quiet=True) as (url, _):
+        with running(every=0.01, stdout=subprocess.DEVNULL) as (url, _):
             by_run(url, [drawing])("predict_strokes", 0)
             times[-1][0] += time.perf_counter()
 
@@ -275,12 +278,12 @@ def batch_targets(batches: dict[str, list[float]]) -> list[Target]:
 def print_rows(rows: Rows, plan: Plan) -> None:
     """Print a table for one caller and one for many; the last two columns are to the echo's."""
     for count in (1, plan.callers):
-        print(f"\n{f'callers: {count}':32}  calls/s   p50   p95   p99 ms   p50 ×  calls ×")
+        print(f"\n{f'callers: {count}':32}  calls/s     p50     p95  p99 ms   p50 ×  calls ×")
         for way in WAYS:
             for name in ECHO_OF:
                 one, echo = rows[way, count, name], rows[way, count, ECHO_OF[name]]
-                figures = f"{one.rate:9.0f}{one.p50:6.1f}{one.p95:6.1f}{one.p99:6.1f}"
-                ratios = f"{one.p50 / echo.p50:11.2f}{one.rate / echo.rate:9.2f}"
+                figures = f"{one.rate:9.0f}{one.p50:8.1f}{one.p95:8.1f}{one.p99:8.1f}"
+                ratios = f"{one.p50 / echo.p50:8.2f}{one.rate / echo.rate:9.2f}"
                 print(f"{way:16}{name:16}{figures}{ratios}")
 
 

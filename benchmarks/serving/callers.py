@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from gradio_client import Client, handle_file
 
 MODEL = "mlp-1024"
-HEADERS = {"Content-Type": "application/json"}
+JSON = "application/json"
 BOUNDARY = "a-file-follows"
 HEAD_START = 0.1  # s from an order until it begins, so that all callers have read it
 Send = Callable[[str, int], None]  # one call: the endpoint, and which of the drawings
@@ -110,7 +110,7 @@ def post(
     connection: http.client.HTTPConnection,
     call: str,
     body: bytes,
-    kind: str = HEADERS["Content-Type"],
+    kind: str = JSON,
 ) -> bytes:
     """Post a body to the API; return what is answered."""
     connection.request("POST", f"/gradio_api/{call}", body, {"Content-Type": kind})
@@ -119,10 +119,14 @@ def post(
 
 def upload(connection: http.client.HTTPConnection, path: Path) -> str:
     """Upload a file over plain HTTP; return its path on the server."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"'
-    body = f"{head}\r\n\r\n".encode() + path.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
-    kind = f"multipart/form-data; boundary={BOUNDARY}"
-    return json.loads(post(connection, "upload", body, kind))[0]
+    return json.loads(post(connection, "upload", *form(path.name, path.read_bytes())))[0]
+
+
+def form(name: str, content: bytes) -> tuple[bytes, str]:
+    """Return the body that uploads a file, and the body's type."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"'
+    body = f"{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def _answer(connection: http.client.HTTPConnection) -> bytes:
