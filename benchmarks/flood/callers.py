@@ -169,16 +169,18 @@ class GoodCaller(Caller):
 class SlowCaller(Caller):
     """One that takes its time, and the server's."""
 
-    def __init__(self, url: str, report: Report) -> None:
+    def __init__(self, url: str, report: Report, number: int) -> None:
         super().__init__(url, report)
+        self.number = number  # each begins with another habit
         half, kind = form("half.png", b"\x89PNG")
         whole = (f"{API}/upload", half.rpartition(b"\r\n--")[0], kind)
         self.drips = cycle([whole, (f"{API}/run/predict_strokes", b"{", JSON)])
 
     async def call(self, until: float | None) -> None:
         """Be slow in each way, one after the other."""
-        habits = (self._drip, self._leave_unread, self._never_fetch, self._hold_open)
-        for habit in cycle(habits):
+        habits = [self._drip, self._leave_unread, self._never_fetch, self._hold_open]
+        first = self.number % len(habits)
+        for habit in cycle(habits[first:] + habits[:first]):
             if until and time.monotonic() >= until:
                 return
             try:
@@ -285,7 +287,7 @@ async def _flood(
     config = (await Line(url).ask("GET", "/config")).json()
     functions = {each["api_name"]: each["id"] for each in config["dependencies"]}
     good = [GoodCaller(url, report, n, everyone, functions) for n in range(len(everyone))]
-    slow = [SlowCaller(url, report) for _ in range(others)]
+    slow = [SlowCaller(url, report, n) for n in range(others)]
     hostile = [HostileCaller(url, report, means) for _ in range(others)]
     started = time.monotonic()
     until = started + seconds if seconds else None
