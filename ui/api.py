@@ -21,7 +21,7 @@ from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
-RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
+RUNNING = 2  # calls of the queue at once; the gate says the same of those that skip it
 CHUNK = 100  # pictures of a .zip between two looks at the clock
 
 
