@@ -183,7 +183,7 @@ def serve(
             "openapi_url": None,
         },
     )
-    # What is there now stays: to look through all of it for garbage took 0.2 s, and the page waited.
+    # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
     try:

@@ -77,7 +77,8 @@ class Traffic:
     async def turn(self, route: str, name: str) -> AsyncGenerator[None]:
         """Wait for a call's turn.
 
-        The page does not wait: a hand is drawing. What goes through Gradio's queue waits there.
+        The page does not wait: a hand is drawing. What joins Gradio's queue waits there for its
+        work, and here for its turn to join: that takes some of the one event loop's time, too.
 
         Raises:
             RefusedError: too many are waiting.
@@ -86,11 +87,12 @@ class Traffic:
             raise RefusedError(503, BUSY)
         self.under_way += 1
         try:
-            if route in ("run", "api"):
-                async with self.batches if name == "predict_batch" else self.running:
-                    yield
-            else:
+            if route == "component_server":
                 yield
+            else:
+                alone = name == "predict_batch" and route in ("run", "api")
+                async with self.batches if alone else self.running:
+                    yield
         finally:
             self.under_way -= 1
 
