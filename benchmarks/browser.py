@@ -50,11 +50,12 @@ def running(
     by_environment: bool = False,
     env: dict[str, str] | None = None,
     every: float = 0.2,
-    quiet: bool = False,
+    **streams: Any,
 ) -> Generator[tuple[str, subprocess.Popen]]:
     """Run the app on a free port until the block ends; yield its address and its process.
 
-    `command` is what Python runs, and `every` is how often it is asked whether it is up, in s.
+    `command` is what Python runs; `every` is how often it is asked whether it is up, in s;
+    `streams` are subprocess.Popen's.
     """
     with socket.socket() as free:
         free.bind((host, 0))
@@ -62,9 +63,8 @@ def running(
     where = [] if by_environment else ["--port", port]
     env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
     process = subprocess.Popen(
-        [sys.executable, *command, *where, *arguments],
-        cwd=ROOT, env=env, stdout=subprocess.DEVNULL if quiet else None,
-    )  # fmt: skip
+        [sys.executable, *command, *where, *arguments], cwd=ROOT, env=env, **streams
+    )
     url = f"http://{host}:{port}"
     try:
         _wait_until_up(url, process, every)

@@ -8,6 +8,7 @@ The echo is the same request through the same channel, to a server that does not
 import argparse
 import gzip
 import json
+import math
 import sys
 import time
 import urllib.request
@@ -78,6 +79,22 @@ def replay(page: Page, strokes: list, *, touch: bool) -> None:
             page.mouse.up()
 
 
+def waits(timing: dict[str, list[float]]) -> list[float]:
+    """Return how long each pointer event waited for the first answer that knows of it, in ms.
+
+    One question is open at a time, so an answer's is the last before it; one that failed has
+    none. What no answer knows of waits for ever.
+    """
+    answered = [
+        (max((s for s in timing["sent"] if s <= read), default=-math.inf), read)
+        for read in timing["read"]
+    ]
+    return [
+        next((read for sent, read in answered if sent >= event), math.inf) - event
+        for event in timing["events"]
+    ]
+
+
 def measure(
     browser: Browser, url: str, *, device: str, model: str, drawings: list
 ) -> dict[str, float]:
@@ -106,11 +123,7 @@ def measure(
         replay(page, drawing["strokes"], touch=device == "phone")
         page.wait_for_timeout(600)
         timing = page.evaluate("timing")
-        answered = list(zip(timing["sent"], timing["read"], strict=False))
-        latencies += [
-            next(read for sent, read in answered if sent >= event) - event
-            for event in timing["events"]
-        ]
+        latencies += waits(timing)
         blocked += sum(task - 50 for task in timing["tasks"])
         requests += len(traffic)
         sizes = [request.sizes() for request in traffic]

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +36,7 @@ OPEN = re.compile(
     r"|queue/(?:join|data|status)|(?:run|api)/\w+|call/(?:v2/)?\w+(?:/\w+)?))?/?"
 )
 MARKED = re.compile(rb"meta|\\")  # `meta` may be written with escapes
+TEXT = bytes(set(range(256)) - set(b'"[]{}'))
 FORM = 10_000  # bytes of a form around an uploaded file
 ARRIVING = 10  # bodies of full size that may be in memory at once
 # Hugging Face shows a Space in a frame of its own page.
@@ -76,7 +78,8 @@ class Traffic:
     async def turn(self, route: str, name: str) -> AsyncGenerator[None]:
         """Wait for a call's turn.
 
-        The page does not wait: a hand is drawing. What goes through Gradio's queue waits there.
+        The page does not wait: a hand is drawing. What joins Gradio's queue waits there for its
+        work, and here for its turn to join: that takes some of the one event loop's time, too.
 
         Raises:
             RefusedError: too many are waiting.
@@ -85,11 +88,12 @@ class Traffic:
             raise RefusedError(503, BUSY)
         self.under_way += 1
         try:
-            if route in ("run", "api"):
-                async with self.batches if name == "predict_batch" else self.running:
-                    yield
-            else:
+            if route == "component_server":
                 yield
+            else:
+                alone = name == "predict_batch" and route in ("run", "api")
+                async with self.batches if alone else self.running:
+                    yield
         finally:
             self.under_way -= 1
 
@@ -142,7 +146,7 @@ class Gate:
                 if traffic.calls.check(route, name, parsed) or changed:
                     body = orjson.dumps(parsed)
                     scope["headers"] = [h for h in scope["headers"] if h[0] != b"content-length"]
-                sending = answer.send_call if route in ("run", "api") else answer.send
+                sending = answer.send_call if route in ("run", "api") else answer.send_join
                 async with traffic.turn(route, name):
                     await self.app(scope, _again(body, receive), sending)
             status = answer.status
@@ -253,14 +257,16 @@ def _unmark(value: dict | list) -> bool:
 
 
 def _depth(body: bytes, enough: int) -> int:
-    """Return how deep the brackets of JSON go; those in its strings do not count."""
+    """Return how deep the brackets of JSON go; those in its strings do not count.
+
+    A body may be megabytes, and the page waits meanwhile: nothing here goes byte by byte in Python.
+    """
     if body.count(b"[") + body.count(b"{") <= enough:
         return 0
-    deepest = depth = 0
-    for bracket in re.findall(rb"[\[\]{}]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", body)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+    marks = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, TEXT)
+    brackets = np.frombuffer(b"".join(marks.split(b'"')[::2]), np.uint8)
+    opening = (brackets == ord("[")) | (brackets == ord("{"))
+    return int(np.where(opening, 1, -1).cumsum().max(initial=0))
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -311,6 +317,12 @@ class Answer:
             self._failed = Held(self.send, _failure)
         await (self._failed.send if self._failed else self.send)(message)
 
+    async def send_join(self, message: Message) -> None:
+        """Send a message of a call that joins the queue; a full one is told as it should be."""
+        if message["type"] == "http.response.start" and message["status"] == 503:
+            self._failed = Held(self.send, _busy)
+        await (self._failed.send if self._failed else self.send)(message)
+
 
 class Held:
     """An answer that is held until it is whole, changed, and sent on."""
@@ -352,3 +364,9 @@ def _failure(start: Message, body: bytes) -> tuple[Message, bytes]:
     said = orjson.loads(body).get("error")
     told = orjson.dumps({"error": said or WRONG, "detail": said or WRONG})
     return {**start, "status": 422 if said else 500}, told
+
+
+def _busy(start: Message, body: bytes) -> tuple[Message, bytes]:
+    """Return what the gate says itself of a full queue, in the place of Gradio's words."""
+    headers = [*start["headers"], (b"retry-after", b"1")]
+    return {**start, "headers": headers}, orjson.dumps({"error": BUSY, "detail": BUSY})

@@ -22,7 +22,7 @@ class ServerLimits:
     max_depth: int = limit(16, "lists and objects inside each other in a JSON body")
     max_queue: int = limit(64, "calls that are in work or wait; the next is refused")
     # One interpreter does all the arithmetic; more at once would only delay the page.
-    max_running: int = limit(4, "calls that are worked on at once")
+    max_running: int = limit(2, "calls that are worked on at once")
     max_seconds: int = limit(30, "seconds that a request may take to arrive, or a batch to be read")
     max_cache: int = limit(250_000_000, "bytes of uploads that are kept")
     max_age: int = limit(600, "seconds that an upload is kept")

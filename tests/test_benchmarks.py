@@ -27,3 +27,28 @@ def test_photos_prints_a_table():
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^(?:ballpoint|marker|on a table|empty) +(.*)$", done.stdout, re.MULTILINE)
     assert [row.split()[:4] for row in rows] == [["100"] * 4] * 4
+
+
+def test_serving_compares_every_endpoint_with_one_that_does_nothing():
+    done = run("-m", "benchmarks.serving", "--quick")
+    assert done.returncode in (0, 1), done.stderr  # on a busy machine a target may be missed
+    assert done.stderr == ""
+    for way in ("gradio_client", "run", "call/v2"):
+        for endpoint in ("predict", "explain", "predict_strokes", "explain_strokes"):
+            rows = re.findall(rf"^{way} +{endpoint} +(.*)$", done.stdout, re.MULTILINE)
+            assert [len(row.split()) for row in rows] == [6, 6]
+    met = re.findall(r"^(.+?)  +[≤≥] ([\d.]+) +([\d.]+)  (met|MISSED)$", done.stdout, re.MULTILINE)
+    assert len(met) == 16
+    assert done.returncode == int("MISSED" in done.stdout)
+
+
+def test_a_flood_gets_right_answers_and_stated_refusals():
+    done = run("-m", "benchmarks.flood", "--seconds", "4", "--callers", "16", "--no-page")
+    assert done.stderr == ""
+    assert int(re.findall(r"^(\d+) right answers a second$", done.stdout, re.MULTILINE)[0]) > 0
+    for what in ("wrong answers", "answers to the wrong caller", "refusals not as stated"):
+        assert re.findall(rf"^{what}: (\d+)$", done.stdout, re.MULTILINE) == ["0"], done.stdout
+    assert re.findall(r"^hostile: too deep +413: \d+$", done.stdout, re.MULTILINE), done.stdout
+    assert "unhandled errors: 0" in done.stdout
+    assert "with status 0" in done.stdout
+    assert "afterwards: 252 right answers, 0 faults" in done.stdout

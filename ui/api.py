@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypedDict
 
 import gradio as gr
@@ -21,7 +22,7 @@ from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
-RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
+RUNNING = 2  # calls of the queue at once; the gate says the same of those that skip it
 
 
 class Prediction(TypedDict):
@@ -160,14 +161,19 @@ def bind_api(
         return [_info(reader) for reader in readers.values()]
 
     for endpoint in (predict, predict_strokes, explain, explain_strokes, models):
-        gr.api(
-            endpoint,
-            api_name=endpoint.__name__,
-            concurrency_limit=RUNNING,
-            concurrency_id="reading",
-        )
+        bind(endpoint)
     gr.api(predict_batch, api_name="predict_batch", concurrency_limit=1)
     _describe(readers)
+
+
+def bind(endpoint: FunctionType) -> None:
+    """Add an endpoint that reads one drawing, by its own name; all of them share their turns."""
+    gr.api(
+        endpoint,
+        api_name=endpoint.__name__,
+        concurrency_limit=RUNNING,
+        concurrency_id="reading",
+    )
 
 
 def _describe(readers: Mapping[str, Reader]) -> None:

@@ -1,0 +1,98 @@
+"""Requests that must be refused, each with the status and the words that the server states."""
+
+import base64
+import io
+import json
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.flood.questions import png
+from benchmarks.serving.callers import JSON, form
+
+API = "/gradio_api"
+RUN = f"{API}/run/predict_strokes"
+
+
+class Attack(NamedTuple):
+    """One request, and its refusal."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes
+    status: int
+    says: str
+    upload: bytes | None = None  # a file that goes up first; {} in `body` takes its path
+    cut_off: bool = False  # the server may hang up before all of it was sent
+    kind: str = JSON
+
+
+def attacks() -> list[Attack]:
+    """Return one of each kind."""
+    return [*_too_much(), *_bombs(), *_wrong_types(), *_closed_doors()]
+
+
+def _too_much() -> list[Attack]:
+    deep = b'{"data": [' + b"[" * 50_000 + b"]" * 50_000 + b"]}"
+    many = _call([[[0, 0]] * 40_000])
+    points = _call([[[1, 2]] * 10_001])
+    return [
+        Attack("too deep", "POST", RUN, deep, 413, "levels deep here"),
+        Attack("too many values", "POST", RUN, many, 413, "values here"),
+        Attack("too many points", "POST", RUN, points, 422, "at most 10000 are read"),
+        Attack("too large", "POST", RUN, b" " * 6_100_000, 413, "bytes here", cut_off=True),
+    ]
+
+
+def _bombs() -> list[Attack]:
+    picture = png(np.zeros((13_000, 13_000), bool))
+    url = {"url": "data:image/png;base64," + base64.b64encode(picture).decode()}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(10):
+            file.writestr(f"{number}.png", bytes(8_000_000))
+    batch = b'{"data": [{"path": "PATH"}, null]}'
+    run = f"{API}/run/predict_batch"
+    return [
+        Attack("picture bomb", "POST", f"{API}/run/predict", _call(url), 422, "pixels"),
+        Attack("zip bomb", "POST", run, batch, 422, "unpacks to", archive.getvalue()),
+    ]
+
+
+def _wrong_types() -> list[Attack]:
+    predict, join, page = f"{API}/run/predict", f"{API}/queue/join", f"{API}/component_server/"
+    server = _call({"path": "/etc/passwd"})
+    nobody = json.dumps({"data": [], "fn_index": 10**6, "session_hash": "x"}).encode()
+    nowhere = b'{"data": {}, "component_id": -1, "fn_name": "read", "session_hash": "x"}'
+    return [
+        Attack("text for strokes", "POST", RUN, _call("abc"), 422, "Got str"),
+        Attack("no model of that name", "POST", RUN, _call([], "gpt"), 422, "choose from"),
+        Attack("not JSON", "POST", RUN, b"{", 400, "not JSON"),
+        Attack("NaN", "POST", RUN, b'{"data": [[[[NaN, 1]]]]}', 400, "not JSON"),
+        Attack("a list", "POST", RUN, b"[]", 422, "a JSON object"),
+        Attack("the server's file", "POST", predict, server, 422, "not uploaded"),
+        Attack("no function", "POST", join, nobody, 422, "no such function"),
+        Attack("no part", "POST", page, nowhere, 422, "no such part"),
+        Attack("no endpoint", "POST", f"{API}/run/shell", _call([]), 404, "no endpoint /shell"),
+    ]  # fmt: skip
+
+
+def _closed_doors() -> list[Attack]:
+    closed = ("file=/etc/passwd", "monitoring", "deep_link", "proxy=http://127.0.0.1/", "reset")
+    return [
+        *(Attack(f"/{path}", "GET", f"{API}/{path}", b"", 404, "nothing at") for path in closed),
+        Attack("DELETE", "DELETE", "/config", b"", 404, "nothing at"),
+        Attack("docs", "GET", "/docs", b"", 404, "nothing at"),
+    ]
+
+
+def _call(*arguments: Any) -> bytes:
+    return json.dumps({"data": arguments}).encode()
+
+
+def upload_of(attack: Attack) -> tuple[bytes, str]:
+    """Return the body that uploads what an attack needs there, and the body's type."""
+    assert attack.upload
+    return form("batch.zip", attack.upload)

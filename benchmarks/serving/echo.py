@@ -1,0 +1,44 @@
+"""The app with twins of its endpoints that do nothing: python -m benchmarks.serving.echo
+
+What a twin costs is the framework's and the transport's part of a call. It takes the same input,
+is bound the same way, runs on the same server, and answers in the same form.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+import app
+from model import Reader
+from ui.api import Prediction, bind
+
+ANSWER: Prediction = {
+    "verdict": "digit",
+    "digit": 7,
+    "confidence": 0.9987654328346252,  # as many places as a real one has
+    "probabilities": [0.00013717421097680926] * 7 + [0.9987654328346252] + [0.0001371742109768] * 2,
+    "not_a_digit": 0.00012345678987912834,
+    "model": "mlp-1024",
+}
+
+
+def build_with_echoes(readers: Mapping[str, Reader], *, default: str, **options: Any) -> gr.Blocks:
+    """Compose the app, and add a twin for pictures and one for strokes."""
+    demo = app.build(readers, default=default, **options)
+
+    def echo(image: gr.FileData, model: str = default) -> Prediction:
+        return ANSWER
+
+    def echo_strokes(strokes: list[list[list[float]]], model: str = default) -> Prediction:
+        return ANSWER
+
+    with demo:
+        bind(echo)
+        bind(echo_strokes)
+    return demo
+
+
+if __name__ == "__main__":
+    sys.exit(app.main(compose=build_with_echoes))
