@@ -47,6 +47,7 @@ def build(
     default: str,
     observe: Observe = ignore,
     seconds: float = 30,
+    running: int = 2,
 ) -> gr.Blocks:
     """Compose the page, and bind the API to it."""
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
@@ -58,7 +59,7 @@ def build(
             network(readers)
         unit(readers)
         why()
-        bind_api(readers, default=default, observe=observe, seconds=seconds)
+        bind_api(readers, default=default, observe=observe, seconds=seconds, running=running)
     return demo
 
 
@@ -157,7 +158,13 @@ def serve(
     readers, default = load_readers(options.model, from_flags(Limits, options))
     metrics = watch(options.metrics)
     observe = metrics.read if metrics else ignore
-    demo = compose(readers, default=default, observe=observe, seconds=limits.max_seconds)
+    demo = compose(
+        readers,
+        default=default,
+        observe=observe,
+        seconds=limits.max_seconds,
+        running=limits.max_running,
+    )
     demo.queue(max_size=limits.max_queue)
     uploads = Uploads(folder, max_bytes=limits.max_cache, max_age=limits.max_age)
     traffic = Traffic(limits, uploads, Calls.of(demo))

@@ -22,7 +22,6 @@ from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
-RUNNING = 2  # calls of the queue at once; the gate says the same of those that skip it
 
 
 class Prediction(TypedDict):
@@ -96,11 +95,13 @@ def bind_api(
     default: str,
     observe: Observe = ignore,
     seconds: float = 30,
+    running: int = 2,
 ) -> None:
     """Add the endpoints to the surrounding gr.Blocks.
 
     `observe` is told the endpoint, the model, how many of each verdict, and how long it took, in
-    s. A batch that takes more than `seconds` is broken off.
+    s. A batch that takes more than `seconds` is broken off. Of the calls that join Gradio's queue,
+    `running` are worked on at once.
     """
 
     def answer(
@@ -161,19 +162,15 @@ def bind_api(
         return [_info(reader) for reader in readers.values()]
 
     for endpoint in (predict, predict_strokes, explain, explain_strokes, models):
-        bind(endpoint)
+        bind(endpoint, running=running)
     gr.api(predict_batch, api_name="predict_batch", concurrency_limit=1)
     _describe(readers)
 
 
-def bind(endpoint: FunctionType) -> None:
+def bind(endpoint: FunctionType, *, running: int) -> None:
     """Add an endpoint that reads one drawing, by its own name; all of them share their turns."""
-    gr.api(
-        endpoint,
-        api_name=endpoint.__name__,
-        concurrency_limit=RUNNING,
-        concurrency_id="reading",
-    )
+    name = endpoint.__name__
+    gr.api(endpoint, api_name=name, concurrency_limit=running, concurrency_id="reading")
 
 
 def _describe(readers: Mapping[str, Reader]) -> None:

@@ -24,9 +24,11 @@ ANSWER: Prediction = {
 }
 
 
-def build_with_echoes(readers: Mapping[str, Reader], *, default: str, **options: Any) -> gr.Blocks:
+def build_with_echoes(
+    readers: Mapping[str, Reader], *, default: str, running: int, **options: Any
+) -> gr.Blocks:
     """Compose the app, and add a twin for pictures and one for strokes."""
-    demo = app.build(readers, default=default, **options)
+    demo = app.build(readers, default=default, running=running, **options)
 
     def echo(image: gr.FileData, model: str = default) -> Prediction:
         return ANSWER
@@ -35,8 +37,8 @@ def build_with_echoes(readers: Mapping[str, Reader], *, default: str, **options:
         return ANSWER
 
     with demo:
-        bind(echo)
-        bind(echo_strokes)
+        bind(echo, running=running)
+        bind(echo_strokes, running=running)
     return demo
 
 
