@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import gradio as gr
+import torch
 from starlette.middleware import Middleware
 
 from model import CheckpointError, Reader
@@ -32,6 +33,7 @@ from ui.unit import unit
 from ui.why import why
 
 DEFAULT_MODEL = "mlp-1024"
+THREADS = 8  # that read: more would only wait for each other, and each keeps memory of its own
 # Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
 THEME = gr.themes.Default(primary_hue="blue").set(body_text_color_subdued="*neutral_600")
 INTRO = """
@@ -155,6 +157,7 @@ def serve(
         OSError: the port is taken.
     """
     limits = from_flags(ServerLimits, options)
+    torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     readers, default = load_readers(options.model, from_flags(Limits, options))
     metrics = watch(options.metrics)
     observe = metrics.read if metrics else ignore
@@ -175,6 +178,7 @@ def serve(
         server_name=options.host,
         server_port=options.port,
         prevent_thread_lock=True,
+        max_threads=THREADS,
         max_file_size=limits.max_upload,
         state_session_capacity=SESSIONS,
         enable_monitoring=False,

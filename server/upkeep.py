@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -15,11 +16,13 @@ from starlette.routing import Route
 
 from server.gate import Traffic
 
-EVERY = 5  # s, between two rounds
+EVERY = 1  # s, between two rounds
+CLEAN = 5  # rounds, between two looks through the uploads
 DRAIN = 3  # s that calls in flight have to be answered in
 CLOSE = 1  # s more for streams, of which each open page holds one for good
-UNREAD = 256  # sessions with answers of the queue that nobody has read; the oldest is forgotten
-UNREAD_AGE = 60  # s that such answers are kept
+UNREAD = 50  # sessions whose answers nobody has come for; an explanation has half a MB
+UNREAD_AGE = 60  # s that such answers are kept: so long a hand takes to copy an event's name
+HELD = 256  # sessions with answers, whatever their state: what comes between two rounds
 SESSIONS = 100  # that Gradio keeps the state of, 34 KB each; nothing here depends on it
 
 
@@ -37,11 +40,12 @@ def lifespan(traffic: Traffic) -> Callable[[App], AbstractAsyncContextManager[No
 
 async def _tidy(app: App, traffic: Traffic) -> None:
     blocks = app.get_blocks()
-    blocks._queue.pending_messages_per_session.max_size = UNREAD
+    blocks._queue.pending_messages_per_session.max_size = HELD
     unread: dict[str, float] = {}
-    while True:
-        removed = await asyncio.to_thread(traffic.uploads.clean)
-        blocks.upload_file_set.difference_update(removed)
+    for rounds in count():
+        if rounds % CLEAN == 0:
+            removed = await asyncio.to_thread(traffic.uploads.clean)
+            blocks.upload_file_set.difference_update(removed)
         _forget(blocks._queue, unread, now=time.monotonic())
         await asyncio.sleep(EVERY)
 
@@ -56,8 +60,10 @@ def _forget(queue: Queue, unread: dict[str, float], *, now: float) -> None:
     for session in unread.keys() - set(done):
         del unread[session]
     for session in done:
-        since = unread.setdefault(session, now)
-        if not sessions[session] or now - since > UNREAD_AGE:
+        unread.setdefault(session, now)
+    spare = len(unread) - UNREAD
+    for i, (session, since) in enumerate(list(unread.items())):  # the oldest first
+        if not sessions[session] or i < spare or now - since > UNREAD_AGE:
             del sessions[session], unread[session]
             queue.pending_messages_per_session.pop(session, None)
 
