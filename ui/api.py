@@ -4,12 +4,13 @@ import base64
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
 
 import gradio as gr
+import numpy as np
 from gradio.components.api_component import Api
 from gradio.context import get_blocks_context
 from gradio.utils import get_upload_folder
@@ -21,7 +22,7 @@ from model.explain import contributions, stroke_contributions, template
 
 Observe = Callable[[str, str, Mapping[str, int], float], None]
 RUNNING = 4  # calls of the queue at once; the gate says the same of those that skip it
-CHUNK = 100  # pictures of a .zip between two looks at the clock
+CHUNK = 100  # pictures that go through the network at once
 
 
 class Prediction(TypedDict):
@@ -286,11 +287,16 @@ def _read_batch(
     confidences: list[float] = []
     verdicts: list[str] = []
     progress = gr.Progress()
-    pictures = iter(batch)
-    while part := list(islice(pictures, CHUNK)):
-        if time.monotonic() > deadline:
-            raise PictureError(f"Time is up after {len(digits):,} of {len(batch):,} pictures.")
-        for reading in reader.read_batch(part):
+
+    def in_time() -> Iterator[np.ndarray | io.BytesIO]:
+        for count, picture in enumerate(batch):
+            if time.monotonic() > deadline:
+                raise PictureError(f"Time is up after {count:,} of {len(batch):,} pictures.")
+            yield picture
+
+    pictures = in_time()
+    while readings := reader.read_batch(islice(pictures, CHUNK)):
+        for reading in readings:
             digits.append(reading.digit)
             confidences.append(reading.confidence)
             verdicts.append(reading.verdict)
