@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -38,16 +38,30 @@ def serve(
     env: dict[str, str] | None = None,
 ) -> Generator[str]:
     """Run app.py on a free port, given by flag or by environment, until the block ends."""
+    with process(*arguments, host=host, by_environment=by_environment, env=env) as (url, _):
+        yield url
+
+
+@contextmanager
+def process(
+    *arguments: str,
+    host: str = "127.0.0.1",
+    by_environment: bool = False,
+    env: dict[str, str] | None = None,
+    log: IO[str] | None = None,
+) -> Generator[tuple[str, subprocess.Popen]]:
+    """Run app.py as `serve` does, and give the process too; `log` takes what it complains of."""
     with socket.socket() as free:
         free.bind((host, 0))
         port = str(free.getsockname()[1])
     where = [] if by_environment else ["--port", port]
     env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
-    process = subprocess.Popen([sys.executable, "app.py", *where, *arguments], cwd=ROOT, env=env)
+    command = [sys.executable, "app.py", *where, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=log)
     url = f"http://{host}:{port}"
     try:
         _wait_until_up(url, process)
-        yield url
+        yield url, process
     finally:
         process.terminate()
         process.wait(timeout=30)
