@@ -3,6 +3,7 @@
 import io
 import lzma
 import stat
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,11 @@ from model.preprocess import PictureError
 
 ARRAY = "(N, 28, 28) or (N, 784)"
 DAMAGED = (zipfile.BadZipFile, ValueError, OSError, EOFError)
+# All that NumPy is known to raise on a header, which it reads as Python's own.
+HEADERS = (
+    ValueError, EOFError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError,
+    tokenize.TokenError,
+)  # fmt: skip
 ENTRY = b"PK\x01\x02"  # before each file in a zip's directory
 
 
@@ -79,12 +85,14 @@ def open_batch(path: str | Path, *, limits: Limits = LIMITS) -> ArrayBatch | Zip
 def _array(data: bytes, limits: Limits) -> ArrayBatch:
     file = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0  # as NumPy writes what has no named fields
-        shape, fortran_order, dtype = header(file)
-    except (ValueError, EOFError, TypeError, SyntaxError, OverflowError) as error:
+        if np.lib.format.read_magic(file) != (1, 0):  # as NumPy writes what has no named fields
+            raise ValueError("another version")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        if any(type(side) is not int or side < 0 for side in shape):  # True is no side
+            raise ValueError("not a shape")
+    except HEADERS as error:
         raise PictureError(f"The array's header is damaged; send uint8, {ARRAY}.") from error
-    if version != (1, 0) or dtype != np.uint8 or shape[1:] not in ((SIZE, SIZE), (N_PIXELS,)):
+    if dtype != np.uint8 or shape[1:] not in ((SIZE, SIZE), (N_PIXELS,)):
         raise PictureError(f"Got {dtype} {shape}; a batch is uint8, {ARRAY}."[:300])
     _refuse_many(shape[0], limits)
     pixels = np.frombuffer(data, np.uint8, offset=file.tell())
@@ -122,6 +130,8 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
     Raises:
         PictureError: it is something that has no business in a .zip of pictures.
     """
+    if not entry.filename:
+        raise PictureError("A file in the .zip has no name.")
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     name = short(entry.filename)
     if entry.is_dir() or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."):

@@ -6,14 +6,16 @@ centre of mass to the centre of a 28 × 28 field (LeCun, Cortes, Burges,
 page, the API or Python.
 """
 
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
+from model.costly import is_costly
 from model.ink import MIN_CONTRAST, Counts, count, find_ink, is_blank
 from model.limits import LIMITS
 from model.mlp import N_PIXELS, SIZE
@@ -24,12 +26,25 @@ Picture = Image.Image | np.ndarray | str | Path | BinaryIO
 BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
+# All that Pillow's decoders are known to raise on damaged or hostile files.
+DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError, Image.DecompressionBombError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
 BLOCK = 250  # pictures at a time: what is counted of them fits a core's cache
 EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
+
+# By EXIF's orientation. Source: CIPA DC-008, 4.6.5.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PictureError(ValueError):
@@ -145,21 +160,33 @@ def _decode(
         if isinstance(picture, Image.Image):
             _refuse_large(picture.size, max_pixels)
             picture.load()
-            return ImageOps.exif_transpose(picture), max(picture.size)
-        with Image.open(picture, formats=FORMATS) as image:
+            return _upright(picture), max(picture.size)
+        data = Path(picture).read_bytes() if isinstance(picture, str | Path) else picture.read()
+        if is_costly(data, max_pixels=max_pixels):
+            raise PictureError(
+                "The file costs more to read than a picture does: save it anew, as a plain PNG."
+            )
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             side = max(image.size)
             # A photo decodes small, at no extra cost.
             image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
             _refuse_large(image.size, max_pixels)
             image.load()
-            return ImageOps.exif_transpose(image), side
+            if image.mode == "P" and image.palette is None:
+                raise ValueError("a palette that is not there")
+            return _upright(image), side
     except PictureError:
         raise
     except FileNotFoundError as error:
         raise PictureError(f"There is no file {picture}.") from error
-    # All that Pillow's decoders are known to raise on damaged or hostile files.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF says, without reading more of that, as ImageOps would."""
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
 
 
 def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:

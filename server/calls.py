@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+SESSION = 100  # letters of a session's name: Gradio keeps it, and its clients send a dozen
+
 
 class RefusedError(Exception):
     """A request that goes no further, with the status and the message of its answer."""
@@ -19,7 +21,7 @@ class Calls(NamedTuple):
 
     parameters: dict[str, list[str]]  # of each endpoint
     required: dict[str, int]  # how many of them have no default
-    functions: frozenset[int]
+    functions: dict[int, str | None]  # the endpoint that each is
     components: frozenset[int]
 
     @classmethod
@@ -33,7 +35,7 @@ class Calls(NamedTuple):
                 name: sum(p.default is p.empty for p in parameters.values())
                 for name, parameters in signatures.items()
             },
-            frozenset(demo.fns),
+            {i: f.api_name if f.api_name in named else None for i, f in demo.fns.items()},
             frozenset(demo.blocks),
         )
 
@@ -47,10 +49,18 @@ class Calls(NamedTuple):
         """
         if not isinstance(body, dict):
             raise RefusedError(422, "The body is a JSON object.")
+        session = body.get("session_hash")
+        if session is not None and (type(session) is not str or len(session) > SESSION):
+            raise RefusedError(422, f"A session_hash is a string of at most {SESSION} letters.")
+        index = body.get("fn_index")  # Gradio would heed it more than the name
+        if name and index is not None and self.functions.get(_whole(index)) != name:
+            raise RefusedError(422, f"That is not the fn_index of /{name}: leave it out.")
         if route == "component_server":
             self._check_page(body)
+        elif route == "cancel":
+            pass  # FastAPI knows its three fields
         elif route == "queue/join":
-            self._check_join(body)
+            return self._check_join(body)
         elif name not in self.parameters:
             raise RefusedError(404, f"There is no endpoint /{name}: there are {self._names()}.")
         elif route == "call/v2":
@@ -67,17 +77,19 @@ class Calls(NamedTuple):
         if not known or not all(type(body.get(k)) is str for k in ("fn_name", "session_hash")):
             raise RefusedError(422, "The page has no such part: reload it.")
 
-    def _check_join(self, body: dict) -> None:
-        if type(body.get("fn_index")) is not int or body["fn_index"] not in self.functions:
+    def _check_join(self, body: dict) -> bool:
+        if _whole(body.get("fn_index")) not in self.functions:
             raise RefusedError(422, "There is no such function: connect again.")
         if type(body.get("data")) is not list:
             raise RefusedError(422, 'The arguments stand in a list: {"data": [...]}.')
+        name = self.functions[body["fn_index"]]
+        return self._fill_in(name, body) if name else False
 
     def _check_named(self, name: str, body: dict) -> None:
         wanted = self.parameters[name]
         said = f"/{name} takes {', '.join(wanted) or 'nothing'}"
-        if strange := next((key for key in body if key not in wanted), None):
-            raise RefusedError(422, f"{said}; got {strange[:40]!r}.")
+        if strange := [key for key in body if key not in wanted]:
+            raise RefusedError(422, f"{said}; got {strange[0][:40]!r}.")
         if missing := next((k for k in wanted[: self.required[name]] if k not in body), None):
             raise RefusedError(422, f"{said}; {missing!r} is missing.")
 
@@ -91,3 +103,8 @@ class Calls(NamedTuple):
         missing = len(wanted) - len(data)
         data.extend([None] * missing)  # every endpoint takes None for its default
         return missing > 0
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number as it is, and -1 for all else: True is none, and 1.0 neither."""
+    return value if type(value) is int else -1

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,16 +24,16 @@ from server.limits import ServerLimits
 from server.uploads import Uploads
 
 PREFIX = "/gradio_api/"
-CALL = re.compile(rf"{PREFIX}(run|api|call/v2|call|component_server|queue/join)/?(\w*)/?")
+CALL = re.compile(rf"{PREFIX}(run|api|call/v2|call|component_server|queue/join|cancel)/?(\w*)/?")
 UPLOAD = f"{PREFIX}upload"
 # What the page and Gradio's clients ask for. All else of Gradio's is closed: it would write a
 # folder a call (deep_link), fetch addresses for callers (file=http…, proxy=), give files to
 # anyone who knows their hash (file=), or tell how the server is used (monitoring, runs).
 OPEN = re.compile(
     r"/(?:health|config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(?:/\d+)?"
-    r"|(?:assets|static|svelte)/.+"
+    r"|(?:assets|static|svelte)/[ -~]{1,200}"
     r"|gradio_api/(?:info|openapi\.json|theme\.css|app_id|user|login_check|startup-events"
-    r"|upload|upload_progress|cancel|component_server|heartbeat/[\w-]+"
+    r"|upload|cancel|component_server|heartbeat/[\w-]+"
     r"|queue/(?:join|data|status)|(?:run|api)/\w+|call/(?:v2/)?\w+(?:/\w+)?))?/?"
 )
 MARKED = re.compile(rb"meta|\\")  # `meta` may be written with escapes
@@ -54,6 +55,9 @@ CSP = (
     f"frame-ancestors {FRAMES}"
 )
 CSP_OF_DATA = b"default-src 'none'; frame-ancestors 'none'"
+# All that Gradio is known to raise on a form of another kind.
+MALFORMED = (TypeError, ValueError, LookupError, AttributeError)
+NO_FORM = 'Send multipart/form-data, with each file in a field "files" that has a filename.'
 BUSY = "The server has as many calls as it takes: try again in a second."
 FULL = "The server has as many uploads as it takes: try again in a minute."
 STOPPING = "The server is stopping: try again in a moment."
@@ -116,7 +120,10 @@ class Gate:
             await self._pass_on(scope, receive, answer)
         except RefusedError as refused:
             await answer.refuse(scope, receive, refused)
-        except Exception:
+        except Exception as error:
+            if answer.status and isinstance(error.__cause__, HTTPException):
+                await answer.end()  # Gradio has said in its stream that there is no such session
+                return
             traceback.print_exc()
             await answer.refuse(scope, receive, RefusedError(500, WRONG))
 
@@ -212,7 +219,11 @@ class Gate:
                 raise too_large
             return message
 
-        await self.app(scope, bounded, answer.send)
+        scope["query_string"] = b""  # Gradio would keep what it says of an upload's progress
+        try:
+            await self.app(scope, bounded, answer.send)
+        except MALFORMED as error:
+            raise RefusedError(400, NO_FORM) from error
 
 
 async def _in_time(receive: Receive, deadline: float, limits: ServerLimits) -> Message:
@@ -310,6 +321,10 @@ class Answer:
             else:
                 message = _with_headers(message, CSP_OF_DATA)
         await self._forward(message)
+
+    async def end(self) -> None:
+        """End an answer that is under way."""
+        await self._forward({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_call(self, message: Message) -> None:
         """Send a message of a call that skips the queue; a failure is told as it should be."""

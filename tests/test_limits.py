@@ -1,0 +1,299 @@
+"""Each limit that the server states, by its flag: at it, within it, beyond it."""
+
+import dataclasses
+import os
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app import parse
+from model.limits import Limits
+from server.limits import ServerLimits, from_flags
+from server.uploads import GRACE, Uploads
+from tests.hostile.batches import blank, saved, zipped
+from tests.hostile.caller import API, JSON
+from tests.hostile.pictures import png
+from tests.hostile.server import attacked
+
+SMALL = {
+    "max_upload": 20_000, "max_json": 50_000, "max_values": 500, "max_depth": 8,
+    "max_pixels": 10_000, "max_strokes": 5, "max_points": 50, "max_pictures": 20,
+    "max_unpacked": 100_000, "max_seconds": 2, "max_age": 4,
+}  # fmt: skip
+NARROW = {"max_queue": 3, "max_running": 1, "max_seconds": 2, "max_cache": 2_000_000}
+AT_ONCE = 1.0  # s, for a refusal
+DOT = '{"data": [[[[1, 1]]], "mlp-32"]'  # with a key more, which no endpoint asks for
+
+
+def flags(limits):
+    return [part for k, v in limits.items() for part in (f"--{k.replace('_', '-')}", str(v))]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    with attacked(tmp_path_factory.mktemp("small"), *flags(SMALL)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    with attacked(tmp_path_factory.mktemp("narrow"), *flags(NARROW)) as server:
+        yield server
+
+
+@pytest.fixture(params=["small", "narrow"])
+def strained(request):
+    return request.getfixturevalue(request.param)
+
+
+def padded(size):
+    return (DOT + "}").ljust(size).encode()
+
+
+def of_values(count):
+    """A body of so many commas and opening brackets."""
+    start = DOT + ', "x": [1'
+    return (start + ",1" * (count - sum(map(start.count, ",[{"))) + "]}").encode()
+
+
+def of_depth(depth):
+    return (DOT + ', "x": ' + "[" * (depth - 1) + "]" * (depth - 1) + "}").encode()
+
+
+@pytest.mark.parametrize(
+    ("make", "limit", "says"),
+    [
+        (padded, 50_000, "A JSON body has at most 50,000 bytes"),
+        (of_values, 500, "A JSON body has at most 500 values"),
+        (of_depth, 8, "A JSON body is at most 8 levels deep"),
+    ],
+)
+@pytest.mark.parametrize("call", ["run/predict_strokes", "api/predict_strokes"])
+def test_a_json_body(small, call, make, limit, says):
+    for size in (limit - 1, limit):
+        assert small.caller.post(call, make(size)).status == 200
+    refused = small.caller.post(call, make(limit + 1))
+    assert refused.status == 413
+    assert says in refused.json["error"]
+    assert refused.json["detail"] == refused.json["error"]
+
+
+@pytest.mark.parametrize("call", ["call/predict_strokes", "call/v2/predict_strokes",
+                                  "queue/join", "component_server/", "cancel"])  # fmt: skip
+def test_a_json_body_by_the_other_routes(small, call):
+    for make, limit in ((padded, 50_000), (of_values, 500), (of_depth, 8)):
+        assert small.caller.post(call, make(limit)).status != 413
+        assert small.caller.post(call, make(limit + 1)).status == 413
+
+
+def test_a_json_body_that_does_not_say_how_long_it_is(small):
+    for size, status in ((50_000, 200), (50_001, 413)):
+        pieces = (padded(size)[i : i + 7_000] for i in range(0, size, 7_000))
+        path = f"{API}/run/predict_strokes"
+        assert small.caller.request("POST", path, pieces, JSON).status == status
+
+
+def test_the_bytes_of_an_upload(small):
+    for size in (19_999, 20_000):
+        assert small.caller.upload(bytes(size)).status == 200
+    for size in (20_001, 31_000):
+        refused = small.caller.upload(bytes(size))
+        assert refused.status == 413
+        assert "20000" in refused.body.replace(",", "")
+
+
+def test_the_pixels_of_a_picture(small):
+    for height, status in ((99, 200), (100, 200), (101, 422)):
+        file = small.caller.uploaded(png(100, height))
+        answer = small.caller.run("predict", file)
+        assert answer.status == status
+    assert "100 × 101 pixels; at most 10,000 are read" in answer.json["error"]
+
+
+@pytest.mark.parametrize("endpoint", ["predict_strokes", "explain_strokes"])
+def test_the_strokes_and_points_of_a_drawing(small, endpoint):
+    for strokes, status in (
+        ([[[i, i]] for i in range(5)], 200),
+        ([[[i, i % 5] for i in range(50)]], 200),
+        ([[[i, i]] for i in range(6)], 422),
+        ([[[i, i % 5] for i in range(51)]], 422),
+        ([[[i, 0] for i in range(25)], [[i, 1] for i in range(26)]], 422),
+    ):
+        answer = small.caller.run(endpoint, strokes, "mlp-32")
+        assert answer.status == status
+        question = {"models": ["mlp-32"], "strokes": strokes}
+        told = small.caller.page("sketchpad", "read", question).json
+        assert ("error" in told) == (status == 422)
+        if status == 422:
+            assert "are read" in answer.json["error"]
+
+
+@pytest.mark.parametrize("make", [
+    lambda n: saved(blank(n)),
+    lambda n: zipped(*((f"{i}.png", png()) for i in range(n))),
+], ids=["npy", "zip"])  # fmt: skip
+def test_the_pictures_of_a_batch(small, make):
+    for count, status in ((19, 200), (20, 200), (21, 422)):
+        answer = small.caller.run("predict_batch", small.caller.uploaded(make(count)), "mlp-32")
+        assert answer.status == status
+    assert "A batch has at most 20 pictures" in answer.json["error"]
+
+
+def test_the_bytes_that_a_zip_unpacks_to(small):
+    for size, says in ((99_999, "not a picture"), (100_000, "not a picture"),
+                       (100_001, "unpacks to 100,001 bytes; at most 100,000")):  # fmt: skip
+        file = small.caller.uploaded(zipped(("a.png", bytes(size))))
+        answer = small.caller.run("predict_batch", file, "mlp-32")
+        assert answer.status == 422
+        assert says in answer.json["error"]
+
+
+@pytest.mark.parametrize("route", ["run/predict_strokes", "queue/join", "cancel", "upload"])
+def test_a_body_that_is_slow(small, route):
+    kind = "multipart/form-data; boundary=x" if route == "upload" else "application/json"
+    head = f"POST {API}/{route} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+    started = time.monotonic()
+    answer = small.caller.raw((head + "Content-Length: 900\r\n\r\n--x\r\n").encode(), end=False)
+    assert answer.status == 408
+    assert "A request has 2 seconds to arrive" in answer.body
+    assert 1.9 < time.monotonic() - started < 5
+
+
+def test_an_upload_is_deleted_when_it_is_old(small):
+    file = small.caller.uploaded(png(99, 99))
+    assert small.caller.run("predict", file, "mlp-32").status == 200
+    deadline = time.monotonic() + 20
+    while any(p.is_file() for p in small.uploads().rglob("*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    answer = small.caller.run("predict", file, "mlp-32")
+    assert answer.status == 422
+    assert "was not uploaded here" in answer.json["error"]
+
+
+def slow_batch(count=300):
+    """A zip of pictures that together take longer to read than the server allows."""
+    packer = zlib.compressobj(1)
+    row = b"\0" + bytes(range(256)) * 7 + bytes(208)
+    rows = b"".join([packer.compress(row) for _ in range(2_000)]) + packer.flush()
+    return zipped(*((f"{i}.png", png(2_000, 2_000, rows=rows)) for i in range(count)))
+
+
+def test_a_batch_that_takes_too_long_is_broken_off(narrow):
+    started = time.monotonic()
+    file = narrow.caller.uploaded(slow_batch())
+    for route in ("run", "join"):
+        started = time.monotonic()
+        answer = getattr(narrow.caller, route)("predict_batch", file, "mlp-32")
+        assert answer.status == 422
+        assert "Time is up after" in answer.body
+        assert 1.9 < time.monotonic() - started < 5
+
+
+def test_a_full_house_refuses_at_once(narrow, digits):
+    file = narrow.caller.uploaded(slow_batch())
+    with ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(narrow.caller.run, "predict_batch", file, "mlp-32") for _ in range(3)]
+        time.sleep(0.7)
+        for ask in (
+            lambda: narrow.caller.run("predict_strokes", [], "mlp-32"),
+            lambda: narrow.caller.call("predict_strokes", [], "mlp-32"),
+            lambda: narrow.caller.call_named("predict_strokes", strokes=[]),
+            lambda: narrow.caller.join("predict_strokes", [], "mlp-32"),
+            lambda: narrow.caller.page("sketchpad", "read", {}),
+        ):
+            started = time.monotonic()
+            answer = ask()
+            assert time.monotonic() - started < AT_ONCE
+            assert answer.status == 503
+            assert "as many calls as it takes" in answer.body
+            assert "retry-after: 1" in answer.headers
+        assert not any(each.done() for each in held)
+        assert narrow.caller.get("/health").status == 200  # it is busy, not ill
+        assert {each.result().status for each in held} == {422}
+    narrow.assert_right(digits[3]["strokes"])
+
+
+def test_a_full_queue_refuses_at_once(narrow, digits):
+    file = narrow.caller.uploaded(slow_batch())
+    events = []
+    for _ in range(12):
+        started = time.monotonic()
+        asked = narrow.caller.post("call/predict_batch", {"data": [file, "mlp-32"]})
+        assert time.monotonic() - started < AT_ONCE
+        if asked.status != 200:
+            break
+        events.append(asked.json["event_id"])
+    assert asked.status == 503
+    assert "ueue is full" in asked.body
+    assert 3 <= len(events) <= 5  # three wait, one is worked on, one is between the two
+    narrow.assert_right(digits[3]["strokes"])  # what skips the queue is not held up
+    for event in events:
+        narrow.caller.get(f"{API}/call/predict_batch/{event}")
+
+
+def test_uploads_are_refused_while_they_are_full_of_fresh_ones(narrow, digits):
+    taken = 0
+    for i in range(12):
+        answer = narrow.caller.upload(bytes([i]) * 400_000)
+        if answer.status != 200:
+            break
+        taken += 1
+    assert taken <= 5
+    assert answer.status == 503
+    assert "as many uploads as it takes" in answer.json["error"]
+    assert "retry-after: 1" in answer.headers
+    assert sum(p.stat().st_size for p in narrow.uploads().rglob("*") if p.is_file()) <= 2_000_000
+    narrow.assert_right(digits[3]["strokes"])
+
+
+def stored(folder, name, *, size, age):
+    path = folder / name / "x.png"
+    path.parent.mkdir()
+    path.write_bytes(bytes(size))
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
+    uploads = Uploads(tmp_path, max_bytes=1_000, max_age=500)
+    ancient = stored(tmp_path, "ancient", size=1, age=501)
+    old = stored(tmp_path, "old", size=400, age=GRACE + 20)
+    younger = stored(tmp_path, "younger", size=400, age=GRACE + 10)
+    fresh = stored(tmp_path, "fresh", size=100, age=GRACE - 10)
+    assert uploads.clean() == [str(ancient)]
+    assert not ancient.parent.exists()
+    assert uploads.has_room(100)
+    assert not uploads.has_room(1)
+    assert uploads.clean(room=500) == [str(old)]
+    assert uploads.has_room(500)
+    assert uploads.clean(room=1_000) == [str(younger)]
+    assert fresh.exists()
+    assert not uploads.has_room(1_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("2000", 2_000), ("10MB", 10_000_000), ("10mb", 10_000_000), ("500 kB", 500_000),
+     (" 1 ", 1), ("2GB", 2_000_000_000)],
+)  # fmt: skip
+def test_an_amount(text, amount):
+    assert parse([f"--max-upload={text}"]).max_upload == amount
+
+
+@pytest.mark.parametrize("text", ["0", "0MB", "abc", "-1", "1.5MB", "", "10XB", "1e6", "1,000"])
+def test_no_amount(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse([f"--max-upload={text}"])
+    assert ended.value.code == 2
+    assert f"{text!r} is no amount: write 2000, 500kB or 10MB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limits", [Limits, ServerLimits])
+def test_each_limit_has_its_flag(limits):
+    names = [each.name for each in dataclasses.fields(limits)]
+    assert from_flags(limits, parse([])) == limits()
+    options = parse(flags(dict.fromkeys(names, 7)))
+    assert dataclasses.asdict(from_flags(limits, options)) == dict.fromkeys(names, 7)
