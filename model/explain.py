@@ -98,7 +98,7 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
     logit. `reading` must be `Reader.read_strokes`' of these strokes, and `whole` its template; an
     empty stroke adds 0.
     """
-    drawn = [i for i, stroke in enumerate(strokes) if len(stroke)]
+    drawn = [i for i, stroke in enumerate(strokes) if np.size(stroke)]  # [[]] is empty, too
     ink = whole.weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:

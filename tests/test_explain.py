@@ -99,6 +99,13 @@ def test_no_ink_has_no_strokes():
     reader = Reader.load("mlp-32")
     blank = reader.read_strokes([])
     assert stroke_contributions(template(reader.model, blank), blank, []).shape == (11, 0)
+    gaps = [[[]], *CROSS, []]
+    reading = reader.read_strokes(gaps)
+    shares = stroke_contributions(template(reader.model, reading), reading, gaps)
+    assert shares[:, 0].any() == shares[:, -1].any() == False  # noqa: E712
+    np.testing.assert_array_equal(
+        shares[:, 1:-1], stroke_contributions(template(reader.model, reading), reading, CROSS)
+    )
     dot = [[[5, 5]]]
     reading = reader.read_strokes(dot)
     total = stroke_contributions(template(reader.model, reading), reading, dot).sum(axis=1)
