@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -134,7 +134,6 @@ def main(
     `compose` stands in for `build`, where a benchmark adds endpoints of its own.
     """
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C does
     try:
         with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as uploads:
             os.environ["GRADIO_TEMP_DIR"] = uploads
@@ -143,8 +142,6 @@ def main(
     except (CheckpointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 0
 
 
 def serve(
@@ -156,6 +153,10 @@ def serve(
         CheckpointError: the model cannot be loaded.
         OSError: the port is taken.
     """
+    # Nothing is raised: where a signal strikes, it might be swallowed. A flag is looked at later.
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: stopped.append(received))
     limits = from_flags(ServerLimits, options)
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     readers, default = load_readers(options.model, from_flags(Limits, options))
@@ -197,10 +198,9 @@ def serve(
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
-    try:
-        threading.Event().wait()
-    finally:
-        stop(demo, traffic)
+    while not stopped:
+        time.sleep(0.1)
+    stop(demo, traffic)
 
 
 if __name__ == "__main__":
