@@ -11,6 +11,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 
 COPY --chown=user app.py LICENSE README.md ./
 COPY --chown=user model ./model
+COPY --chown=user server ./server
 COPY --chown=user ui ./ui
 
 USER 1000

@@ -18,9 +18,10 @@ from model import CheckpointError, Reader
 from model.checkpoint import shipped_names
 from model.limits import Limits
 from server.calls import Calls
-from server.gate import Gate, Traffic
+from server.gate import Gate
 from server.limits import ServerLimits, add_flags, from_flags
 from server.metrics import Metrics
+from server.traffic import Traffic
 from server.upkeep import SESSIONS, health, lifespan, queue_length, stop
 from server.uploads import Uploads
 from ui.answer import answer
@@ -135,7 +136,9 @@ def main(
     """
     options = parse(arguments)
     try:
-        with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as uploads:
+        with tempfile.TemporaryDirectory(
+            dir=os.environ.get("GRADIO_TEMP_DIR"), ignore_cleanup_errors=True
+        ) as uploads:
             os.environ["GRADIO_TEMP_DIR"] = uploads
             serve(options, Path(uploads), compose)
         return 0
@@ -170,7 +173,12 @@ def serve(
         running=limits.max_running,
     )
     demo.queue(max_size=limits.max_queue)
-    uploads = Uploads(folder, max_bytes=limits.max_cache, max_age=limits.max_age)
+    uploads = Uploads(
+        folder,
+        max_bytes=limits.max_cache,
+        max_age=limits.max_age,
+        grace=2 * limits.max_seconds,  # to arrive in, and to wait behind a batch
+    )
     traffic = Traffic(limits, uploads, Calls.of(demo))
     if metrics:
         traffic.observe = metrics.called
@@ -198,6 +206,7 @@ def serve(
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
+    demo.server.config.encoded_headers.clear()  # which say what serves
     while not stopped:
         time.sleep(0.1)
     stop(demo, traffic)

@@ -107,10 +107,12 @@ def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]
     if limits:  # before they are converted, which takes longer than to draw what may be drawn
         _refuse_many(strokes, limits)
     try:
-        points = [np.asarray(stroke, np.float64) for stroke in strokes]
+        arrays = [np.asarray(stroke) for stroke in strokes]
+        points = [array.astype(np.float64, copy=False) for array in arrays if array.size]
     except (TypeError, ValueError, OverflowError) as error:
         raise DrawingError(f"A point is not two numbers; {wanted}.") from error
-    points = [p for p in points if p.size]
+    if any(array.dtype.kind in "bSU" for array in arrays):  # "1" and True would pass for numbers
+        raise DrawingError(f"A point is not two numbers; {wanted}.")
     for p in points:
         if p.ndim != 2 or p.shape[1] not in (2, 3):
             raise DrawingError(f"Got a stroke of shape {p.shape}; {wanted}.")

@@ -4,11 +4,14 @@ import argparse
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from model.limits import limit
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 UNITS = {"": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
 
 
@@ -23,12 +26,13 @@ class ServerLimits:
     max_queue: int = limit(64, "calls that are in work or wait; the next is refused")
     # One interpreter does all the arithmetic; more at once would only delay the page.
     max_running: int = limit(2, "calls that are worked on at once")
+    max_streams: int = limit(500, "answers that stay open: each page has one")
     max_seconds: int = limit(30, "seconds that a request may take to arrive, or a batch to be read")
     max_cache: int = limit(250_000_000, "bytes of uploads that are kept")
     max_age: int = limit(600, "seconds that an upload is kept")
 
 
-def add_flags(parser: argparse.ArgumentParser, limits: type) -> None:
+def add_flags(parser: argparse.ArgumentParser, limits: type["DataclassInstance"]) -> None:
     """Add a flag for each field of a dataclass of limits."""
     group = parser.add_argument_group(limits.__doc__)
     for each in dataclasses.fields(limits):

@@ -27,8 +27,8 @@ class Metrics:
         )
         self._call_seconds = Histogram(
             "draw_a_digit_call_seconds",
-            "From a call's arrival until its answer was handed over, by HTTP status",
-            ["endpoint", "status"],
+            "From a call's arrival until its answer was there, or it had joined the queue",
+            ["route", "endpoint", "status"],
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -46,9 +46,9 @@ class Metrics:
             self._readings.labels(endpoint, model, verdict).inc(count)
         self._reading_seconds.labels(endpoint).observe(seconds)
 
-    def called(self, endpoint: str, status: int, seconds: float) -> None:
+    def called(self, route: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one call."""
-        self._call_seconds.labels(endpoint, str(status)).observe(seconds)
+        self._call_seconds.labels(route, endpoint, str(status)).observe(seconds)
 
     def serve(self, host: str, port: int) -> None:
         """Serve the figures at http://HOST:PORT/metrics, in a thread.

@@ -1,6 +1,7 @@
 """The server's life: what is tidied up while it runs, its health, and how it ends."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from server.gate import Traffic
+from server.traffic import Traffic
 
 EVERY = 1  # s, between two rounds
 CLEAN = 5  # rounds, between two looks through the uploads
@@ -22,7 +23,6 @@ DRAIN = 3  # s that calls in flight have to be answered in
 CLOSE = 1  # s more for streams, of which each open page holds one for good
 UNREAD = 50  # sessions whose answers nobody has come for; an explanation has half a MB
 UNREAD_AGE = 60  # s that such answers are kept: so long a hand takes to copy an event's name
-HELD = 256  # sessions with answers, whatever their state: what comes between two rounds
 SESSIONS = 100  # that Gradio keeps the state of, 34 KB each; nothing here depends on it
 
 
@@ -40,12 +40,12 @@ def lifespan(traffic: Traffic) -> Callable[[App], AbstractAsyncContextManager[No
 
 async def _tidy(app: App, traffic: Traffic) -> None:
     blocks = app.get_blocks()
-    blocks._queue.pending_messages_per_session.max_size = HELD
+    blocks._queue.pending_messages_per_session.max_size = sys.maxsize  # or it drops live ones
     unread: dict[str, float] = {}
     for rounds in count():
         if rounds % CLEAN == 0:
-            removed = await asyncio.to_thread(traffic.uploads.clean)
-            blocks.upload_file_set.difference_update(removed)
+            await traffic.clean()
+            blocks.upload_file_set.difference_update(traffic.uploads.take_removed())
         _forget(blocks._queue, unread, now=time.monotonic())
         await asyncio.sleep(EVERY)
 
@@ -55,17 +55,19 @@ def _forget(queue: Queue, unread: dict[str, float], *, now: float) -> None:
 
     Gradio keeps them all. `unread` is when each session was first seen to be done, but not read.
     """
-    sessions = queue.pending_event_ids_session
-    done = [s for s, events in sessions.items() if not events & queue.event_ids_to_events.keys()]
+    sessions, running = queue.pending_event_ids_session, queue.event_ids_to_events.keys()
+    read = [session for session, events in sessions.items() if not events]
+    done = [session for session, events in sessions.items() if events and not events & running]
     for session in unread.keys() - set(done):
         del unread[session]
     for session in done:
         unread.setdefault(session, now)
-    spare = len(unread) - UNREAD
-    for i, (session, since) in enumerate(list(unread.items())):  # the oldest first
-        if not sessions[session] or i < spare or now - since > UNREAD_AGE:
-            del sessions[session], unread[session]
-            queue.pending_messages_per_session.pop(session, None)
+    too_many = list(unread)[: max(0, len(unread) - UNREAD)]  # the oldest first
+    too_old = [session for session, since in unread.items() if now - since > UNREAD_AGE]
+    for session in {*read, *too_many, *too_old}:
+        unread.pop(session, None)
+        del sessions[session]
+        queue.pending_messages_per_session.pop(session, None)
 
 
 def health(models: Mapping[str, Any], traffic: Traffic) -> Route:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAX_FILES = 5_000  # each costs a folder as well
-GRACE = 30  # s: so long a caller has between the upload and the call that reads it
 
 
 class _File(NamedTuple):
@@ -17,42 +16,52 @@ class _File(NamedTuple):
 class Uploads:
     """Gradio's upload folder: each file lies in a folder named by its hash."""
 
-    def __init__(self, folder: Path, *, max_bytes: int, max_age: float) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, max_age: float, grace: float) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.max_age = max_age
-        self.bytes = 0
-        self.files = 0
+        self.grace = grace  # s: so long a caller has between the upload and the call that reads it
+        self._bytes = self._files = 0  # on the disk, by the last look and what has come since
+        self._arriving: list[int] = []  # bytes of each upload that is on its way
+        self._removed: list[str] = []
 
-    def has_room(self, size: int) -> bool:
-        """Say whether a file of so many bytes can be taken, and count it if so."""
-        if self.bytes + size > self.max_bytes or self.files >= MAX_FILES:
+    def reserve(self, size: int) -> bool:
+        """Keep room for a file of so many bytes; say whether there is."""
+        full = self._bytes + sum(self._arriving) + size > self.max_bytes
+        if full or self._files + len(self._arriving) >= MAX_FILES:
             return False
-        self.bytes += size
-        self.files += 1
+        self._arriving.append(size)
         return True
 
-    def clean(self, *, room: int = 0) -> list[str]:
-        """Delete what is too old, and the oldest until `room` bytes are free; return their paths.
+    def release(self, size: int) -> None:
+        """Count a file that room was kept for as having come, for now: it may not have."""
+        self._arriving.remove(size)
+        self._bytes += size
+        self._files += 1
 
-        What came within the last half minute stays.
+    def clean(self, *, room: int = 0) -> None:
+        """Delete what is too old, and the oldest until `room` bytes are free.
+
+        What came but now stays.
         """
-        now = time.time()
-        files = sorted(self._files())
-        total = sum(file.size for file in files)
-        left, removed = len(files), []
+        now, files = time.time(), sorted(self._look())
+        total, left = sum(file.size for file in files), len(files)
         for file in files:
             full = total + room > self.max_bytes or left >= MAX_FILES
             age = now - file.changed
-            if age > self.max_age or (full and age > GRACE):
+            if age > max(self.max_age, self.grace) or (full and age > self.grace):
                 _remove(file.path)
-                removed.append(str(file.path))
+                self._removed.append(str(file.path))
                 total -= file.size
                 left -= 1
-        self.bytes, self.files = total, left
+        self._bytes, self._files = total, left
+
+    def take_removed(self) -> list[str]:
+        """Return what has been deleted since this was last asked."""
+        removed, self._removed = self._removed, []
         return removed
 
-    def _files(self) -> list[_File]:
+    def _look(self) -> list[_File]:
         found = []
         for path in self.folder.rglob("*"):
             try:

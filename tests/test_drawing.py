@@ -120,6 +120,8 @@ def test_nothing_drawn_is_an_empty_sheet():
         ({"strokes": []}, "Got dict"),
         ([[[1, 2], [3]]], "not two numbers"),
         ([[["a", 2]]], "not two numbers"),
+        ([[["1", "2"]]], "not two numbers"),
+        ([[[True, False]]], "not two numbers"),
         ([[1, 2]], r"shape \(2,\)"),
         ([[[1, 2, 1, 1]]], r"shape \(1, 4\)"),
         ([[[float("nan"), 2]]], "not a finite number"),

@@ -11,7 +11,7 @@ import pytest
 from app import parse
 from model.limits import Limits
 from server.limits import ServerLimits, from_flags
-from server.uploads import GRACE, Uploads
+from server.uploads import Uploads
 from tests.hostile.batches import blank, saved, zipped
 from tests.hostile.caller import API, JSON
 from tests.hostile.pictures import png
@@ -258,20 +258,27 @@ def stored(folder, name, *, size, age):
 
 
 def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
-    uploads = Uploads(tmp_path, max_bytes=1_000, max_age=500)
+    uploads = Uploads(tmp_path, max_bytes=1_000, max_age=500, grace=30)
     ancient = stored(tmp_path, "ancient", size=1, age=501)
-    old = stored(tmp_path, "old", size=400, age=GRACE + 20)
-    younger = stored(tmp_path, "younger", size=400, age=GRACE + 10)
-    fresh = stored(tmp_path, "fresh", size=100, age=GRACE - 10)
-    assert uploads.clean() == [str(ancient)]
+    old = stored(tmp_path, "old", size=400, age=50)
+    younger = stored(tmp_path, "younger", size=400, age=40)
+    fresh = stored(tmp_path, "fresh", size=100, age=20)
+    uploads.clean()
+    assert uploads.take_removed() == [str(ancient)]
     assert not ancient.parent.exists()
-    assert uploads.has_room(100)
-    assert not uploads.has_room(1)
-    assert uploads.clean(room=500) == [str(old)]
-    assert uploads.has_room(500)
-    assert uploads.clean(room=1_000) == [str(younger)]
+    assert uploads.reserve(100)
+    assert not uploads.reserve(1)
+    uploads.release(100)
+    uploads.clean(room=500)
+    assert uploads.take_removed() == [str(old)]
+    assert uploads.reserve(500)
+    uploads.clean()
+    assert not uploads.reserve(1)  # what is on its way is still counted
+    uploads.release(500)
+    uploads.clean(room=1_000)
+    assert uploads.take_removed() == [str(younger)]
     assert fresh.exists()
-    assert not uploads.has_room(1_000)
+    assert not uploads.reserve(1_000)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -80,12 +81,13 @@ def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
     assert readings("predict_strokes", "mlp-32", "digit") == 2
     assert readings("predict_strokes", "mlp-32", "blank") == 1
     assert readings("explain_strokes", "mlp-1024", "digit") == 1
-    assert float(figures['reading_seconds_count{endpoint="predict_strokes"}']) == 3
+    assert float(figures['reading_seconds_count{endpoint="predict_strokes"}']) == 4
     assert 0 < float(figures['reading_seconds_sum{endpoint="predict_strokes"}']) < 3
-    calls = 'call_seconds_count{{endpoint="predict_strokes",status="{}"}}'
+    calls = 'call_seconds_count{{endpoint="predict_strokes",route="run",status="{}"}}'
     assert float(figures[calls.format(200)]) == 3
     assert float(figures[calls.format(422)]) == 1
     assert float(figures["queue"]) == 0
+    assert readings("predict_strokes", "mlp-1024", "refused") == 1
 
 
 @pytest.mark.parametrize("flag", ["9100", "localhost:", "localhost:x"])
@@ -132,6 +134,11 @@ def test_no_two_pages_have_the_same_nonce(app_url):
     for (_, _, body), nonce in zip(pages, nonces, strict=True):
         assert re.findall(r"<script(?! nonce=)[\s>]", body) == []
         assert body.count(f'<script nonce="{nonce}"') > 3
+
+
+def test_no_answer_says_what_serves(app_url):
+    for path in ("/", "/health", "/config"):
+        assert "server" not in get(app_url + path)[1]
 
 
 @pytest.mark.browser
@@ -216,6 +223,60 @@ awk '{print $5}' /proc/self/mountinfo | grep -Ev "^($0|/proc|/sys)" |
 mount -o remount,ro,bind / || exit 9
 exec env TMPDIR="$0" HF_HOME="$0/hf" "$@"
 """
+
+
+def test_callers_who_take_no_answers_hold_nobody_up():
+    """Two connections ask for much and read nothing: their answers fill what the kernel holds."""
+    body = json.dumps({"data": [SEVEN]}).encode()
+    head = "POST /gradio_api/run/explain_strokes HTTP/1.1\r\nHost: x\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with running("--max-seconds", "3") as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+        deaf = [socket.socket() for _ in range(4)]
+        for each in deaf:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            each.connect((host, int(port)))
+            each.sendall(60 * (head.encode() + body))
+        time.sleep(1.5)
+        for _ in range(5):
+            assert ask(url, "predict_strokes", SEVEN, timeout=2)["digit"] == 7
+        time.sleep(3)
+        assert ask(url, "predict_strokes", SEVEN, timeout=2)["digit"] == 7
+        for each in deaf:
+            each.close()
+
+
+def test_an_unread_answer_waits_while_others_come_and_go(app_url):
+    client = Client(app_url, verbose=False)
+    body = json.dumps({"data": [SEVEN, "mlp-32"]}).encode()
+    call = f"{app_url}/gradio_api/call/predict_strokes"
+    request = urllib.request.Request(call, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        event = json.loads(answer.read())["event_id"]
+    for _ in range(70):  # more than the unread ones that are kept
+        assert client.predict(SEVEN, api_name="/predict_strokes")["digit"] == 7
+    assert '"digit": 7' in get(f"{call}/{event}")[2]
+
+
+def test_what_the_image_holds_is_enough(tmp_path):
+    """The Dockerfile's own files, and no others."""
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"]
+    for line in re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        *sources, target = [part for part in line.split() if not part.startswith("--")]
+        for source in sources:
+            assert source in kept
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, tmp_path / target)
+            else:
+                shutil.copy(ROOT / source, tmp_path / target)
+    done = subprocess.run(
+        [sys.executable, "app.py", "--help"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--max-upload" in done.stdout
+
+
 INSIDE = r"""
 import json, os, pathlib, subprocess, sys, time, urllib.request
 for place in ("/", "/var/tmp", "/dev/shm", os.path.expanduser("~"), os.getcwd()):

@@ -116,6 +116,7 @@ def bind_api(
         try:
             reading = read(reader)
         except (PictureError, DrawingError) as error:
+            observe(endpoint, reader.name, {"refused": 1}, time.perf_counter() - started)
             raise _refusal(str(error)) from error
         told = tell(reader, reading)
         observe(endpoint, reader.name, {reading.verdict: 1}, time.perf_counter() - started)
@@ -152,6 +153,7 @@ def bind_api(
             batch = open_batch(uploaded_file(file), limits=reader.limits)
             told = _read_batch(reader, batch, deadline=time.monotonic() + seconds)
         except PictureError as error:
+            observe("predict_batch", reader.name, {"refused": 1}, time.perf_counter() - started)
             raise _refusal(str(error)) from error
         taken = time.perf_counter() - started
         observe("predict_batch", reader.name, Counter(told["verdicts"]), taken)

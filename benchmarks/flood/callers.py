@@ -18,7 +18,7 @@ from benchmarks.flood.questions import Question, owners, questions, same
 from benchmarks.serving.callers import JSON, form
 from model import Reader
 from model.checkpoint import shipped_names
-from server.gate import BUSY, FULL
+from server.traffic import BUSY, FULL
 
 API = "/gradio_api"
 WAITING = (BUSY, FULL)  # refusals that say when to come again

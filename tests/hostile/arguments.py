@@ -25,7 +25,7 @@ STROKES: dict[str, tuple[Any, str]] = {
     "null for a stroke": ([None], ""),
     "text for a stroke": (["abc"], ""),
     "an object for a stroke": ([{"x": 1}], ""),
-    "true for a point": ([[True]], SHAPE),
+    "true for a point": ([[True]], "not two numbers"),
     "null for a point": ([[None, None]], ""),
     "text for points": ([["a", "b"]], ""),
     "text for numbers": ([[["1", "2"], ["3", "4"]]], ""),

@@ -1,0 +1,100 @@
+"""What is under way on the server: for the gate, and for those who stop it or watch it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from server.calls import Calls, RefusedError
+from server.limits import ServerLimits
+from server.uploads import Uploads
+
+PAGE = "component_server"  # the route by which the page itself calls
+BUSY = "The server has as many calls as it takes: try again in a second."
+FULL = "The server has as many uploads as it takes: try again in a minute."
+ARRIVING = 10  # bodies of full size that may be in memory at once
+
+
+class Traffic:
+    """The calls, bodies, streams and uploads of one server, counted."""
+
+    def __init__(self, limits: ServerLimits, uploads: Uploads, calls: Calls) -> None:
+        self.limits = limits
+        self.uploads = uploads
+        self.calls = calls
+        self.under_way = 0  # calls that are in work or wait
+        self.arriving = 0  # bytes of the bodies that are held
+        self.streams = 0  # answers that stay open: each page has one
+        self.stopping = False
+        self.observe: Callable[[str, str, int, float], None] = lambda *_: None
+        self._batches = asyncio.Semaphore(1)  # one takes seconds, and would hold up the others
+        self._running = asyncio.Semaphore(limits.max_running)
+        self._cleaning = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self, route: str, name: str) -> AsyncGenerator[None]:
+        """Wait for a call's turn.
+
+        The page does not wait: a hand is drawing. What joins Gradio's queue waits there for its
+        work, and here for its turn to join: that takes some of the one event loop's time, too.
+
+        Raises:
+            RefusedError: too many are waiting.
+        """
+        if self.under_way >= self.limits.max_queue:
+            raise RefusedError(503, BUSY)
+        self.under_way += 1
+        try:
+            if route == PAGE:
+                yield
+            else:
+                alone = name == "predict_batch" and route in ("run", "api")
+                async with self._batches if alone else self._running:
+                    yield
+        finally:
+            self.under_way -= 1
+
+    @contextmanager
+    def stream(self) -> Generator[None]:
+        """Count an answer that stays open.
+
+        Raises:
+            RefusedError: there are too many.
+        """
+        if self.streams >= self.limits.max_streams:
+            raise RefusedError(503, BUSY)
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    def hold(self, size: int) -> None:
+        """Count bytes of a body that are held in memory, or, below 0, no longer.
+
+        Raises:
+            RefusedError: there are too many.
+        """
+        self.arriving += size
+        if size > 0 and self.arriving > ARRIVING * self.limits.max_json:
+            raise RefusedError(503, BUSY)
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncGenerator[None]:
+        """Keep room for an upload of so many bytes.
+
+        Raises:
+            RefusedError: there is none, though what was old is gone.
+        """
+        if not self.uploads.reserve(size):
+            await self.clean(room=size)
+            if not self.uploads.reserve(size):
+                raise RefusedError(503, FULL)
+        try:
+            yield
+        finally:
+            self.uploads.release(size)
+
+    async def clean(self, *, room: int = 0) -> None:
+        """Clean the folder of uploads; one at a time, and not on the event loop."""
+        async with self._cleaning:
+            await asyncio.to_thread(self.uploads.clean, room=room)
