@@ -48,9 +48,8 @@ def build(
     readers: Mapping[str, Reader],
     *,
     default: str,
-    observe: Observe = ignore,
-    seconds: float = 30,
-    running: int = 2,
+    observe: Observe,
+    limits: ServerLimits,
 ) -> gr.Blocks:
     """Compose the page, and bind the API to it."""
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
@@ -62,7 +61,13 @@ def build(
             network(readers)
         unit(readers)
         why()
-        bind_api(readers, default=default, observe=observe, seconds=seconds, running=running)
+        bind_api(
+            readers,
+            default=default,
+            observe=observe,
+            seconds=limits.max_seconds,
+            running=limits.max_running,
+        )
     return demo
 
 
@@ -160,35 +165,42 @@ def serve(
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
-    limits = from_flags(ServerLimits, options)
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
+    limits = from_flags(ServerLimits, options)
     readers, default = load_readers(options.model, from_flags(Limits, options))
     metrics = watch(options.metrics)
     observe = metrics.read if metrics else ignore
-    demo = compose(
-        readers,
-        default=default,
-        observe=observe,
-        seconds=limits.max_seconds,
-        running=limits.max_running,
-    )
-    demo.queue(max_size=limits.max_queue)
-    uploads = Uploads(
-        folder,
-        max_bytes=limits.max_cache,
-        max_age=limits.max_age,
-        grace=2 * limits.max_seconds,  # to arrive in, and to wait behind a batch
-    )
-    traffic = Traffic(limits, uploads, Calls.of(demo))
+    demo = compose(readers, default=default, observe=observe, limits=limits)
+    traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
     if metrics:
         traffic.observe = metrics.called
         metrics.watch_queue(lambda: queue_length(demo, traffic))
+    launch(demo, traffic, readers, host=options.host, port=options.port)
+    while not stopped:
+        time.sleep(0.1)
+    stop(demo, traffic)
+
+
+def launch(
+    demo: gr.Blocks,
+    traffic: Traffic,
+    readers: Mapping[str, Reader],
+    *,
+    host: str | None,
+    port: int | None,
+) -> None:
+    """Open the port, behind the gate.
+
+    Raises:
+        OSError: it is taken.
+    """
+    demo.queue(max_size=traffic.limits.max_queue)
     demo.launch(
-        server_name=options.host,
-        server_port=options.port,
+        server_name=host,
+        server_port=port,
         prevent_thread_lock=True,
         max_threads=THREADS,
-        max_file_size=limits.max_upload,
+        max_file_size=traffic.limits.max_upload,
         state_session_capacity=SESSIONS,
         enable_monitoring=False,
         run_history=False,
@@ -203,13 +215,10 @@ def serve(
             "openapi_url": None,
         },
     )
+    demo.server.config.encoded_headers.clear()  # which say what serves
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
-    demo.server.config.encoded_headers.clear()  # which say what serves
-    while not stopped:
-        time.sleep(0.1)
-    stop(demo, traffic)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
@@ -43,10 +44,13 @@ async def _tidy(app: App, traffic: Traffic) -> None:
     blocks._queue.pending_messages_per_session.max_size = sys.maxsize  # or it drops live ones
     unread: dict[str, float] = {}
     for rounds in count():
-        if rounds % CLEAN == 0:
-            await traffic.clean()
-            blocks.upload_file_set.difference_update(traffic.uploads.take_removed())
-        _forget(blocks._queue, unread, now=time.monotonic())
+        try:
+            if rounds % CLEAN == 0:
+                await traffic.clean()
+                blocks.upload_file_set.difference_update(traffic.uploads.take_removed())
+            _forget(blocks._queue, unread, now=time.monotonic())
+        except Exception:  # the next round may do better, and without it memory would grow
+            traceback.print_exc()
         await asyncio.sleep(EVERY)
 
 
@@ -71,13 +75,14 @@ def _forget(queue: Queue, unread: dict[str, float], *, now: float) -> None:
 
 
 def health(models: Mapping[str, Any], traffic: Traffic) -> Route:
-    """Return GET /health: 200 while calls are taken, which needs a model; 503 otherwise."""
+    """Return GET /health: 200 while calls are taken, 503 when the server is stopping.
+
+    The port is opened when the models are loaded, so that nobody is told so before.
+    """
 
     async def answer(_: Request) -> JSONResponse:
         if traffic.stopping:
             return JSONResponse({"status": "stopping"}, 503)
-        if not models:
-            return JSONResponse({"status": "starting"}, 503)
         return JSONResponse({"status": "ready", "models": list(models)})
 
     return Route("/health", answer)

@@ -2,7 +2,9 @@
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from server.limits import ServerLimits
 
 MAX_FILES = 5_000  # each costs a folder as well
 
@@ -15,6 +17,12 @@ class _File(NamedTuple):
 
 class Uploads:
     """Gradio's upload folder: each file lies in a folder named by its hash."""
+
+    @classmethod
+    def of(cls, limits: ServerLimits, folder: Path) -> Self:
+        """Return what a server of these limits has."""
+        grace = 2 * limits.max_seconds  # to arrive in, and to wait behind a batch
+        return cls(folder, max_bytes=limits.max_cache, max_age=limits.max_age, grace=grace)
 
     def __init__(self, folder: Path, *, max_bytes: int, max_age: float, grace: float) -> None:
         self.folder = folder

@@ -93,9 +93,9 @@ def bind_api(
     readers: Mapping[str, Reader],
     *,
     default: str,
-    observe: Observe = ignore,
-    seconds: float = 30,
-    running: int = 2,
+    observe: Observe,
+    seconds: float,
+    running: int,
 ) -> None:
     """Add the endpoints to the surrounding gr.Blocks.
 

@@ -6,13 +6,13 @@ is bound the same way, runs on the same server, and answers in the same form.
 
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 import gradio as gr
 
 import app
 from model import Reader
-from ui.api import Prediction, bind
+from server.limits import ServerLimits
+from ui.api import Observe, Prediction, bind
 
 ANSWER: Prediction = {
     "verdict": "digit",
@@ -25,10 +25,10 @@ ANSWER: Prediction = {
 
 
 def build_with_echoes(
-    readers: Mapping[str, Reader], *, default: str, running: int, **options: Any
+    readers: Mapping[str, Reader], *, default: str, observe: Observe, limits: ServerLimits
 ) -> gr.Blocks:
     """Compose the app, and add a twin for pictures and one for strokes."""
-    demo = app.build(readers, default=default, running=running, **options)
+    demo = app.build(readers, default=default, observe=observe, limits=limits)
 
     def echo(image: gr.FileData, model: str = default) -> Prediction:
         return ANSWER
@@ -37,8 +37,8 @@ def build_with_echoes(
         return ANSWER
 
     with demo:
-        bind(echo, running=running)
-        bind(echo_strokes, running=running)
+        bind(echo, running=limits.max_running)
+        bind(echo_strokes, running=limits.max_running)
     return demo
 
 
