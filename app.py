@@ -4,6 +4,7 @@ import argparse
 import gc
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -90,7 +91,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", help="to listen on (GRADIO_SERVER_NAME, else 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="(GRADIO_SERVER_PORT, else the first from 7860)")
+    parser.add_argument(
+        "--port", type=port, help="to listen at (GRADIO_SERVER_PORT, else the first from 7860)"
+    )
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -116,7 +119,10 @@ def watch(where: tuple[str, int] | None) -> Metrics | None:
     if where is None:
         return None
     metrics = Metrics()
-    metrics.serve(*where)
+    try:
+        metrics.serve(*where)
+    except OSError as error:
+        raise OSError(f"Nothing can listen at --metrics {where[0]}:{where[1]}: {error}.") from error
     return metrics
 
 
@@ -126,10 +132,21 @@ def address(text: str) -> tuple[str, int]:
     Raises:
         argparse.ArgumentTypeError: it is not of that form.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    host, _, number = text.rpartition(":")
+    if not host or not number.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9100")
-    return host, int(port)
+    return host, port(number)
+
+
+def port(text: str) -> int:
+    """Return the number of a port.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isdigit() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: they go to 65535")
+    return int(text)
 
 
 def main(
@@ -194,8 +211,11 @@ def launch(
     Raises:
         OSError: it is taken.
     """
+    if port is not None and not _is_free(port):
+        raise OSError(f"Port {port} is taken: choose another by --port.")
     demo.queue(max_size=traffic.limits.max_queue)
     demo.launch(
+        quiet=True,
         server_name=host,
         server_port=port,
         prevent_thread_lock=True,
@@ -215,10 +235,16 @@ def launch(
             "openapi_url": None,
         },
     )
+    print(f"Draw at {demo.local_url}", flush=True)
     demo.server.config.encoded_headers.clear()  # which say what serves
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 if __name__ == "__main__":

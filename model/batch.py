@@ -92,7 +92,8 @@ def _array(data: bytes, limits: Limits) -> ArrayBatch:
     except HEADERS as error:
         raise PictureError(f"The array's header is damaged; send uint8, {ARRAY}.") from error
     if dtype != np.uint8 or shape[1:] not in ((SIZE, SIZE), (N_PIXELS,)):
-        raise PictureError(f"Got {dtype} {shape}; a batch is uint8, {ARRAY}."[:300])
+        hint = " Multiply by 255, perhaps." if dtype.kind == "f" else ""
+        raise PictureError(f"Got {dtype} {shape}; a batch is uint8, {ARRAY}."[:300] + hint)
     _refuse_many(shape[0], limits)
     pixels = np.frombuffer(data, np.uint8, offset=file.tell())
     if len(pixels) != shape[0] * N_PIXELS:

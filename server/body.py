@@ -82,7 +82,8 @@ def parse(body: bytes, limits: ServerLimits) -> tuple[Any, bool]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise RefusedError(400, f"The body is not JSON: {error}.") from error
+        said = f"The body is not JSON: {error}. A file goes to /gradio_api/upload first."
+        raise RefusedError(400, said) from error
     return parsed, bool(MARKED.search(body)) and _unmark(parsed)
 
 

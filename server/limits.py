@@ -34,7 +34,7 @@ class ServerLimits:
 
 def add_flags(parser: argparse.ArgumentParser, limits: type["DataclassInstance"]) -> None:
     """Add a flag for each field of a dataclass of limits."""
-    group = parser.add_argument_group(limits.__doc__)
+    group = parser.add_argument_group(f"limits: {limits.__doc__}".partition(";")[0])
     for each in dataclasses.fields(limits):
         group.add_argument(
             f"--{each.name.replace('_', '-')}",
@@ -59,5 +59,7 @@ def amount(text: str) -> int:
     """
     found = re.fullmatch(r"(\d+) ?([kmg]b)?", text.strip().lower())
     if not found or not int(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount: write 2000, 500kB or 10MB")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no amount: write a whole number above 0, such as 2000, 500kB or 10MB"
+        )
     return int(found[1]) * UNITS[found[2] or ""]

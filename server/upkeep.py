@@ -21,6 +21,7 @@ from server.traffic import Traffic
 EVERY = 1  # s, between two rounds
 CLEAN = 5  # rounds, between two looks through the uploads
 DRAIN = 3  # s that calls in flight have to be answered in
+READ = 0.5  # s more to read those answers in that wait in the queue
 CLOSE = 1  # s more for streams, of which each open page holds one for good
 UNREAD = 50  # sessions whose answers nobody has come for; an explanation has half a MB
 UNREAD_AGE = 60  # s that such answers are kept: so long a hand takes to copy an event's name
@@ -92,7 +93,10 @@ def stop(demo: gr.Blocks, traffic: Traffic) -> None:
     """Refuse new calls, wait for the answers to those in flight, and close within 5 s."""
     traffic.stopping = True
     deadline = time.monotonic() + DRAIN
-    while time.monotonic() < deadline and (traffic.under_way or _queued(demo)):
+    while time.monotonic() < deadline and queue_length(demo, traffic):
+        time.sleep(0.02)
+    deadline = time.monotonic() + READ
+    while time.monotonic() < deadline and any(demo._queue.pending_event_ids_session.values()):
         time.sleep(0.02)
     demo.server.config.timeout_graceful_shutdown = CLOSE
     demo.close(verbose=False)
@@ -100,10 +104,5 @@ def stop(demo: gr.Blocks, traffic: Traffic) -> None:
 
 def queue_length(demo: gr.Blocks, traffic: Traffic) -> int:
     """Return how many calls are in work or wait."""
-    return traffic.under_way + _queued(demo)
-
-
-def _queued(demo: gr.Blocks) -> int:
     queue = demo._queue
-    unread = sum(map(len, queue.pending_event_ids_session.values()))
-    return max(unread, len(queue) + queue.get_active_worker_count())
+    return traffic.under_way + len(queue) + queue.get_active_worker_count()

@@ -295,7 +295,10 @@ def test_no_amount(text, capsys):
     with pytest.raises(SystemExit) as ended:
         parse([f"--max-upload={text}"])
     assert ended.value.code == 2
-    assert f"{text!r} is no amount: write 2000, 500kB or 10MB" in capsys.readouterr().err
+    assert (
+        f"{text!r} is no amount: write a whole number above 0, such as 2000, 500kB or 10MB"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("limits", [Limits, ServerLimits])

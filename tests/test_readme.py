@@ -39,7 +39,7 @@ def test_python_reads_a_seven():
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("digit 7 0.")
-    assert done.stdout.endswith("\n7\n")
+    assert done.stdout.endswith("\n7\n(10, 1024)\n")
 
 
 def test_gradio_client_calls_each_endpoint(app_url, mnist):

@@ -100,7 +100,7 @@ def test_an_address_that_is_none_is_said(flag):
 def test_a_port_that_is_taken_is_said(app_url):
     done = run("app.py", "--port", app_url.rpartition(":")[2])
     assert done.returncode == 1
-    assert done.stderr.startswith("error: Cannot find empty port")
+    assert done.stderr.startswith("error: Port ")
     assert "Traceback" not in done.stderr
 
 

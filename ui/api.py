@@ -21,6 +21,8 @@ from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
+EXAMPLE = [[[0, 0], [100, 0], [40, 150]]]
+AT_ONCE = 250  # pictures of an array, between two words on how far it is
 Observe = Callable[[str, str, Mapping[str, int], float], None]
 
 
@@ -82,6 +84,8 @@ class ModelInfo(TypedDict):
     parameters: int
     val_accuracy: float | None
     test_accuracy: float | None
+    temperature: float
+    threshold: float
     revision: str | None
 
 
@@ -191,6 +195,8 @@ def _describe(readers: Mapping[str, Reader]) -> None:
         for name, component in zip(names, components, strict=True):
             assert isinstance(component, Api)
             component.label = labels.get(name, name)
+            if name == "strokes":
+                component.value = EXAMPLE  # in the page's snippets
 
 
 def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
@@ -230,10 +236,14 @@ def uploaded_file(file: Any) -> Path:
     """
     if not isinstance(file, dict) or not isinstance(file.get("path"), str):
         raise PictureError("Send a file: handle_file(...) in gradio_client, or upload it first.")
+    if file["path"].startswith(("http:", "https:")):
+        raise PictureError("No address is fetched here: download the file, and send it.")
     path = Path(file["path"].replace("\0", "")).resolve()
     if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
         return path
-    raise PictureError("That file was not uploaded here: upload it first, or use handle_file.")
+    raise PictureError(
+        "That file was not uploaded here, or long ago: upload it first, or use handle_file."
+    )
 
 
 def _refusal(message: str) -> gr.Error:
@@ -318,7 +328,7 @@ def _parts(
 ) -> Iterator[tuple[list[Verdict], list[int | None], list[float]]]:
     """Read a batch; yield the verdicts, digits and confidences of one part after the other."""
     if isinstance(batch, ArrayBatch):
-        for answers in reader.read_many(batch.images):
+        for answers in reader.read_many(batch.images, chunk=AT_ONCE):
             digits = [None if digit < 0 else digit for digit in answers.digits.tolist()]
             yield answers.verdicts.tolist(), digits, answers.confidences.tolist()
         return
@@ -337,5 +347,7 @@ def _info(reader: Reader) -> ModelInfo:
         "parameters": sum(p.numel() for p in reader.model.parameters()),
         "val_accuracy": reader.results.get("val_accuracy"),
         "test_accuracy": reader.results.get("test_accuracy"),
+        "temperature": reader.temperature,
+        "threshold": reader.threshold,
         "revision": reader.revision,
     }
