@@ -8,6 +8,7 @@ measured as levels of lightness, in order, and how many pixels are below each: 2
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 MIN_CONTRAST = 0.1  # between ink and paper, in 0..1; less is paper's own unevenness
 BLANK_NOISE = 8.0  # standard deviations of the cells within which all of them are paper
@@ -46,6 +47,9 @@ def count(pixels: np.ndarray) -> Counts:
     """Count the levels of pictures: (N, H, W) uint8, or one, (1, H, W) float32 in 0..1."""
     if pixels.dtype != np.uint8:
         return Counts(np.sort(pixels, axis=None), np.arange(pixels.size + 1)[None])
+    if len(pixels) == 1:  # without a copy of eight bytes a pixel, which np.bincount makes
+        below = np.cumsum([0, *Image.fromarray(pixels[0]).histogram()])
+        return Counts(LEVELS, below[None])
     counts = np.bincount(_numbered(pixels).reshape(-1), minlength=len(pixels) * N_LEVELS)
     below = np.zeros((len(pixels), N_LEVELS + 1), int)
     np.cumsum(counts.reshape(-1, N_LEVELS), axis=1, out=below[:, 1:])
@@ -76,15 +80,19 @@ def find_ink(pixels: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray
     `pixels`, (N, H, W), are as `count` takes them, and `counts` is what it made of them. The ink
     is (N, H, W) float32 in 0..1; the other is (N,) bool.
     """
-    border = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
-    tones = _find_tones(counts, np.concatenate(border, axis=1))
+    tones = find_tones(pixels, counts)
     if pixels.dtype != np.uint8:
         return tones.ink(pixels), tones.inverted
     return tones.ink(LEVELS).reshape(-1).take(_numbered(pixels)), tones.inverted
 
 
-def _find_tones(counts: Counts, border: np.ndarray) -> Tones:
-    """Tell ink from paper: whichever level holds most of the border, (N, B), is paper."""
+def find_tones(pixels: np.ndarray, counts: Counts) -> Tones:
+    """Tell ink from paper: whichever level holds most of the border is paper.
+
+    `pixels` and `counts` are as `find_ink` takes them.
+    """
+    edges = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
+    border = np.concatenate(edges, axis=1)
     levels, below = counts
     lowest, highest = extremes = _extremes(counts)
     threshold = _otsu(counts, extremes)

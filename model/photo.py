@@ -11,8 +11,6 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from model.ink import LEVELS
-
 MIN_SIDE = 160  # px: photos are larger; MNIST and all that training draws, up to 132, are smaller
 SIDE = 256  # px that a photo is shrunk to: noise averages out, and a digit of a tenth has 20 px
 COARSE = 64  # cells a side, in which the paper's unevenness is measured
@@ -50,7 +48,7 @@ def even_out(grey: np.ndarray) -> np.ndarray:
 
 def as_grey(pixels: np.ndarray) -> np.ndarray:
     """Return lightness as float32 in 0..1."""
-    return LEVELS.take(pixels) if pixels.dtype == np.uint8 else pixels
+    return pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels
 
 
 def unevenness(grey: np.ndarray) -> float:

@@ -16,12 +16,13 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from model.costly import is_costly
-from model.ink import MIN_CONTRAST, Counts, count, find_ink, is_blank
+from model.ink import LEVELS, MIN_CONTRAST, Counts, Tones, count, find_ink, find_tones, is_blank
 from model.limits import LIMITS
 from model.mlp import N_PIXELS, SIZE
 from model.photo import as_grey, even_out
 
 Picture = Image.Image | np.ndarray | str | Path | BinaryIO
+Box = tuple[float, float, float, float]  # left, top, right, bottom of some ink, px
 
 BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
@@ -32,6 +33,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run f
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
 BLOCK = 250  # pictures at a time: what is counted of them fits a core's cache
 EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
+SMALL = 2 * SIZE  # px a side: as much of a sheet is made whole, and MNIST's pictures are
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
 
@@ -58,7 +60,7 @@ class Preprocessed:
     image: np.ndarray  # (28, 28) float32 in 0..1, ink 1 on paper 0
     blank: bool  # no ink was found; `image` is 0 throughout
     inverted: bool  # the ink was darker than the paper
-    box: tuple[float, float, float, float] | None  # left, top, right, bottom of the ink, px
+    box: Box | None  # of the ink
     scale: float  # pixels of `image` to a pixel of the picture
     shift: tuple[float, float]  # x and y, px: from the box's centre to the centre of mass
     origin: tuple[float, float]  # x and y in the picture, px: where the corner of `image` lies
@@ -84,12 +86,13 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
     if _is_blank(pixels, counts):
         nothing = np.zeros((SIZE, SIZE), np.float32)
         return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))
-    (ink,), (inverted,) = find_ink(pixels[None], counts)
-    if ink.shape == (SIZE, SIZE):
-        framed = _frame_pixels(ink, bool(inverted))
+    tones = find_tones(pixels[None], counts)
+    inverted = bool(tones.inverted[0])
+    if pixels.shape == (SIZE, SIZE):
+        framed = _frame_pixels(tones.ink(as_grey(pixels)[None])[0], inverted)
         if framed:
             return framed
-    return _frame(ink, bool(inverted), zoom=zoom)
+    return _frame(*_ink_in_box(pixels, tones), inverted, zoom=zoom)
 
 
 def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -305,7 +308,7 @@ def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
         these = np.flatnonzero(fits & (moves == (dx, dy)).all(axis=1))
         result[these] = _moved(ink[these], dx, dy)
     for i in np.flatnonzero(~fits):
-        result[i] = _frame(ink[i], bool(inverted[i]), zoom=1.0).image
+        result[i] = _frame(*_in_box(ink[i]), bool(inverted[i]), zoom=1.0).image
     return result
 
 
@@ -326,13 +329,30 @@ def _moved(ink: np.ndarray, dx: int, dy: int) -> np.ndarray:
     return np.roll(ink, (dy, dx), axis=(-2, -1)) if dx or dy else ink
 
 
-def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
-    """Fit the ink's box to 20 px and its centre of mass to the centre, in one resampling.
+def _ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
+    """Return a picture's ink, cut to its box, and the box."""
+    if pixels.dtype != np.uint8:
+        return _in_box(tones.ink(pixels[None])[0])
+    # More ink is all to one side of a level: the box is found without making all pixels floats.
+    n_strong = np.count_nonzero(tones.ink(LEVELS) > EDGE)
+    inverted = tones.inverted[0]
+    box = _box(pixels < n_strong if inverted else pixels >= len(LEVELS) - n_strong)
+    left, top, right, bottom = map(int, box)
+    return tones.ink(as_grey(pixels[top:bottom])[None])[0, :, left:right], box
+
+
+def _in_box(ink: np.ndarray) -> tuple[np.ndarray, Box]:
+    box = _box(ink > EDGE)
+    left, top, right, bottom = map(int, box)
+    return ink[top:bottom, left:right], box
+
+
+def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preprocessed:
+    """Fit ink that is cut to its box to 20 px, and its centre of mass to the centre, at once.
 
     `zoom` is how many pixels of the picture one pixel of the ink spans.
     """
-    left, top, right, bottom = _box(ink > EDGE)
-    ink = ink[int(top) : int(bottom), int(left) : int(right)]
+    left, top, right, bottom = box
     height, width = ink.shape
     scale = BOX / max(height, width)
     x, y = _centre_of_mass(ink)
@@ -342,23 +362,30 @@ def _frame(ink: np.ndarray, inverted: bool, *, zoom: float) -> Preprocessed:
     y0 = min(max(y - CENTRE / scale, height - field), 0.0)
     image = _resample(ink, x0, y0, field)
     shift = ((x - width / 2) * scale, (y - height / 2) * scale)
-    box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
     origin = ((x0 + int(left)) * zoom, (y0 + int(top)) * zoom)
+    box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
     return Preprocessed(image, False, inverted, box, scale / zoom, shift, origin)
 
 
 def _resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
     """Return what a field of so many pixels shows of the ink, from a corner on: (28, 28)."""
     pad, (height, width) = math.ceil(field), ink.shape
-    sheet = Image.new("F", (width + 2 * pad, height + 2 * pad))
-    sheet.paste(Image.fromarray(ink), (pad, pad))
-    window = (x0 + pad, y0 + pad, x0 + pad + field, y0 + pad + field)
-    resized = np.asarray(sheet.resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window))
-    image = np.clip(resized, 0.0, 1.0)
+    x, y = x0 + pad, y0 + pad
+    # Pillow rounds to float32: so far from 0 all windows round alike. Of a large sheet only what
+    # the window shows is made, with what its pixels mix in: the rest is paper, and takes longest.
+    window = np.array([x, y, x + field, y + field], np.float32).tolist()
+    beyond = math.ceil(field / SIZE) + 1 if pad > SMALL else pad
+    left, top = (max(math.floor(start) - beyond, 0) for start in (x, y))
+    side = pad + 2 * beyond + 2
+    sheet = np.zeros((side, side), np.float32)
+    sheet[pad - top : pad - top + height, pad - left : pad - left + width] = ink
+    window = [edge - start for edge, start in zip(window, [left, top] * 2, strict=True)]
+    image = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
+    image = np.clip(np.asarray(image), 0.0, 1.0)
     return image / image.max()  # MNIST's own digits all reach full ink, hairlines too
 
 
-def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
+def _box(mask: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
