@@ -39,8 +39,11 @@ class Tones(NamedTuple):
         shape = (-1, *(1,) * max(grey.ndim - 1, 1))
         paper, floor, peak, inverted = (each.reshape(shape) for each in self)
         sign = np.where(inverted, np.float32(-1), np.float32(1))
-        strength = sign * grey - sign * paper
-        return np.clip((strength - floor) / (peak - floor), 0.0, 1.0)
+        strength = sign * grey
+        strength -= sign * paper  # in place: what memory is not taken stays cached for others
+        strength -= floor
+        strength /= peak - floor
+        return np.clip(strength, 0.0, 1.0, out=strength)
 
 
 def count(pixels: np.ndarray) -> Counts:

@@ -373,13 +373,13 @@ def _resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray
     x, y = x0 + pad, y0 + pad
     # Pillow rounds to float32: so far from 0 all windows round alike. Of a large sheet only what
     # the window shows is made, with what its pixels mix in: the rest is paper, and takes longest.
-    window = np.array([x, y, x + field, y + field], np.float32).tolist()
+    edges = np.array([x, y, x + field, y + field], np.float32).tolist()
     beyond = math.ceil(field / SIZE) + 1 if pad > SMALL else pad
     left, top = (max(math.floor(start) - beyond, 0) for start in (x, y))
     side = pad + 2 * beyond + 2
     sheet = np.zeros((side, side), np.float32)
     sheet[pad - top : pad - top + height, pad - left : pad - left + width] = ink
-    window = [edge - start for edge, start in zip(window, [left, top] * 2, strict=True)]
+    window = (edges[0] - left, edges[1] - top, edges[2] - left, edges[3] - top)
     image = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
     image = np.clip(np.asarray(image), 0.0, 1.0)
     return image / image.max()  # MNIST's own digits all reach full ink, hairlines too
