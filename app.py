@@ -8,11 +8,13 @@ import socket
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import gradio as gr
 import torch
+from PIL import Image
 from starlette.middleware import Middleware
 
 from model import CheckpointError, Reader
@@ -182,6 +184,7 @@ def serve(
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     limits = from_flags(ServerLimits, options)
     readers, default = load_readers(options.model, from_flags(Limits, options))

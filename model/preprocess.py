@@ -28,7 +28,7 @@ BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 # All that Pillow's decoders are known to raise on damaged or hostile files.
-DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError, Image.DecompressionBombError)
+DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
 BLOCK = 250  # pictures at a time: what is counted of them fits a core's cache
@@ -182,6 +182,11 @@ def _decode(
         raise
     except FileNotFoundError as error:
         raise PictureError(f"There is no file {picture}.") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(
+            f"The picture has far more pixels than the {max_pixels:,} that are read. "
+            "Shrink it: 280 × 280 is plenty."
+        ) from error
     except DAMAGED as error:
         raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
 

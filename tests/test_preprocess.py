@@ -324,7 +324,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     for pixels in (side + 1, 9_000, 20_000):  # the last is beyond Pillow's own limit, too
         Image.new("1", (pixels, pixels)).save(tmp_path / "bomb.png")
         started = time.perf_counter()
-        with pytest.raises(PictureError, match=r"at most|not a picture"):
+        with pytest.raises(PictureError, match=r"pixels.* 4,000,000 (that )?are read"):
             preprocess(tmp_path / "bomb.png")
         assert time.perf_counter() - started < 0.5
 

@@ -150,6 +150,8 @@ def info(reader: Reader) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in reader.model.parameters()),
         "val_accuracy": reader.results.get("val_accuracy"),
         "test_accuracy": reader.results.get("test_accuracy"),
+        "temperature": reader.temperature,
+        "threshold": reader.threshold,
         "revision": reader.revision,
     }
 

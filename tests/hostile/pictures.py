@@ -14,6 +14,7 @@ from tests.hostile.caller import ANSWERED, READ, Answer, Caller, Case, Send, dat
 
 DAMAGED = "not a picture, or is damaged"
 LARGE = "at most 4,000,000 are read"
+VAST = "far more pixels than the 4,000,000 that are read"
 COSTLY = "costs more to read than a picture does"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -186,10 +187,10 @@ READABLE: dict[str, Make] = {
 }
 
 HOSTILE: dict[str, tuple[Make, str]] = {
-    "png of 20,000 a side": (lambda: png(20_000, 20_000, bits=1), DAMAGED),
+    "png of 20,000 a side": (lambda: png(20_000, 20_000, bits=1), VAST),
     "png of 13,000 a side": (lambda: png(13_000, 13_000, bits=1), LARGE),
     "png of one pixel too many": (lambda: png(4_000_001, 1, bits=1), LARGE),
-    "png of 2^31 - 1 a side": (lambda: png(2**31 - 1, 2**31 - 1, rows=b""), DAMAGED),
+    "png of 2^31 - 1 a side": (lambda: png(2**31 - 1, 2**31 - 1, rows=b""), VAST),
     "png of no width": (lambda: png(0, 28, rows=b""), DAMAGED),
     "png of no pixels": (lambda: png(rows=b""), DAMAGED),
     "png of too few pixels": (lambda: png(rows=zlib.compress(b"\0" * 99)), DAMAGED),
@@ -269,7 +270,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "gif cut in two": (lambda: seven("GIF")[:60], DAMAGED),
     "gif of a header": (lambda: b"GIF89a", DAMAGED),
     "gif with a frame of 13,000 a side": (lambda: gif(frame=13_000), LARGE),
-    "gif of 65,535 a side": (lambda: gif(width=65_535, height=65_535, frame=65_535), DAMAGED),
+    "gif of 65,535 a side": (lambda: gif(width=65_535, height=65_535, frame=65_535), VAST),
     "gif with a comment of 5 MB": (
         lambda: gif(b"!\xfe" + (b"\xff" + b"y" * 255) * 20_000 + b"\0"),
         COSTLY,
@@ -280,7 +281,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         "",
     ),
     "webp cut in two": (lambda: seven("WEBP")[:40], DAMAGED),
-    "webp of a canvas of 16,383 a side": (lambda: webp(16_383, 16_383), DAMAGED),
+    "webp of a canvas of 16,383 a side": (lambda: webp(16_383, 16_383), VAST),
     "webp that says 4 GB": (lambda: b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", DAMAGED),
     "webp with exif that unpacks to 1 GB": (
         lambda: seven("WEBP", exif=overlapping_tags(1_000, 1_000_000)),
@@ -288,8 +289,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     ),
     "bmp cut in two": (lambda: seven("BMP")[:1_100], DAMAGED),
     "bmp of 13,000 a side": (lambda: bmp(13_000, 13_000), LARGE),
-    "bmp of 2^31 - 1 a side": (lambda: bmp(2**31 - 1, 2**31 - 1), DAMAGED),
-    "bmp of less than no height": (lambda: bmp(28, -(2**31)), DAMAGED),
+    "bmp of 2^31 - 1 a side": (lambda: bmp(2**31 - 1, 2**31 - 1), VAST),
+    "bmp of less than no height": (lambda: bmp(28, -(2**31)), VAST),
     "bmp packed into runs of one pixel": (
         lambda: bmp(2_000, 2_000, compression=1, pixels=b"\1\xff" * 3_000_000),
         COSTLY,
@@ -301,7 +302,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "bmp by an unknown method": (lambda: bmp(28, 28, compression=77), DAMAGED),
     "tiff cut in two": (lambda: seven("TIFF")[:60], DAMAGED),
     "tiff of 13,000 a side": (lambda: tiff(width=13_000, height=13_000), LARGE),
-    "tiff of 2^32 - 1 a side": (lambda: tiff(width=2**32 - 1, height=2**32 - 1), DAMAGED),
+    "tiff of 2^32 - 1 a side": (lambda: tiff(width=2**32 - 1, height=2**32 - 1), VAST),
     "tiff with a strip of 4 GB": (lambda: tiff(bytes=2**32 - 1), ""),
     "tiff with a strip at 4 GB": (lambda: tiff(offset=2**32 - 1), DAMAGED),
     "tiff with 2^32 - 1 channels": (lambda: tiff(channels=65_535), DAMAGED),
