@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from server.calls import Calls, RefusedError
 from server.limits import ServerLimits
@@ -11,6 +11,7 @@ from server.uploads import Uploads
 PAGE = "component_server"  # the route by which the page itself calls
 BUSY = "The server has as many calls as it takes: try again in a second."
 FULL = "The server has as many uploads as it takes: try again in a minute."
+GIVE_WAY = 0.05  # s that a call waits at most for the page's to be done: many pages never are
 ARRIVING = 10  # bodies of full size that may be in memory at once
 
 
@@ -29,13 +30,16 @@ class Traffic:
         self._batches = asyncio.Semaphore(1)  # one takes seconds, and would hold up the others
         self._running = asyncio.Semaphore(limits.max_running)
         self._cleaning = asyncio.Lock()
+        self._pages = 0  # calls of the page that are in work
+        self._no_page = asyncio.Event()
 
     @asynccontextmanager
     async def turn(self, route: str, name: str) -> AsyncGenerator[None]:
         """Wait for a call's turn.
 
-        The page does not wait: a hand is drawing. What joins Gradio's queue waits there for its
-        work, and here for its turn to join: that takes some of the one event loop's time, too.
+        The page does not wait: a hand is drawing. Others begin when no page waits for its answer,
+        if that is soon. What joins Gradio's queue waits there for its work, and here for its turn
+        to join: that takes some of the one event loop's time, too.
 
         Raises:
             RefusedError: too many are waiting.
@@ -45,13 +49,32 @@ class Traffic:
         self.under_way += 1
         try:
             if route == PAGE:
-                yield
+                with self._page():
+                    yield
             else:
                 alone = name == "predict_batch" and route in ("run", "api")
                 async with self._batches if alone else self._running:
+                    if self._pages:
+                        await self._give_way()
                     yield
         finally:
             self.under_way -= 1
+
+    @contextmanager
+    def _page(self) -> Generator[None]:
+        self._pages += 1
+        self._no_page.clear()
+        try:
+            yield
+        finally:
+            self._pages -= 1
+            if not self._pages:
+                self._no_page.set()
+
+    async def _give_way(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_WAY):
+                await self._no_page.wait()
 
     @contextmanager
     def stream(self) -> Generator[None]:
