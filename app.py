@@ -25,7 +25,7 @@ from server.gate import Gate
 from server.limits import ServerLimits, add_flags, from_flags
 from server.metrics import Metrics
 from server.traffic import Traffic
-from server.upkeep import SESSIONS, health, lifespan, queue_length, stop
+from server.upkeep import SESSIONS, health, lifespan, queue_length, share_memory, stop
 from server.uploads import Uploads
 from ui.answer import answer
 from ui.api import Observe, bind_api, ignore
@@ -184,6 +184,7 @@ def serve(
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
+    share_memory()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     limits = from_flags(ServerLimits, options)

@@ -1,11 +1,12 @@
 """The server's life: what is tidied up while it runs, its health, and how it ends."""
 
 import asyncio
+import ctypes
 import sys
 import time
 import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -25,7 +26,19 @@ READ = 0.5  # s more to read those answers in that wait in the queue
 CLOSE = 1  # s more for streams, of which each open page holds one for good
 UNREAD = 50  # sessions whose answers nobody has come for; an explanation has half a MB
 UNREAD_AGE = 60  # s that such answers are kept: so long a hand takes to copy an event's name
+M_ARENA_MAX = -8  # of glibc's malloc.h
 SESSIONS = 100  # that Gradio keeps the state of, 34 KB each; nothing here depends on it
+
+
+def share_memory() -> None:
+    """Let all threads take their memory from the same two places; call it before there are any.
+
+    glibc would give each of them its own, and what one has freed no other could use: a flood of
+    calls then takes more and more. Elsewhere than on glibc it does nothing.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def lifespan(traffic: Traffic) -> Callable[[App], AbstractAsyncContextManager[None]]:
