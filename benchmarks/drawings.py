@@ -21,7 +21,7 @@ from PIL import Image
 from model import Reader, Reading
 from model.checkpoint import shipped_names
 from model.drawing import parse, rasterize
-from model.preprocess import Picture
+from model.picture import Picture
 from training.calibrate import calibration_error
 
 CANVAS = 280  # px

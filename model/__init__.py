@@ -2,7 +2,7 @@
 
 from model.checkpoint import CheckpointError
 from model.drawing import DrawingError
-from model.preprocess import PictureError
+from model.picture import PictureError
 from model.reader import Reader, Reading
 
 __all__ = ["CheckpointError", "DrawingError", "PictureError", "Reader", "Reading"]

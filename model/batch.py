@@ -13,7 +13,7 @@ import numpy as np
 
 from model.limits import LIMITS, Limits
 from model.mlp import N_PIXELS, SIZE
-from model.preprocess import PictureError
+from model.picture import PictureError
 
 ARRAY = "(N, 28, 28) or (N, 784)"
 DAMAGED = (zipfile.BadZipFile, ValueError, OSError, EOFError)

@@ -6,51 +6,24 @@ centre of mass to the centre of a 28 × 28 field (LeCun, Cortes, Burges,
 page, the API or Python.
 """
 
-import io
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from model.costly import is_costly
 from model.ink import LEVELS, MIN_CONTRAST, Counts, Tones, count, find_ink, find_tones, is_blank
 from model.limits import LIMITS
 from model.mlp import N_PIXELS, SIZE
 from model.photo import as_grey, even_out
-
-Picture = Image.Image | np.ndarray | str | Path | BinaryIO
-Box = tuple[float, float, float, float]  # left, top, right, bottom of some ink, px
+from model.picture import Box, Picture, PictureError, box_of, to_grey
 
 BOX = 20  # px: the long side of the ink's box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
-MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
-# All that Pillow's decoders are known to raise on damaged or hostile files.
-DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
 BLOCK = 250  # pictures at a time: what is counted of them fits a core's cache
 EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
 SMALL = 2 * SIZE  # px a side: as much of a sheet is made whole, and MNIST's pictures are
-FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
-SOLID = 0.75  # and one whose opaque part fills less of its box than this
-
-# By EXIF's orientation. Source: CIPA DC-008, 4.6.5.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-class PictureError(ValueError):
-    """This is not a picture that can be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +51,7 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
-    pixels, zoom = _to_grey(picture, max_pixels)
+    pixels, zoom = to_grey(picture, max_pixels)
     side = max(pixels.shape)
     pixels = even_out(pixels)
     zoom *= side / max(pixels.shape)  # 1, unless it was a photo
@@ -127,145 +100,6 @@ def _fill(result: np.ndarray, images: np.ndarray) -> np.ndarray:
     return blank
 
 
-def _to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
-    """Return a picture's lightness, (H, W) uint8 or float32 in 0..1, at most 1,024 px a side.
-
-    With it comes how many pixels of the picture one of its pixels spans. Transparent parts take
-    the colour of the paper; where a picture is ink alone on nothing, the paper is white under
-    dark ink and black under light ink.
-    """
-    if isinstance(picture, np.ndarray):
-        array = _from_array(picture)
-        if array.ndim == 2 and max(array.shape) <= MAX_SIDE:
-            return array, 1.0
-        image = Image.fromarray(array)
-        _refuse_large(image.size, max_pixels)
-        side = max(image.size)
-    else:
-        image, side = _decode(picture, max_pixels)
-    if image.mode.startswith(("I", "F")):
-        image = _from_deep(image)
-    if image.has_transparency_data or image.mode == "La":
-        rgba = image.convert("LA") if image.mode == "La" else image
-        grey = _on_paper(_shrink(rgba.convert("RGBA")))
-    else:
-        plain = image.mode in ("F", "L")
-        lightness = image.getchannel("L") if image.mode == "LAB" else image
-        grey = np.asarray(_shrink(lightness if plain else lightness.convert("L")))
-    return grey, side / max(grey.shape)
-
-
-def _decode(
-    picture: Image.Image | str | Path | BinaryIO, max_pixels: int
-) -> tuple[Image.Image, int]:
-    """Return the picture, upright and in memory, and its long side in pixels."""
-    try:
-        if isinstance(picture, Image.Image):
-            _refuse_large(picture.size, max_pixels)
-            picture.load()
-            return _upright(picture), max(picture.size)
-        data = Path(picture).read_bytes() if isinstance(picture, str | Path) else picture.read()
-        if is_costly(data, max_pixels=max_pixels):
-            raise PictureError(
-                "The file costs more to read than a picture does: save it anew, as a plain PNG."
-            )
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            side = max(image.size)
-            # A photo decodes small, at no extra cost.
-            image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
-            _refuse_large(image.size, max_pixels)
-            image.load()
-            if image.mode == "P" and image.palette is None:
-                raise ValueError("a palette that is not there")
-            return _upright(image), side
-    except PictureError:
-        raise
-    except FileNotFoundError as error:
-        raise PictureError(f"There is no file {picture}.") from error
-    except Image.DecompressionBombError as error:
-        raise PictureError(
-            f"The picture has far more pixels than the {max_pixels:,} that are read. "
-            "Shrink it: 280 × 280 is plenty."
-        ) from error
-    except DAMAGED as error:
-        raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF says, without reading more of that, as ImageOps would."""
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    return image if turn is None else image.transpose(turn)
-
-
-def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
-    if size[0] * size[1] > max_pixels:
-        raise PictureError(
-            f"The picture has {size[0]} × {size[1]} pixels; at most {max_pixels:,} are read. "
-            "Shrink it: 280 × 280 is plenty."
-        )
-    if 0 in size:
-        raise PictureError("The picture has no pixels.")
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
-    """Return the array as (H, W) float32 or uint8, or as (H, W, 3 or 4) uint8."""
-    if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] not in (1, 3, 4):
-        array = array[0]
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
-        raise PictureError(
-            f"An array of shape {array.shape} is no picture: send (H, W), (H, W, 3) or (H, W, 4)."
-        )
-    if array.size == 0:
-        raise PictureError("The picture has no pixels.")
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if not np.issubdtype(array.dtype, np.floating):
-        raise PictureError(f"An array of {array.dtype} is no picture: send uint8, or float 0..1.")
-    if not ((array >= 0) & (array <= 1)).all():  # NaN compares false, too
-        raise PictureError("A float picture must be in 0..1, without NaN: divide by 255, perhaps.")
-    if array.ndim == 2:
-        return np.ascontiguousarray(array, np.float32)
-    return (array * 255).round().astype(np.uint8)
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and float pictures to float in 0..1, by the range that they use."""
-    array = np.asarray(image, np.float32)
-    if not np.isfinite(array).all() or array.min() < 0:
-        raise PictureError("The picture has pixels below 0 or that are no numbers.")
-    for top in (1.0, 255.0, 65_535.0):
-        if array.max() <= top and (top > 1 or image.mode == "F"):
-            return Image.fromarray(array / np.float32(top))
-    raise PictureError("The picture has pixels above 65,535: send 8 or 16 bits.")
-
-
-def _shrink(image: Image.Image) -> Image.Image:
-    factor = -(-max(image.size) // MAX_SIDE)
-    return image.reduce(factor) if factor > 1 else image
-
-
-def _on_paper(image: Image.Image) -> np.ndarray:
-    grey, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
-    if alpha.min() == 255:
-        return grey
-    mask = alpha > 127
-    opaque, share = as_grey(grey[mask]), as_grey(alpha)
-    if not opaque.size:
-        return np.zeros_like(share)
-    left, top, right, bottom = _box(mask)
-    middle = np.median(opaque)
-    solid = opaque.size > SOLID * (right - left) * (bottom - top)
-    if solid and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
-        paper = middle  # a sheet with ink on it, and nothing around
-    else:
-        paper = 0.0 if middle > 0.5 else 1.0
-    return as_grey(grey) * share + paper * (1 - share)
-
-
 def _is_blank(pixels: np.ndarray, counts: Counts) -> bool:
     factor = -(-max(pixels.shape) // BLANK_CELLS)
     if factor == 1:
@@ -286,7 +120,7 @@ def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
     Resampling at a scale of 1 would only blur, so such a picture moves by whole pixels: by none,
     if it is MNIST's own.
     """
-    left, top, right, bottom = box = _box(ink > 0)
+    left, top, right, bottom = box = box_of(ink > 0)
     x, y = _centre_of_mass(ink)
     dx, dy = round(CENTRE - x), round(CENTRE - y)
     if not _fits(np.array(box), np.array([dx, dy])):
@@ -341,13 +175,13 @@ def _ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
     # More ink is all to one side of a level: the box is found without making all pixels floats.
     n_strong = np.count_nonzero(tones.ink(LEVELS) > EDGE)
     inverted = tones.inverted[0]
-    box = _box(pixels < n_strong if inverted else pixels >= len(LEVELS) - n_strong)
+    box = box_of(pixels < n_strong if inverted else pixels >= len(LEVELS) - n_strong)
     left, top, right, bottom = map(int, box)
     return tones.ink(as_grey(pixels[top:bottom])[None])[0, :, left:right], box
 
 
 def _in_box(ink: np.ndarray) -> tuple[np.ndarray, Box]:
-    box = _box(ink > EDGE)
+    box = box_of(ink > EDGE)
     left, top, right, bottom = map(int, box)
     return ink[top:bottom, left:right], box
 
@@ -388,11 +222,6 @@ def _resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray
     image = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
     image = np.clip(np.asarray(image), 0.0, 1.0)
     return image / image.max()  # MNIST's own digits all reach full ink, hairlines too
-
-
-def _box(mask: np.ndarray) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from model import checkpoint
 from model.drawing import Strokes, draw
 from model.limits import LIMITS, Limits
 from model.mlp import Trace
-from model.preprocess import Picture, Preprocessed, preprocess, preprocess_batch
+from model.picture import Picture
+from model.preprocess import Preprocessed, preprocess, preprocess_batch
 
 Verdict = Literal["digit", "not_a_digit", "blank"]
 

@@ -13,6 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from benchmarks.flood.questions import prediction
 from model import Reader
 from model.checkpoint import save
 from model.drawing import draw
@@ -48,22 +49,10 @@ def post(url, call, body):
         return json.loads(answer.read())
 
 
-def expected_prediction(reading):
-    probabilities = reading.probabilities
-    return {
-        "verdict": reading.verdict,
-        "digit": reading.digit,
-        "confidence": reading.confidence,
-        "probabilities": None if probabilities is None else probabilities.tolist(),
-        "not_a_digit": reading.not_a_digit,
-        "model": reading.model,
-    }
-
-
 @pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])
 def test_predict_is_reader(client, seven, model):
     answer = client.predict(handle_file(seven), model, api_name="/predict")
-    assert answer == expected_prediction(Reader.load(model).read(seven))
+    assert answer == prediction(Reader.load(model).read(seven))
     assert answer.keys() == FIELDS
     assert answer["digit"] == 7
 
@@ -71,7 +60,7 @@ def test_predict_is_reader(client, seven, model):
 def test_predict_strokes_is_reader_and_the_default_is_mlp_1024(client, digits):
     for each in digits:
         answer = client.predict(each["strokes"], api_name="/predict_strokes")
-        assert answer == expected_prediction(Reader.load().read_strokes(each["strokes"]))
+        assert answer == prediction(Reader.load().read_strokes(each["strokes"]))
         assert answer["model"] == "mlp-1024"
 
 
@@ -204,9 +193,7 @@ def test_the_model_may_be_left_out(app_url, digits, call):
         url = f"{app_url}/gradio_api/{call}/{answer['event_id']}"
         lines = urllib.request.urlopen(url, timeout=30).read().decode().splitlines()
         answer = {"data": json.loads(next(x for x in lines if x.startswith("data:"))[5:])}
-    assert answer["data"][0] == expected_prediction(
-        Reader.load().read_strokes(digits[4]["strokes"])
-    )
+    assert answer["data"][0] == prediction(Reader.load().read_strokes(digits[4]["strokes"]))
 
 
 @pytest.mark.parametrize("model", ["logistic", "mlp-1024"])

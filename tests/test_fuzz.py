@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.preprocess import PictureError, preprocess
+from model.picture import PictureError
+from model.preprocess import preprocess
 from tests.hostile.batches import blank, saved, savedz, zipped
 from tests.hostile.caller import data_url
 from tests.hostile.pictures import exif_jpeg, frames, png, seven, tiff

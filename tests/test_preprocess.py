@@ -11,10 +11,10 @@ from model import Reader
 from model.drawing import draw, parse, rasterize
 from model.limits import LIMITS
 from model.photo import even_out
+from model.picture import PictureError
 from model.preprocess import (
     BOX,
     CENTRE,
-    PictureError,
     preprocess,
     preprocess_batch,
 )

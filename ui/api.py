@@ -21,7 +21,6 @@ from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
-EXAMPLE = [[[0, 0], [100, 0], [40, 150]]]
 AT_ONCE = 250  # pictures of an array, between two words on how far it is
 Observe = Callable[[str, str, Mapping[str, int], float], None]
 
@@ -195,8 +194,6 @@ def _describe(readers: Mapping[str, Reader]) -> None:
         for name, component in zip(names, components, strict=True):
             assert isinstance(component, Api)
             component.label = labels.get(name, name)
-            if name == "strokes":
-                component.value = EXAMPLE  # in the page's snippets
 
 
 def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
