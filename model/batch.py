@@ -29,7 +29,7 @@ ENTRY = b"PK\x01\x02"  # before each file in a zip's directory
 class ArrayBatch:
     """Pictures in one array."""
 
-    images: np.ndarray  # (N, 28, 28) uint8, maybe still on disk
+    images: np.ndarray  # (N, 28, 28) uint8
 
     names = None
 
@@ -62,7 +62,7 @@ class ZipBatch:
 
 
 def open_batch(path: str | Path, *, limits: Limits = LIMITS) -> ArrayBatch | ZipBatch:
-    """Open a file of pictures, without reading more of it than it takes to know what it holds.
+    """Open a file of pictures, and unpack nothing yet but an array.
 
     A .npy holds one array, uint8, (N, 28, 28) or (N, 784); a .npz one of that kind, named
     `images` where it has several; a .zip holds picture files, in folders or not. What it is, is

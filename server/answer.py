@@ -131,13 +131,13 @@ def retell(heard: Heard, route: str) -> Told:
 
     What a caller can mend is 422: Gradio says 500 of it, as of all that fails.
     """
-    status, said = heard.start["status"], orjson.loads(heard.body)
+    status = heard.start["status"]
     if status < 400:
         return Told(status, heard.body, [])
-    said = said if isinstance(said, dict) else {}
-    reason = said.get("error") or said.get("detail")
     if status == 503:
         return Told.refusal(503, BUSY)
+    said = orjson.loads(heard.body)
+    reason = said.get("error") or said.get("detail")
     if isinstance(reason, list):  # of FastAPI, with all that was sent
         reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in reason[:3])[:300]
     if status == 500 and route in ("run", "api") and reason:

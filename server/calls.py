@@ -73,7 +73,7 @@ class Calls(NamedTuple):
         return ", ".join(f"/{name}" for name in self.parameters)
 
     def _check_page(self, body: dict) -> None:
-        known = type(body.get("component_id")) is int and body["component_id"] in self.components
+        known = _whole(body.get("component_id")) in self.components
         if not known or not all(type(body.get(k)) is str for k in ("fn_name", "session_hash")):
             raise RefusedError(422, "The page has no such part: reload it.")
 

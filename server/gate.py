@@ -86,8 +86,9 @@ class Gate:
             await self.app(scope, receive, answer.send)
 
     async def _call(self, scope: Scope, receive: Receive, *, route: str, name: str) -> Told:
-        """Return the answer to a call. It is whole before its turn ends, so that a caller who does
-        not take it holds up nobody.
+        """Return the answer to a call.
+
+        It is whole before its turn ends, so that a caller who does not take it holds up nobody.
 
         Raises:
             RefusedError: it is not a call, or costs too much.
@@ -121,8 +122,9 @@ class Gate:
         bounded = Bounded(receive, limits, most=limits.max_upload + FORM, what="An upload")
         length = dict(scope["headers"]).get(b"content-length", b"")
         expected = int(length) if length.isdigit() else limits.max_upload
+        too_large = RefusedError(413, f"A file has at most {limits.max_upload:,} bytes here.")
         if expected > limits.max_upload + FORM:
-            raise RefusedError(413, f"A file has at most {limits.max_upload:,} bytes here.")
+            raise too_large
         parts = _Parts(scope, bounded.receive)
         heard = Heard()
         scope["query_string"] = b""  # Gradio would keep what it says of an upload's progress
@@ -132,7 +134,7 @@ class Gate:
             except MALFORMED as error:
                 raise RefusedError(400, NO_FORM) from error
         if heard.start["status"] == 413:
-            raise RefusedError(413, f"A file has at most {limits.max_upload:,} bytes here.")
+            raise too_large
         if heard.start["status"] != 200 or heard.body == b"[]":
             raise RefusedError(400, NO_FORM)
         return Told(200, heard.body, [])

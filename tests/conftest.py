@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,20 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
         [sys.executable, *arguments],
         cwd=ROOT, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
+
+
+def post(url: str, call: str, body: Any, *, timeout: float = 30) -> Any:
+    """Post JSON to an address of Gradio's API, and return the JSON that it answers."""
+    request = urllib.request.Request(
+        f"{url}/gradio_api/{call}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        return json.loads(answer.read())
+
+
+def ask(url: str, name: str, *data: Any, timeout: float = 30) -> Any:
+    """Call an endpoint in one shot, and return what it gives."""
+    return post(url, f"run/{name}", {"data": data}, timeout=timeout)["data"][0]
 
 
 @pytest.fixture(scope="session")

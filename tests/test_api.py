@@ -18,7 +18,7 @@ from model import Reader
 from model.checkpoint import save
 from model.drawing import draw
 from model.mlp import MLP
-from tests.conftest import serve
+from tests.conftest import post, serve
 
 NUMBER = {"type": "number"}
 NUMBERS = {"type": "array", "items": NUMBER}
@@ -38,15 +38,6 @@ def seven(tmp_path_factory, digits):
     ink = draw(digits[7]["strokes"])
     Image.fromarray((255 * (1 - ink)).round().astype(np.uint8)).save(path)
     return path
-
-
-def post(url, call, body):
-    data = json.dumps(body).encode()
-    request = urllib.request.Request(
-        f"{url}/gradio_api/{call}", data, {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())
 
 
 @pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])

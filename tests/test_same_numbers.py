@@ -2,7 +2,6 @@
 
 import base64
 import json
-import urllib.request
 import zipfile
 
 import numpy as np
@@ -13,6 +12,7 @@ from playwright.sync_api import expect
 
 from model import Reader
 from model.drawing import draw
+from tests.conftest import ask
 from tests.visitor import percent, reads
 from training.pens import DIGITS, parse, write
 
@@ -50,15 +50,6 @@ def pictures(drawings, tmp_path_factory):
         ink = 255 * (1 - draw(strokes))
         Image.fromarray(ink.round().astype(np.uint8)).save(folder / f"{i:03}.png")
     return sorted(folder.iterdir())
-
-
-def ask(url, name, *data):
-    body = json.dumps({"data": data}).encode()
-    request = urllib.request.Request(
-        f"{url}/gradio_api/run/{name}", body, {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())["data"][0]
 
 
 def data_url(path):

@@ -20,18 +20,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks.browser import running
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, ask, post, run
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
-
-
-def ask(url, name, *data, timeout=30):
-    body = json.dumps({"data": data}).encode()
-    request = urllib.request.Request(
-        f"{url}/gradio_api/run/{name}", body, {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        return json.loads(answer.read())["data"][0]
 
 
 def get(url):
@@ -248,14 +239,11 @@ def test_callers_who_take_no_answers_hold_nobody_up():
 
 def test_an_unread_answer_waits_while_others_come_and_go(app_url):
     client = Client(app_url, verbose=False)
-    body = json.dumps({"data": [SEVEN, "mlp-32"]}).encode()
-    call = f"{app_url}/gradio_api/call/predict_strokes"
-    request = urllib.request.Request(call, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        event = json.loads(answer.read())["event_id"]
+    call = "call/predict_strokes"
+    event = post(app_url, call, {"data": [SEVEN, "mlp-32"]})["event_id"]
     for _ in range(70):  # more than the unread ones that are kept
         assert client.predict(SEVEN, api_name="/predict_strokes")["digit"] == 7
-    assert '"digit": 7' in get(f"{call}/{event}")[2]
+    assert '"digit": 7' in get(f"{app_url}/gradio_api/{call}/{event}")[2]
 
 
 def test_what_the_image_holds_is_enough(tmp_path):
