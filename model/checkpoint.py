@@ -20,7 +20,8 @@ from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
-RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
+RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it, nor from:
+EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
@@ -48,6 +49,8 @@ class Checkpoint:
     config: Config
     model: MLP
     results: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None  # where its files lie
     revision: str | None = None  # the Hub's commit, where it came from there
 
 
@@ -134,8 +137,9 @@ def _load_hub(repo: str, revision: str | None) -> Checkpoint:
         folder = Path(hf_hub_download(repo, CONFIG_FILE, revision=revision)).parent
         commit = folder.name  # the cache keeps each commit in a folder named after it
         hf_hub_download(repo, WEIGHTS_FILE, revision=commit)
-        with suppress(EntryNotFoundError):  # figures are welcome, not needed
-            hf_hub_download(repo, RESULTS_FILE, revision=commit)
+        for figures in (RESULTS_FILE, EVALUATION_FILE):  # are welcome, not needed
+            with suppress(EntryNotFoundError):
+                hf_hub_download(repo, figures, revision=commit)
     except LocalEntryNotFoundError as error:
         raise CheckpointError(
             f"{where} is not in the cache and the Hub cannot be reached: check the network, "
@@ -159,7 +163,7 @@ def _load_hub(repo: str, revision: str | None) -> Checkpoint:
     loaded = _load_folder(folder)
     # By its name on the Hub: the one in its config may be that of a shipped network.
     config = replace(loaded.config, name=repo)
-    return Checkpoint(config, loaded.model, loaded.results, revision=commit)
+    return replace(loaded, config=config, revision=commit)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
@@ -176,7 +180,8 @@ def _load_folder(folder: Path) -> Checkpoint:
         model = MLP(config.hidden_sizes)
     model.load_state_dict(state, assign=True)
     model.eval().requires_grad_(False)
-    return Checkpoint(config, model, _read_results(folder / RESULTS_FILE))
+    results, evaluation = (_read_figures(folder / n) for n in (RESULTS_FILE, EVALUATION_FILE))
+    return Checkpoint(config, model, results, evaluation, folder)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -189,7 +194,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_results(path: Path) -> dict[str, Any]:
+def _read_figures(path: Path) -> dict[str, Any]:
     return _read_json(path) if path.is_file() else {}
 
 
