@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from model import hub
 from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
+NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
+NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
@@ -29,6 +31,10 @@ _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 class CheckpointError(Exception):
     """A checkpoint is missing, damaged, or of another kind of network."""
+
+
+class UnreachableError(CheckpointError):
+    """The Hub is out of reach, and its cache here does not have the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +101,45 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
+def load(
+    source: str | Path, *, revision: str | None = None, pull: hub.Pull | None = None
+) -> Checkpoint:
     """Load a shipped checkpoint by its name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
     Nothing but safetensors is read and no code is run. Every key must be there, fit, be float32
-    and finite; nothing is filled in.
+    and finite; nothing is filled in. `pull` says how to ask the Hub; while it is out of reach, what
+    was last known of the revision comes from the cache, with a `hub.StaleWarning`.
 
     Raises:
+        UnreachableError: the Hub is out of reach, and the cache does not have it.
         CheckpointError: names the file, the key, what was expected and what was found.
     """
     if str(source) in shipped_names():
         return _load_folder(SHIPPED / source)
     if Path(source).is_dir():
         return _load_folder(Path(source))
+    repo, named = _on_hub(source)
+    return _load_hub(repo, revision or named, pull)
+
+
+def asks_hub(source: str | Path) -> bool:
+    """Return whether the Hub is asked when this is loaded, which may take a while.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    if str(source) in shipped_names() or Path(source).is_dir():
+        return False
+    repo, revision = _on_hub(source)
+    try:
+        known = hub.cached(repo, revision, NEEDED)
+    except hub.HubError as error:
+        raise CheckpointError(str(error)) from error
+    return not known or known.name != revision
+
+
+def _on_hub(source: str | Path) -> tuple[str, str | None]:
+    """Return OWNER/NAME and the revision, if one is given."""
     match = _HUB_ID.fullmatch(str(source))
     # A folder that is not there must not be looked for on the Hub, where anyone could own it.
     if not match or str(source).startswith(".") or Path(source).parent.is_dir():
@@ -115,51 +147,26 @@ def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
             f"There is no model {source}: expected one of {', '.join(shipped_names())}, "
             "a folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub."
         )
-    return _load_hub(match["repo"], revision or match["revision"])
+    return match["repo"], match["revision"]
 
 
-def _load_hub(repo: str, revision: str | None) -> Checkpoint:
-    # Imported here: a second that those who use the shipped weights need not wait for.
-    import httpx2
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    where = f"{repo}@{revision}" if revision else repo
+def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpoint:
     try:
-        folder = Path(hf_hub_download(repo, CONFIG_FILE, revision=revision)).parent
-        commit = folder.name  # the cache keeps each commit in a folder named after it
-        hf_hub_download(repo, WEIGHTS_FILE, revision=commit)
-        with suppress(EntryNotFoundError):  # figures are welcome, not needed
-            hf_hub_download(repo, RESULTS_FILE, revision=commit)
-    except LocalEntryNotFoundError as error:
+        folder = hub.fetch(
+            repo, revision, needed=NEEDED, welcome=(RESULTS_FILE,), check=_read_config, pull=pull
+        )
+    except hub.SilentError as error:
+        raise UnreachableError(str(error)) from error
+    except hub.MissingError as error:
         raise CheckpointError(
-            f"{where} is not in the cache and the Hub cannot be reached: check the network, "
-            "or leave out --model to serve the shipped weights."
+            f"{error} Expected {CONFIG_FILE} and {WEIGHTS_FILE}: {NO_PICKLES}"
         ) from error
-    except EntryNotFoundError as error:
-        raise CheckpointError(
-            f"{where} on the Hub: expected {CONFIG_FILE} and {WEIGHTS_FILE}, one is not there. "
-            "Pickles (pytorch_model.bin, .pt) are never read."
-        ) from error
-    except HfHubHTTPError as error:
-        raise CheckpointError(
-            f"{where} on the Hub: {type(error).__name__}. Check the name and the revision, and "
-            "log in with `hf auth login` if it is private."
-        ) from error
-    except (HFValidationError, httpx2.HTTPError, OSError) as error:
-        raise CheckpointError(
-            f"{where} on the Hub: {type(error).__name__}. Check the name and the network, and that "
-            "the cache can be written to (HF_HOME says where it is)."
-        ) from error
+    except hub.HubError as error:
+        raise CheckpointError(str(error)) from error
     loaded = _load_folder(folder)
     # By its name on the Hub: the one in its config may be that of a shipped network.
     config = replace(loaded.config, name=repo)
-    return Checkpoint(config, loaded.model, loaded.results, revision=commit)
+    return Checkpoint(config, loaded.model, loaded.results, revision=folder.name)
 
 
 def _load_folder(folder: Path) -> Checkpoint:

@@ -1,0 +1,340 @@
+"""Pull from a Hub that is out of reach, silent, slow or half there: real sockets and client."""
+
+import re
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+
+from model import CheckpointError, Reader
+from model.checkpoint import CONFIG_FILE, SHIPPED, WEIGHTS_FILE, UnreachableError, load
+from model.hub import LIVELY, Pull, StaleWarning
+
+REPO = "tester/digits"
+OLD, NEW = "a" * 40, "b" * 40
+CONFIG = (SHIPPED / "logistic" / CONFIG_FILE).read_bytes()
+QUICK = Pull(patience=0.4)
+
+
+@pytest.fixture
+def point(monkeypatch, tmp_path):
+    """Point this process's client at an address, with a cache of its own."""
+
+    def at(url):
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        huggingface_hub.close_session()
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+    yield at
+    huggingface_hub.close_session()
+
+
+@pytest.fixture(scope="module")
+def files():
+    names = (CONFIG_FILE, WEIGHTS_FILE, "results.json")
+    return {name: (SHIPPED / "mlp-32" / name).read_bytes() for name in names}
+
+
+@contextmanager
+def listening(answer):
+    """Serve each connection by `answer(connection, request line)` on a port of 127.0.0.1."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def each(connection):
+        with connection:
+            try:
+                while head := connection.recv(65_536):
+                    answer(connection, head.partition(b"\r\n")[0].decode())
+            except OSError:
+                return
+
+    def accept():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=each, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    server.close()
+
+
+def head(status, *, length=0, commit=NEW, etag="0"):
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n"
+        f'ETag: "{etag}"\r\nX-Repo-Commit: {commit}\r\n\r\n'
+    ).encode()
+
+
+def drip(connection, data, *, every=0.05):
+    for byte in data:
+        connection.sendall(bytes([byte]))
+        time.sleep(every)
+
+
+def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None):
+    """Return an answer of a Hub that has these files, but sends the weights' body its own way."""
+
+    def answer(connection, line):
+        method, path, _ = line.split()
+        if asked is not None:
+            asked.append(f"{method} {path.partition('/resolve/')[2]}")
+        name = path.rpartition("/")[2]
+        if name not in files:
+            connection.sendall(
+                head("404 Not Found").replace(b"ETag", b"X-Error-Code: EntryNotFound\r\nX")
+            )
+            return
+        body = files[name]
+        connection.sendall(head("200 OK", length=len(body), etag=name + commit[0], commit=commit))
+        if method == "GET":
+            (weights if name == WEIGHTS_FILE else socket.socket.sendall)(connection, body)
+
+    return answer
+
+
+def silent(connection, line):
+    time.sleep(30)
+
+
+def dripping(connection, line):
+    drip(connection, head("200 OK", length=10**6) * 100)
+
+
+def unready(connection, line):
+    connection.sendall(head("503 Service Unavailable"))
+
+
+def no_hub(connection, line):
+    connection.sendall(head("200 OK", commit="login.html"))
+
+
+def hang_halfway(connection, body):
+    connection.sendall(body[: len(body) // 2])
+    time.sleep(30)
+
+
+def drip_the_rest(connection, body):
+    connection.sendall(body[: len(body) // 2])
+    drip(connection, body[len(body) // 2 :])
+
+
+def break_off(connection, body):
+    connection.sendall(body[: len(body) // 2])
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def left_in(folder):
+    """Files of a download that was begun, once its thread has tidied up."""
+    deadline = time.monotonic() + 3
+    while left := [*folder.rglob("*.incomplete"), *folder.rglob(f"snapshots/*/{WEIGHTS_FILE}")]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+BAD = {
+    "silent": (silent, "did not answer within 0.4 s"),
+    "dripping its headers": (dripping, "did not answer within 0.4 s"),
+    "overloaded": (unready, "answered 503"),
+    "no Hub at all": (no_hub, "is no Hub"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_hub_that_says_nothing_of_use_is_given_up(point, tmp_path, kind):
+    answer, message = BAD[kind]
+    with listening(answer) as url:
+        point(url)
+        started = time.monotonic()
+        with pytest.raises(
+            UnreachableError, match=f"{REPO}: .*{message}, and it is not in the cache"
+        ):
+            load(REPO, pull=QUICK)
+        assert time.monotonic() - started < 0.9
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://no-such-host.invalid"])
+def test_a_hub_that_is_not_there_is_said_at_once(point, url):
+    point(url)
+    started = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"the Hub cannot be reached .*check the network"):
+        load(REPO)
+    assert time.monotonic() - started < 4.5
+
+
+@pytest.mark.parametrize("weights", [hang_halfway, drip_the_rest, break_off])
+def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(
+    point, files, tmp_path, weights
+):
+    with listening(serving(files, weights)) as url:
+        point(url)
+        started = time.monotonic()
+        with pytest.raises(UnreachableError, match=r"did not answer within 0\.4 s"):
+            load(REPO, pull=QUICK)
+        assert time.monotonic() - started < 1
+    assert left_in(tmp_path) == []
+    with listening(serving(files)) as url:
+        point(url)
+        assert load(REPO).revision == NEW
+
+
+def in_pieces(connection, body):
+    for i in range(0, len(body), LIVELY):
+        time.sleep(0.25)
+        connection.sendall(body[i : i + LIVELY])
+
+
+def test_a_slow_download_that_goes_on_is_waited_for(point, files):
+    with listening(serving(files, in_pieces)) as url:
+        point(url)
+        started = time.monotonic()
+        assert load(REPO, pull=QUICK).revision == NEW
+        assert time.monotonic() - started > QUICK.patience
+
+
+def test_a_download_has_an_end_however_lively(point, files, monkeypatch):
+    monkeypatch.setattr("model.hub.LONGEST", 0.5)
+    endless = files | {WEIGHTS_FILE: bytes(10**7)}
+    with listening(serving(endless, in_pieces)) as url:
+        point(url)
+        with pytest.raises(UnreachableError, match=r"the Hub was not done within 0.5 s"):
+            load(REPO, pull=QUICK)
+
+
+def test_all_files_are_of_the_commit_that_a_name_stands_for(point, files):
+    asked = []
+    with listening(serving(files, asked=asked)) as url:
+        point(url)
+        before = {
+            key: list(hooks) for key, hooks in huggingface_hub.get_session().event_hooks.items()
+        }
+        for revision in ("v1", NEW[:7], NEW):
+            assert load(REPO, revision=revision).revision == NEW
+        assert load(f"{REPO}@v1").revision == NEW
+        assert huggingface_hub.get_session().event_hooks == before  # others' calls are as they were
+    assert [line for line in asked if line.startswith("GET")] == [
+        f"GET {NEW}/{name}" for name in (CONFIG_FILE, "results.json", WEIGHTS_FILE)
+    ]
+    names = [line.split("/")[0] for line in asked if not line.startswith(f"HEAD {NEW}")]
+    assert [name for name in names if not name.startswith("GET")] == [
+        "HEAD v1",
+        f"HEAD {NEW[:7]}",
+        "HEAD v1",
+    ]
+
+
+@pytest.fixture
+def downloaded(point, files):
+    """The cache has what v1 and main stood for; now nobody listens."""
+    with listening(serving(files, commit=OLD)) as url:
+        point(url)
+        for revision in (None, "v1"):
+            assert load(REPO, revision=revision).revision == OLD
+    point("http://127.0.0.1:9")
+
+
+def test_out_of_reach_the_last_commit_known_is_taken_and_it_is_said(downloaded):
+    with pytest.warns(
+        StaleWarning, match=rf"{REPO}: the Hub cannot be reached .*: serving commit a{{12}} "
+    ):
+        reader = Reader.load(REPO)
+    assert (reader.name, reader.revision) == (REPO, OLD)
+    with pytest.warns(StaleWarning, match=f"{REPO}@v1: "):
+        assert Reader.load(REPO, revision="v1").revision == OLD
+
+
+def test_a_commit_in_the_cache_needs_nobody_and_no_other_is_taken_for_it(downloaded):
+    assert load(REPO, revision=OLD).revision == OLD
+    for other in (NEW, "v2"):
+        with pytest.raises(UnreachableError, match=f"{REPO}@{other}: .*not in the cache"):
+            load(REPO, revision=other)
+
+
+def test_offline_the_cache_is_asked_alone(downloaded, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.warns(StaleWarning, match="HF_HUB_OFFLINE is set: serving commit a"):
+        assert load(REPO).revision == OLD
+    with pytest.raises(UnreachableError, match="HF_HUB_OFFLINE is set, and it is not in the cache"):
+        load("tester/other")
+
+
+def test_an_update_that_hangs_leaves_the_commit_before(downloaded, point, files):
+    with listening(serving(files, hang_halfway)) as url:
+        point(url)
+        with pytest.warns(StaleWarning, match="did not answer within 0.4 s: serving commit a"):
+            assert load(REPO, pull=QUICK).revision == OLD
+    with listening(serving(files)) as url:
+        point(url)
+        assert load(REPO).revision == NEW
+
+
+def test_what_the_hub_answers_counts_though_the_cache_has_more(downloaded, point, hub):
+    point(hub.url)
+    with pytest.raises(
+        CheckpointError, match="tester/digits on the Hub: RepositoryNotFoundError"
+    ) as caught:
+        load(REPO)
+    assert not isinstance(caught.value, UnreachableError)
+
+
+def test_another_commit_than_the_one_asked_for_is_refused(point, files):
+    with listening(serving(files, commit=OLD)) as url:
+        point(url)
+        with pytest.raises(CheckpointError, match=f"asked for this commit, it gave {OLD}"):
+            load(REPO, revision=NEW)
+
+
+def test_of_a_config_that_does_not_fit_no_weights_are_fetched(point, files):
+    asked = []
+    with listening(serving(files | {CONFIG_FILE: b"{}"}, asked=asked)) as url:
+        point(url)
+        with pytest.raises(CheckpointError, match=r"config\.json: expected the keys"):
+            load(REPO)
+    assert [line for line in asked if WEIGHTS_FILE in line] == []
+
+
+@pytest.mark.parametrize("revision", ["../../main", "/etc", "a..b"])
+def test_a_revision_that_would_leave_the_cache_is_refused(point, revision):
+    point("http://127.0.0.1:9")
+    with pytest.raises(CheckpointError, match="can be no revision"):
+        load(REPO, revision=revision)
+
+
+@pytest.mark.parametrize(
+    ("repo", "files", "message"),
+    [
+        ("tester/nothing", {}, "tester/nothing on the Hub: RepositoryNotFoundError"),
+        (f"{REPO}@v9", {}, f"{REPO}@v9 on the Hub: RevisionNotFoundError"),
+        (
+            REPO,
+            {"pytorch_model.bin": b"x"},
+            "config.json is not there. Expected config.json and mo",
+        ),
+        (
+            REPO,
+            {CONFIG_FILE: CONFIG},
+            "model.safetensors is not there. Expected config.json and mo",
+        ),
+        (REPO, {CONFIG_FILE: b"{}", WEIGHTS_FILE: b"x"}, "missing ['hidden_sizes', 'name', 'te"),
+        (REPO, {CONFIG_FILE: CONFIG, WEIGHTS_FILE: b"x"}, "is not a whole safetensors file"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_said(point, hub, repo, files, message):
+    hub.repos[REPO] = [(NEW, files)]
+    point(hub.url)
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        load(repo)
+    assert "\n" not in str(caught.value)
