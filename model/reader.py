@@ -1,5 +1,6 @@
 """Read digits: a checkpoint, and everything between a picture and its answer."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,11 +194,19 @@ class Reader:
 def pick_device(name: str) -> torch.device:
     """Return the device of that name; "auto" is CUDA where there is one, else the CPU.
 
+    On ZeroGPU that is the CPU: torch says there that CUDA is available, but it is so only in calls
+    that a visitor's quota pays for.
+
     Raises:
         ValueError: CUDA is asked for, and there is none.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and not on_zero_gpu() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device here: use --device cpu, or auto.")
     return torch.device(name)
+
+
+def on_zero_gpu() -> bool:
+    """Return whether this is a Hugging Face Space on ZeroGPU, by the `spaces` package's rule."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
