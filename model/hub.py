@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx2
 
-PATIENCE = 4.0  # s for a sign of life: with the second that importing the client takes, 5
+PATIENCE = 3.5  # s for a sign of life: with the client's import and what came before, below 5
 LIVELY = 50_000  # bytes that are one; fewer may be dripped to hold a caller up
-LONGEST = 300.0  # s in all, however lively: what 3.7 MB take at LIVELY bytes in PATIENCE
+LONGEST = 300.0  # s in all, however lively: what 4 MB take at LIVELY bytes in PATIENCE
 NOT_NOW = (408, 429)  # with all from 500 on: the Hub has not said no
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -279,7 +279,7 @@ def _heard(watch: _Watch) -> Generator[None]:
     """
     from huggingface_hub import get_session
 
-    thread = threading.get_ident()
+    thread, seen = threading.get_ident(), set()
 
     def begin(request: "httpx2.Request") -> None:
         if threading.get_ident() == thread:
@@ -291,9 +291,13 @@ def _heard(watch: _Watch) -> Generator[None]:
 
     def answered(response: "httpx2.Response") -> None:
         if threading.get_ident() == thread:
-            if not response.has_redirect_location:
+            request = response.request
+            # The same over again, after a break, is no progress; the rest (206) is.
+            new = (request.method, request.url) not in seen or response.status_code == 206
+            seen.add((request.method, request.url))
+            if new and not response.has_redirect_location:
                 watch.live()
-            response.stream = _counted(response.stream, watch)
+            response.stream = _counted(response.stream, watch, new=new)
 
     hooks = get_session().event_hooks
     hooks["request"].append(begin)
@@ -306,8 +310,8 @@ def _heard(watch: _Watch) -> Generator[None]:
         hooks["response"].remove(answered)
 
 
-def _counted(stream: Any, watch: _Watch) -> Any:
-    """Return a body that tells the watch of each piece that has come."""
+def _counted(stream: Any, watch: _Watch, *, new: bool) -> Any:
+    """Return a body that tells the watch of each piece that has come, if that is new."""
     import httpx2
 
     class Counted(httpx2.SyncByteStream):
@@ -316,7 +320,7 @@ def _counted(stream: Any, watch: _Watch) -> Any:
                 for piece in stream:
                     if watch.given_up:
                         raise _GivenUpError
-                    watch.hear(len(piece))
+                    watch.hear(len(piece) if new else 0)
                     yield piece
             except httpx2.TransportError as error:
                 if watch.given_up:  # or it would be asked for again
