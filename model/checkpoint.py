@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model import hub
+from model import hub, strangers
 from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
@@ -25,6 +25,7 @@ NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
 NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
+N_NAMED = 20  # of what does not fit: a large network has hundreds of keys
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
@@ -159,7 +160,8 @@ def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpo
         raise UnreachableError(str(error)) from error
     except hub.MissingError as error:
         raise CheckpointError(
-            f"{error} Expected {CONFIG_FILE} and {WEIGHTS_FILE}: {NO_PICKLES}"
+            f"{error} Expected {CONFIG_FILE}, such as {strangers.EXAMPLE}, and {WEIGHTS_FILE}; "
+            f"{NO_PICKLES}"
         ) from error
     except hub.HubError as error:
         raise CheckpointError(str(error)) from error
@@ -174,11 +176,11 @@ def _load_folder(folder: Path) -> Checkpoint:
         if not (folder / name).is_file():
             found = sorted(p.name for p in folder.iterdir())
             raise CheckpointError(
-                f"{folder / name} is missing: expected {CONFIG_FILE} and {WEIGHTS_FILE}, found "
-                f"{', '.join(found) or 'nothing'}. Pickles (.bin, .pt) are never read."
+                f"{folder / name} is missing: expected {CONFIG_FILE}, such as {strangers.EXAMPLE}, "
+                f"and {WEIGHTS_FILE}, found {', '.join(found) or 'nothing'}; {NO_PICKLES}"
             )
     config = _read_config(folder / CONFIG_FILE)
-    state = _read_weights(folder / WEIGHTS_FILE, parameter_shapes(config.hidden_sizes))
+    state = _read_weights(folder / WEIGHTS_FILE, config.hidden_sizes)
     with torch.device("meta"):
         model = MLP(config.hidden_sizes)
     model.load_state_dict(state, assign=True)
@@ -206,7 +208,8 @@ def _read_config(path: Path) -> Config:
     if value.keys() != expected:
         unknown, missing = sorted(value.keys() - expected), sorted(expected - value.keys())
         raise CheckpointError(
-            f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}."
+            f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}. "
+            + strangers.config_hint(value)
         )
     if not isinstance(value["name"], str) or not _NAME.fullmatch(value["name"]):
         raise CheckpointError(
@@ -233,14 +236,17 @@ def sizes_fit(hidden_sizes: Sequence[object]) -> bool:
     return few and all(type(n) is int and 0 < n <= MAX_UNITS for n in hidden_sizes)
 
 
-def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _read_weights(path: Path, hidden_sizes: tuple[int, ...]) -> dict[str, Tensor]:
+    shapes = parameter_shapes(hidden_sizes)
     try:
         with safe_open(path, framework="pt") as file:
             found = {k: (tuple(file.get_slice(k).get_shape()), file.get_slice(k).get_dtype())
                      for k in file.keys()}  # noqa: SIM118, not a dict  # fmt: skip
             problems = _problems(shapes, found)
             if problems:
-                raise CheckpointError(f"{path}: " + "; ".join(problems) + ".")
+                some = problems[:N_NAMED] + (["and more"] if len(problems) > N_NAMED else [])
+                hint = strangers.hint(found, hidden_sizes)
+                raise CheckpointError(f"{path}: {'; '.join(some)}. {hint}".rstrip())
             state = {key: file.get_tensor(key) for key in shapes}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(

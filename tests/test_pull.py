@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub import constants
 
 from model import CheckpointError, Reader
 from model.checkpoint import CONFIG_FILE, SHIPPED, WEIGHTS_FILE, UnreachableError, load
 from model.hub import LIVELY, Pull, StaleWarning
+from model.mlp import MLP
 
 REPO = "tester/digits"
 OLD, NEW = "a" * 40, "b" * 40
@@ -321,12 +323,12 @@ def test_a_revision_that_would_leave_the_cache_is_refused(point, revision):
         (
             REPO,
             {"pytorch_model.bin": b"x"},
-            "config.json is not there. Expected config.json and mo",
+            "config.json is not there. Expected config.json, such",
         ),
         (
             REPO,
             {CONFIG_FILE: CONFIG},
-            "model.safetensors is not there. Expected config.json and mo",
+            "model.safetensors is not there. Expected config.js",
         ),
         (REPO, {CONFIG_FILE: b"{}", WEIGHTS_FILE: b"x"}, "missing ['hidden_sizes', 'name', 'te"),
         (REPO, {CONFIG_FILE: CONFIG, WEIGHTS_FILE: b"x"}, "is not a whole safetensors file"),
@@ -338,3 +340,38 @@ def test_what_the_hub_does_not_have_is_said(point, hub, repo, files, message):
     with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
         load(repo)
     assert "\n" not in str(caught.value)
+
+
+def test_an_mlp_comes_as_from_the_mixin_but_strictly(point, files, tmp_path):
+    expected = load("mlp-32").model.state_dict()
+    with listening(serving(files)) as url:
+        point(url)
+        model = MLP.from_pretrained(
+            REPO, revision=NEW, cache_dir=tmp_path / "mine", token=False, force_download=True
+        )
+    assert not model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in model.state_dict().items())
+    options = {"cache_dir": tmp_path / "mine", "local_files_only": True}
+    assert MLP.from_pretrained(REPO, revision=NEW, **options).hidden_sizes == (32,)
+    with pytest.raises(UnreachableError, match="digits is not in the cache, and the Hub is not to"):
+        MLP.from_pretrained(REPO, local_files_only=True)
+    model.save_pretrained(tmp_path / "again")
+    again = MLP.from_pretrained(tmp_path / "again").state_dict()
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in again.items())
+
+
+def test_what_the_mixin_would_let_pass_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="strict=False would leave random weights"):
+        MLP.from_pretrained("mlp-32", strict=False)
+    with pytest.raises(TypeError, match="hidden_sizes"):
+        MLP.from_pretrained("mlp-32", hidden_sizes=(16,))
+    MLP((3,)).save_pretrained(tmp_path / "net")
+    (tmp_path / "net" / CONFIG_FILE).unlink()
+    with pytest.raises(CheckpointError, match=r"config\.json is missing"):
+        MLP.from_pretrained(tmp_path / "net")
+
+
+def test_a_download_is_forced_or_it_is_an_error(downloaded):
+    with pytest.raises(UnreachableError, match="not in the cache"):
+        load(REPO, pull=Pull(force_download=True))
