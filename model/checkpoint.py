@@ -70,9 +70,10 @@ def save(
     """Write model.safetensors and config.json; each file is replaced whole, or not at all.
 
     Raises:
-        CheckpointError: a weight is NaN or infinite.
+        CheckpointError: a weight is NaN or infinite, or the name could not be loaded again.
     """
     folder = Path(folder)
+    _check_name(folder / CONFIG_FILE, name)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     _refuse_not_finite(folder / WEIGHTS_FILE, tensors)
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +169,7 @@ def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpo
     loaded = _load_folder(folder)
     # By its name on the Hub: the one in its config may be that of a shipped network.
     config = replace(loaded.config, name=repo)
-    return Checkpoint(config, loaded.model, loaded.results, revision=folder.name)
+    return replace(loaded, config=config, revision=folder.name)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
@@ -211,10 +212,7 @@ def _read_config(path: Path) -> Config:
             f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}. "
             + strangers.config_hint(value)
         )
-    if not isinstance(value["name"], str) or not _NAME.fullmatch(value["name"]):
-        raise CheckpointError(
-            f"{path}: name: expected letters, digits, '.', '_' and '-', found {value['name']!r}."
-        )
+    _check_name(path, value["name"])
     sizes = value["hidden_sizes"]
     if not isinstance(sizes, list) or not sizes_fit(sizes):
         raise CheckpointError(
@@ -228,6 +226,13 @@ def _read_config(path: Path) -> Config:
                 f"{path}: {key}: expected a number above 0 and up to {high}, found {number!r}."
             )
     return Config(value["name"], tuple(sizes), value["temperature"], value["threshold"])
+
+
+def _check_name(path: Path, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise CheckpointError(
+            f"{path}: name: expected letters, digits, '.', '_' and '-', found {name!r}."
+        )
 
 
 def sizes_fit(hidden_sizes: Sequence[object]) -> bool:

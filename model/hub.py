@@ -89,8 +89,9 @@ def fetch(
         return _download(wanted)
     except _OutOfReachError as error:
         if not known:
-            message = f"{where}: {error}, and it is not in the cache: check the network."
-            raise SilentError(message) from error
+            forced = wanted.pull.force_download
+            lacking = "it is asked for anew" if forced else "it is not in the cache"
+            raise SilentError(f"{where}: {error}, and {lacking}: check the network.") from error
         message = f"{where}: {error}: serving commit {known.name[:12]} from the cache."
         warnings.warn(message, StaleWarning, stacklevel=2)
         return known

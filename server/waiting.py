@@ -28,7 +28,8 @@ LOADING = "The model is being loaded: try again in a moment."
 def waiting(host: str, ports: Iterable[int], *, model: str) -> Generator[int]:
     """Answer at the first of these ports that is free until the block ends; yield that port.
 
-    `/` is the page, with 200; all else is 503: `/health` with the status "loading".
+    `/`, and what else a browser goes to, is the page, with 200; all else is 503, and `/health` says
+    "loading".
 
     Raises:
         OSError: none is free.
@@ -74,11 +75,11 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/":
-            self._page()
-        elif path == "/health":
+        if path == "/health":
             body = json.dumps({"status": "loading"}).encode()
             self._tell(503, body, [JSON, (b"retry-after", b"1")], CSP_OF_DATA)
+        elif path == "/" or "text/html" in self.headers.get("Accept", ""):
+            self._page()
         else:
             self.send_error(503)
 

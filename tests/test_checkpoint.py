@@ -165,7 +165,7 @@ DAMAGE = {
     ),
     "a config as PyTorchModelHubMixin writes it": (
         lambda f: (f / CONFIG_FILE).write_text('{"hidden_size": 128}'),
-        r"unknown \['hidden_size'\], .*Write one such as \{\"name\": \"mine\", \"hidden_sizes\": \[",
+        r"unknown \['hidden_size'\], .*Write one such as \{\"name\": \"mine\", \"hidden_sizes\": ",
     ),
     "results are no JSON": (
         lambda f: (f / RESULTS_FILE).write_text("?"),
@@ -266,6 +266,12 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(source):
     with pytest.raises(CheckpointError, match=f"There is no model {source}"):
         load(source)
+
+
+def test_a_name_that_could_not_be_loaded_is_not_saved(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json: name: .*found 'my net'"):
+        MLP(()).save_pretrained(tmp_path / "my net")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

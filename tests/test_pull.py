@@ -1,10 +1,7 @@
 """Pull from a Hub that is out of reach, silent, slow or half there: real sockets and client."""
 
 import re
-import socket
-import threading
 import time
-from contextlib import contextmanager
 
 import huggingface_hub
 import pytest
@@ -13,13 +10,27 @@ from huggingface_hub import constants
 
 from model import CheckpointError, Reader
 from model.checkpoint import CONFIG_FILE, SHIPPED, WEIGHTS_FILE, UnreachableError, load
-from model.hub import LIVELY, Pull, StaleWarning
+from model.hub import Pull, StaleWarning
 from model.mlp import MLP
+from tests.rough_hub import (
+    FILES,
+    NEW,
+    OLD,
+    break_off,
+    drip_the_rest,
+    dripping,
+    hang_halfway,
+    in_pieces,
+    listening,
+    no_hub,
+    serving,
+    silent,
+    unready,
+)
 
 REPO = "tester/digits"
-OLD, NEW = "a" * 40, "b" * 40
 CONFIG = (SHIPPED / "logistic" / CONFIG_FILE).read_bytes()
-QUICK = Pull(patience=0.4)
+QUICK = Pull(patience=0.8)
 
 
 @pytest.fixture
@@ -39,103 +50,6 @@ def point(monkeypatch, tmp_path):
     huggingface_hub.close_session()
 
 
-@pytest.fixture(scope="module")
-def files():
-    names = (CONFIG_FILE, WEIGHTS_FILE, "results.json")
-    return {name: (SHIPPED / "mlp-32" / name).read_bytes() for name in names}
-
-
-@contextmanager
-def listening(answer):
-    """Serve each connection by `answer(connection, request line)` on a port of 127.0.0.1."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def each(connection):
-        with connection:
-            try:
-                while head := connection.recv(65_536):
-                    answer(connection, head.partition(b"\r\n")[0].decode())
-            except OSError:
-                return
-
-    def accept():
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(target=each, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}"
-    server.close()
-
-
-def head(status, *, length=0, commit=NEW, etag="0"):
-    return (
-        f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n"
-        f'ETag: "{etag}"\r\nX-Repo-Commit: {commit}\r\n\r\n'
-    ).encode()
-
-
-def drip(connection, data, *, every=0.05):
-    for byte in data:
-        connection.sendall(bytes([byte]))
-        time.sleep(every)
-
-
-def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None):
-    """Return an answer of a Hub that has these files, but sends the weights' body its own way."""
-
-    def answer(connection, line):
-        method, path, _ = line.split()
-        if asked is not None:
-            asked.append(f"{method} {path.partition('/resolve/')[2]}")
-        name = path.rpartition("/")[2]
-        if name not in files:
-            connection.sendall(
-                head("404 Not Found").replace(b"ETag", b"X-Error-Code: EntryNotFound\r\nX")
-            )
-            return
-        body = files[name]
-        connection.sendall(head("200 OK", length=len(body), etag=name + commit[0], commit=commit))
-        if method == "GET":
-            (weights if name == WEIGHTS_FILE else socket.socket.sendall)(connection, body)
-
-    return answer
-
-
-def silent(connection, line):
-    time.sleep(30)
-
-
-def dripping(connection, line):
-    drip(connection, head("200 OK", length=10**6) * 100)
-
-
-def unready(connection, line):
-    connection.sendall(head("503 Service Unavailable"))
-
-
-def no_hub(connection, line):
-    connection.sendall(head("200 OK", commit="login.html"))
-
-
-def hang_halfway(connection, body):
-    connection.sendall(body[: len(body) // 2])
-    time.sleep(30)
-
-
-def drip_the_rest(connection, body):
-    connection.sendall(body[: len(body) // 2])
-    drip(connection, body[len(body) // 2 :])
-
-
-def break_off(connection, body):
-    connection.sendall(body[: len(body) // 2])
-    connection.shutdown(socket.SHUT_RDWR)
-
-
 def left_in(folder):
     """Files of a download that was begun, once its thread has tidied up."""
     deadline = time.monotonic() + 3
@@ -147,8 +61,8 @@ def left_in(folder):
 
 
 BAD = {
-    "silent": (silent, "did not answer within 0.4 s"),
-    "dripping its headers": (dripping, "did not answer within 0.4 s"),
+    "silent": (silent, "did not answer within 0.8 s"),
+    "dripping its headers": (dripping, "did not answer within 0.8 s"),
     "overloaded": (unready, "answered 503"),
     "no Hub at all": (no_hub, "is no Hub"),
 }
@@ -164,7 +78,7 @@ def test_a_hub_that_says_nothing_of_use_is_given_up(point, tmp_path, kind):
             UnreachableError, match=f"{REPO}: .*{message}, and it is not in the cache"
         ):
             load(REPO, pull=QUICK)
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 2
     assert left_in(tmp_path) == []
 
 
@@ -178,47 +92,39 @@ def test_a_hub_that_is_not_there_is_said_at_once(point, url):
 
 
 @pytest.mark.parametrize("weights", [hang_halfway, drip_the_rest, break_off])
-def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(
-    point, files, tmp_path, weights
-):
-    with listening(serving(files, weights)) as url:
+def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(point, tmp_path, weights):
+    with listening(serving(FILES, weights)) as url:
         point(url)
         started = time.monotonic()
-        with pytest.raises(UnreachableError, match=r"did not answer within 0\.4 s"):
+        with pytest.raises(UnreachableError, match=r"did not answer within 0\.8 s"):
             load(REPO, pull=QUICK)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2.5
     assert left_in(tmp_path) == []
-    with listening(serving(files)) as url:
+    with listening(serving(FILES)) as url:
         point(url)
         assert load(REPO).revision == NEW
 
 
-def in_pieces(connection, body):
-    for i in range(0, len(body), LIVELY):
-        time.sleep(0.25)
-        connection.sendall(body[i : i + LIVELY])
-
-
-def test_a_slow_download_that_goes_on_is_waited_for(point, files):
-    with listening(serving(files, in_pieces)) as url:
+def test_a_slow_download_that_goes_on_is_waited_for(point):
+    with listening(serving(FILES, in_pieces)) as url:
         point(url)
         started = time.monotonic()
         assert load(REPO, pull=QUICK).revision == NEW
         assert time.monotonic() - started > QUICK.patience
 
 
-def test_a_download_has_an_end_however_lively(point, files, monkeypatch):
+def test_a_download_has_an_end_however_lively(point, monkeypatch):
     monkeypatch.setattr("model.hub.LONGEST", 0.5)
-    endless = files | {WEIGHTS_FILE: bytes(10**7)}
+    endless = FILES | {WEIGHTS_FILE: bytes(10**7)}
     with listening(serving(endless, in_pieces)) as url:
         point(url)
         with pytest.raises(UnreachableError, match=r"the Hub was not done within 0.5 s"):
             load(REPO, pull=QUICK)
 
 
-def test_all_files_are_of_the_commit_that_a_name_stands_for(point, files):
+def test_all_files_are_of_the_commit_that_a_name_stands_for(point):
     asked = []
-    with listening(serving(files, asked=asked)) as url:
+    with listening(serving(FILES, asked=asked)) as url:
         point(url)
         before = {
             key: list(hooks) for key, hooks in huggingface_hub.get_session().event_hooks.items()
@@ -239,9 +145,9 @@ def test_all_files_are_of_the_commit_that_a_name_stands_for(point, files):
 
 
 @pytest.fixture
-def downloaded(point, files):
+def downloaded(point):
     """The cache has what v1 and main stood for; now nobody listens."""
-    with listening(serving(files, commit=OLD)) as url:
+    with listening(serving(FILES, commit=OLD)) as url:
         point(url)
         for revision in (None, "v1"):
             assert load(REPO, revision=revision).revision == OLD
@@ -273,12 +179,12 @@ def test_offline_the_cache_is_asked_alone(downloaded, monkeypatch):
         load("tester/other")
 
 
-def test_an_update_that_hangs_leaves_the_commit_before(downloaded, point, files):
-    with listening(serving(files, hang_halfway)) as url:
+def test_an_update_that_hangs_leaves_the_commit_before(downloaded, point):
+    with listening(serving(FILES, hang_halfway)) as url:
         point(url)
-        with pytest.warns(StaleWarning, match="did not answer within 0.4 s: serving commit a"):
+        with pytest.warns(StaleWarning, match="did not answer within 0.8 s: serving commit a"):
             assert load(REPO, pull=QUICK).revision == OLD
-    with listening(serving(files)) as url:
+    with listening(serving(FILES)) as url:
         point(url)
         assert load(REPO).revision == NEW
 
@@ -292,16 +198,16 @@ def test_what_the_hub_answers_counts_though_the_cache_has_more(downloaded, point
     assert not isinstance(caught.value, UnreachableError)
 
 
-def test_another_commit_than_the_one_asked_for_is_refused(point, files):
-    with listening(serving(files, commit=OLD)) as url:
+def test_another_commit_than_the_one_asked_for_is_refused(point):
+    with listening(serving(FILES, commit=OLD)) as url:
         point(url)
         with pytest.raises(CheckpointError, match=f"asked for this commit, it gave {OLD}"):
             load(REPO, revision=NEW)
 
 
-def test_of_a_config_that_does_not_fit_no_weights_are_fetched(point, files):
+def test_of_a_config_that_does_not_fit_no_weights_are_fetched(point):
     asked = []
-    with listening(serving(files | {CONFIG_FILE: b"{}"}, asked=asked)) as url:
+    with listening(serving(FILES | {CONFIG_FILE: b"{}"}, asked=asked)) as url:
         point(url)
         with pytest.raises(CheckpointError, match=r"config\.json: expected the keys"):
             load(REPO)
@@ -342,9 +248,9 @@ def test_what_the_hub_does_not_have_is_said(point, hub, repo, files, message):
     assert "\n" not in str(caught.value)
 
 
-def test_an_mlp_comes_as_from_the_mixin_but_strictly(point, files, tmp_path):
+def test_an_mlp_comes_as_from_the_mixin_but_strictly(point, tmp_path):
     expected = load("mlp-32").model.state_dict()
-    with listening(serving(files)) as url:
+    with listening(serving(FILES)) as url:
         point(url)
         model = MLP.from_pretrained(
             REPO, revision=NEW, cache_dir=tmp_path / "mine", token=False, force_download=True
@@ -373,5 +279,5 @@ def test_what_the_mixin_would_let_pass_is_refused(tmp_path):
 
 
 def test_a_download_is_forced_or_it_is_an_error(downloaded):
-    with pytest.raises(UnreachableError, match="not in the cache"):
+    with pytest.raises(UnreachableError, match="and it is asked for anew: check the network"):
         load(REPO, pull=Pull(force_download=True))
