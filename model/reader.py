@@ -86,9 +86,11 @@ class Reader:
     ) -> Self:
         """Load a shipped model by name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
-        `device="auto"` is CUDA where there is one.
+        `device="auto"` is CUDA where there is one. While the Hub is out of reach, the commit last
+        known of the revision comes from the cache, with a `model.hub.StaleWarning`.
 
         Raises:
+            UnreachableError: a CheckpointError, of a Hub out of reach and nothing in the cache.
             CheckpointError: it is not there, or not strictly what it must be.
         """
         loaded = checkpoint.load(source, revision=revision)

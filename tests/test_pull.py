@@ -8,9 +8,11 @@ import pytest
 import torch
 from huggingface_hub import constants
 
+from app import load_readers
 from model import CheckpointError, Reader
 from model.checkpoint import CONFIG_FILE, SHIPPED, WEIGHTS_FILE, UnreachableError, load
 from model.hub import Pull, StaleWarning
+from model.limits import LIMITS
 from model.mlp import MLP
 from tests.rough_hub import (
     FILES,
@@ -118,8 +120,10 @@ def test_a_download_has_an_end_however_lively(point, monkeypatch):
     endless = FILES | {WEIGHTS_FILE: bytes(10**7)}
     with listening(serving(endless, in_pieces)) as url:
         point(url)
-        with pytest.raises(UnreachableError, match=r"the Hub was not done within 0.5 s"):
+        started = time.monotonic()
+        with pytest.raises(UnreachableError, match=r"the Hub was not done within 0\.5 s"):
             load(REPO, pull=QUICK)
+        assert time.monotonic() - started < 2.5
 
 
 def test_all_files_are_of_the_commit_that_a_name_stands_for(point):
@@ -281,3 +285,18 @@ def test_what_the_mixin_would_let_pass_is_refused(tmp_path):
 def test_a_download_is_forced_or_it_is_an_error(downloaded):
     with pytest.raises(UnreachableError, match="and it is asked for anew: check the network"):
         load(REPO, pull=Pull(force_download=True))
+
+
+def test_the_app_says_what_it_serves_in_place_of_what_was_asked_for(downloaded, capfd):
+    readers, name = load_readers(REPO, LIMITS)
+    assert (name, readers[name].revision) == (REPO, OLD)
+    said = capfd.readouterr().err.splitlines()
+    assert [line.endswith(f": serving commit {OLD[:12]} from the cache.") for line in said] == [
+        True
+    ]
+    readers, name = load_readers(f"{REPO}@{NEW}", LIMITS)
+    assert (name, sorted(readers)) == ("mlp-1024", ["logistic", "mlp-1024", "mlp-32"])
+    said = capfd.readouterr().err.splitlines()
+    assert [line.endswith("check the network. Serving the shipped mlp-1024.") for line in said] == [
+        True
+    ]
