@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from model.checkpoint import CONFIG_FILE, RESULTS_FILE, SHIPPED, WEIGHTS_FILE
 from model.hub import LIVELY
 
-FILES = {
-    name: (SHIPPED / "mlp-32" / name).read_bytes()
-    for name in (CONFIG_FILE, WEIGHTS_FILE, RESULTS_FILE)
-}
+
+def files_of(name):
+    """The files of a shipped checkpoint, as a Hub has them."""
+    wanted = (CONFIG_FILE, WEIGHTS_FILE, RESULTS_FILE)
+    return {each: (SHIPPED / name / each).read_bytes() for each in wanted}
+
+
+FILES = files_of("mlp-32")
 OLD, NEW = "a" * 40, "b" * 40  # commits
 
 

@@ -20,9 +20,10 @@ from playwright.sync_api import expect
 
 from benchmarks.browser import running
 from model.checkpoint import WEIGHTS_FILE
+from model.hub import LIVELY
 from server.waiting import waiting
 from tests.conftest import ROOT, ask, run
-from tests.rough_hub import FILES, hang_halfway, listening, serving, silent
+from tests.rough_hub import FILES, files_of, hang_halfway, listening, serving, silent
 
 REPO = "tester/digits"
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
@@ -117,13 +118,13 @@ def test_the_page_turns_into_the_app(browser, tmp_path, free_port):
     release = threading.Event()
 
     def wait_for_it(connection, body):
-        while not release.wait(1):  # a sign of life in time
-            connection.sendall(body[:60_000])
-            body = body[60_000:]
+        while not release.wait(1):  # 3 MB last for a minute of signs of life
+            connection.sendall(body[:LIVELY])
+            body = body[LIVELY:]
         connection.sendall(body)
 
     with (
-        listening(serving(FILES, wait_for_it)) as hub_url,
+        listening(serving(files_of("mlp-1024"), wait_for_it)) as hub_url,
         starting(hub_url, tmp_path, free_port) as (url, _),
     ):
         page = browser.new_page()
