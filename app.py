@@ -7,19 +7,27 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import gradio as gr
 import torch
+from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from PIL import Image
 from starlette.middleware import Middleware
 
 from model import CheckpointError, Reader
-from model.checkpoint import shipped_names
+from model.checkpoint import UnreachableError, asks_hub, shipped_names
+from model.hub import StaleWarning
 from model.limits import Limits
+from model.reader import on_zero_gpu
+from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
 from server.limits import ServerLimits, add_flags, from_flags
@@ -27,6 +35,7 @@ from server.metrics import Metrics
 from server.traffic import Traffic
 from server.upkeep import SESSIONS, health, lifespan, queue_length, share_memory, stop
 from server.uploads import Uploads
+from server.waiting import waiting
 from ui.answer import answer
 from ui.api import Observe, bind_api, ignore
 from ui.drawings import drawings
@@ -36,6 +45,7 @@ from ui.sketchpad import sketchpad
 from ui.unit import unit
 from ui.why import why
 
+T = TypeVar("T")
 DEFAULT_MODEL = "mlp-1024"
 THREADS = 8  # that read: more would only wait for each other, and each keeps memory of its own
 # Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
@@ -77,13 +87,23 @@ def build(
 def load_readers(source: str, limits: Limits) -> tuple[dict[str, Reader], str]:
     """Load the shipped models and the one asked for; return them by name, and its name.
 
+    While the Hub is out of reach, the cache has to do, else the shipped models; a line says so.
+
     Raises:
         CheckpointError: `source` cannot be loaded.
     """
     readers = {name: Reader.load(name, limits=limits) for name in shipped_names()}
     if source in readers:
         return readers, source
-    chosen = Reader.load(source, limits=limits)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", StaleWarning)
+        try:
+            chosen = Reader.load(source, limits=limits)
+        except UnreachableError as error:
+            print(f"{error} Serving the shipped {DEFAULT_MODEL}.", file=sys.stderr, flush=True)
+            return readers, DEFAULT_MODEL
+    for warning in said:
+        print(warning.message, file=sys.stderr, flush=True)
     if chosen.name in readers:
         chosen.name += "-yours"  # both stay to be chosen
     return readers | {chosen.name: chosen}, chosen.name
@@ -98,8 +118,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
-        help="a shipped model, a folder, or OWNER/NAME[@REVISION] on the Hub (mlp-1024)",
+        default=os.environ.get("MODEL") or DEFAULT_MODEL,
+        help="a shipped model, a folder, or the Hub's OWNER/NAME[@REVISION] (MODEL, else mlp-1024)",
     )
     parser.add_argument(
         "--metrics",
@@ -185,21 +205,63 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
     share_memory()
+    if on_zero_gpu():
+        zerogpu.declare()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     limits = from_flags(ServerLimits, options)
-    readers, default = load_readers(options.model, from_flags(Limits, options))
-    metrics = watch(options.metrics)
-    observe = metrics.read if metrics else ignore
-    demo = compose(readers, default=default, observe=observe, limits=limits)
-    traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
-    if metrics:
-        traffic.observe = metrics.called
-        metrics.watch_queue(lambda: queue_length(demo, traffic))
-    launch(demo, traffic, readers, host=options.host, port=options.port)
+    with door(options) as port:
+        loaded = until(stopped, load_readers, options.model, from_flags(Limits, options))
+        if loaded is None:
+            return
+        readers, default = loaded
+        metrics = watch(options.metrics)
+        observe = metrics.read if metrics else ignore
+        demo = compose(readers, default=default, observe=observe, limits=limits)
+        traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
+        if metrics:
+            traffic.observe = metrics.called
+            metrics.watch_queue(lambda: queue_length(demo, traffic))
+    launch(demo, traffic, readers, host=options.host, port=port)
     while not stopped:
         time.sleep(0.1)
     stop(demo, traffic)
+
+
+@contextmanager
+def door(options: argparse.Namespace) -> Generator[int | None]:
+    """Where the Hub will be asked, answer visitors until the block ends; yield the port to open.
+
+    Raises:
+        CheckpointError: there is no such model.
+        OSError: the port is taken.
+    """
+    if options.port is not None and not _is_free(options.port):
+        raise OSError(f"Port {options.port} is taken: choose another by --port.")
+    if not asks_hub(options.model):
+        yield options.port
+        return
+    first = range(INITIAL_PORT_VALUE, INITIAL_PORT_VALUE + TRY_NUM_PORTS)
+    ports = first if options.port is None else [options.port]
+    with waiting(options.host or LOCALHOST_NAME, ports, model=options.model) as port:
+        yield port
+
+
+def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T | None:
+    """Return what `work` returns, or None as soon as a signal has come; raise what it raises."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait([future], timeout=0.1).done:
+        if stopped:
+            return None
+    return future.result()
 
 
 def launch(
@@ -215,9 +277,7 @@ def launch(
     Raises:
         OSError: it is taken.
     """
-    if port is not None and not _is_free(port):
-        raise OSError(f"Port {port} is taken: choose another by --port.")
-    demo.queue(max_size=traffic.limits.max_queue)
+    demo.queue(max_size=traffic.limits.max_queue, api_open=True)  # in a Space, too
     demo.launch(
         quiet=True,
         server_name=host,

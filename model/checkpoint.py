@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from model import foreign, hub
 from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it, nor from:
 EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
+NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
+NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
+N_NAMED = 20  # of what does not fit: a large network has hundreds of keys
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 class CheckpointError(Exception):
     """A checkpoint is missing, damaged, or of another kind of network."""
+
+
+class UnreachableError(CheckpointError):
+    """The Hub is out of reach, and its cache here does not have the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +73,10 @@ def save(
     """Write model.safetensors and config.json; each file is replaced whole, or not at all.
 
     Raises:
-        CheckpointError: a weight is NaN or infinite.
+        CheckpointError: a weight is NaN or infinite, or the name could not be loaded again.
     """
     folder = Path(folder)
+    _check_name(folder / CONFIG_FILE, name)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     _refuse_not_finite(folder / WEIGHTS_FILE, tensors)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,19 +106,45 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
+def load(
+    source: str | Path, *, revision: str | None = None, pull: hub.Pull | None = None
+) -> Checkpoint:
     """Load a shipped checkpoint by its name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
     Nothing but safetensors is read and no code is run. Every key must be there, fit, be float32
-    and finite; nothing is filled in.
+    and finite; nothing is filled in. `pull` says how to ask the Hub; while it is out of reach, what
+    was last known of the revision comes from the cache, with a `hub.StaleWarning`.
 
     Raises:
+        UnreachableError: the Hub is out of reach, and the cache does not have it.
         CheckpointError: names the file, the key, what was expected and what was found.
     """
     if str(source) in shipped_names():
         return _load_folder(SHIPPED / source)
     if Path(source).is_dir():
         return _load_folder(Path(source))
+    repo, named = _on_hub(source)
+    return _load_hub(repo, revision or named, pull)
+
+
+def asks_hub(source: str | Path) -> bool:
+    """Return whether the Hub is asked when this is loaded, which may take a while.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    if str(source) in shipped_names() or Path(source).is_dir():
+        return False
+    repo, revision = _on_hub(source)
+    try:
+        known = hub.cached(repo, revision, NEEDED)
+    except hub.HubError as error:
+        raise CheckpointError(str(error)) from error
+    return not known or known.name != revision
+
+
+def _on_hub(source: str | Path) -> tuple[str, str | None]:
+    """Return OWNER/NAME and the revision, if one is given."""
     match = _HUB_ID.fullmatch(str(source))
     # A folder that is not there must not be looked for on the Hub, where anyone could own it.
     if not match or str(source).startswith(".") or Path(source).parent.is_dir():
@@ -118,52 +152,32 @@ def load(source: str | Path, *, revision: str | None = None) -> Checkpoint:
             f"There is no model {source}: expected one of {', '.join(shipped_names())}, "
             "a folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub."
         )
-    return _load_hub(match["repo"], revision or match["revision"])
+    return match["repo"], match["revision"]
 
 
-def _load_hub(repo: str, revision: str | None) -> Checkpoint:
-    # Imported here: a second that those who use the shipped weights need not wait for.
-    import httpx2
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    where = f"{repo}@{revision}" if revision else repo
+def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpoint:
     try:
-        folder = Path(hf_hub_download(repo, CONFIG_FILE, revision=revision)).parent
-        commit = folder.name  # the cache keeps each commit in a folder named after it
-        hf_hub_download(repo, WEIGHTS_FILE, revision=commit)
-        for figures in (RESULTS_FILE, EVALUATION_FILE):  # are welcome, not needed
-            with suppress(EntryNotFoundError):
-                hf_hub_download(repo, figures, revision=commit)
-    except LocalEntryNotFoundError as error:
+        folder = hub.fetch(
+            repo,
+            revision,
+            needed=NEEDED,
+            welcome=(RESULTS_FILE, EVALUATION_FILE),
+            check=_read_config,
+            pull=pull,
+        )
+    except hub.SilentError as error:
+        raise UnreachableError(str(error)) from error
+    except hub.MissingError as error:
         raise CheckpointError(
-            f"{where} is not in the cache and the Hub cannot be reached: check the network, "
-            "or leave out --model to serve the shipped weights."
+            f"{error} Expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, and {WEIGHTS_FILE}; "
+            f"{NO_PICKLES}"
         ) from error
-    except EntryNotFoundError as error:
-        raise CheckpointError(
-            f"{where} on the Hub: expected {CONFIG_FILE} and {WEIGHTS_FILE}, one is not there. "
-            "Pickles (pytorch_model.bin, .pt) are never read."
-        ) from error
-    except HfHubHTTPError as error:
-        raise CheckpointError(
-            f"{where} on the Hub: {type(error).__name__}. Check the name and the revision, and "
-            "log in with `hf auth login` if it is private."
-        ) from error
-    except (HFValidationError, httpx2.HTTPError, OSError) as error:
-        raise CheckpointError(
-            f"{where} on the Hub: {type(error).__name__}. Check the name and the network, and that "
-            "the cache can be written to (HF_HOME says where it is)."
-        ) from error
+    except hub.HubError as error:
+        raise CheckpointError(str(error)) from error
     loaded = _load_folder(folder)
     # By its name on the Hub: the one in its config may be that of a shipped network.
     config = replace(loaded.config, name=repo)
-    return replace(loaded, config=config, revision=commit)
+    return replace(loaded, config=config, revision=folder.name)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
@@ -171,11 +185,11 @@ def _load_folder(folder: Path) -> Checkpoint:
         if not (folder / name).is_file():
             found = sorted(p.name for p in folder.iterdir())
             raise CheckpointError(
-                f"{folder / name} is missing: expected {CONFIG_FILE} and {WEIGHTS_FILE}, found "
-                f"{', '.join(found) or 'nothing'}. Pickles (.bin, .pt) are never read."
+                f"{folder / name} is missing: expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, "
+                f"and {WEIGHTS_FILE}, found {', '.join(found) or 'nothing'}; {NO_PICKLES}"
             )
     config = _read_config(folder / CONFIG_FILE)
-    state = _read_weights(folder / WEIGHTS_FILE, parameter_shapes(config.hidden_sizes))
+    state = _read_weights(folder / WEIGHTS_FILE, config.hidden_sizes)
     with torch.device("meta"):
         model = MLP(config.hidden_sizes)
     model.load_state_dict(state, assign=True)
@@ -204,12 +218,10 @@ def _read_config(path: Path) -> Config:
     if value.keys() != expected:
         unknown, missing = sorted(value.keys() - expected), sorted(expected - value.keys())
         raise CheckpointError(
-            f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}."
+            f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}. "
+            + foreign.config_hint(value)
         )
-    if not isinstance(value["name"], str) or not _NAME.fullmatch(value["name"]):
-        raise CheckpointError(
-            f"{path}: name: expected letters, digits, '.', '_' and '-', found {value['name']!r}."
-        )
+    _check_name(path, value["name"])
     sizes = value["hidden_sizes"]
     if not isinstance(sizes, list) or not sizes_fit(sizes):
         raise CheckpointError(
@@ -225,20 +237,30 @@ def _read_config(path: Path) -> Config:
     return Config(value["name"], tuple(sizes), value["temperature"], value["threshold"])
 
 
+def _check_name(path: Path, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise CheckpointError(
+            f"{path}: name: expected letters, digits, '.', '_' and '-', found {name!r}."
+        )
+
+
 def sizes_fit(hidden_sizes: Sequence[object]) -> bool:
     """Return whether these are the sizes of hidden layers that a checkpoint may have."""
     few = len(hidden_sizes) <= MAX_LAYERS
     return few and all(type(n) is int and 0 < n <= MAX_UNITS for n in hidden_sizes)
 
 
-def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _read_weights(path: Path, hidden_sizes: tuple[int, ...]) -> dict[str, Tensor]:
+    shapes = parameter_shapes(hidden_sizes)
     try:
         with safe_open(path, framework="pt") as file:
             found = {k: (tuple(file.get_slice(k).get_shape()), file.get_slice(k).get_dtype())
                      for k in file.keys()}  # noqa: SIM118, not a dict  # fmt: skip
             problems = _problems(shapes, found)
             if problems:
-                raise CheckpointError(f"{path}: " + "; ".join(problems) + ".")
+                some = problems[:N_NAMED] + (["and more"] if len(problems) > N_NAMED else [])
+                hint = foreign.hint(found, hidden_sizes)
+                raise CheckpointError(f"{path}: {'; '.join(some)}. {hint}".rstrip())
             state = {key: file.get_tensor(key) for key in shapes}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,6 +48,50 @@ class MLP(nn.Module):
         sizes = (N_PIXELS, *self.hidden_sizes, N_CLASSES)
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
         self.not_a_digit = nn.Linear(sizes[-2], 1)
+
+    @staticmethod
+    def from_pretrained(
+        source: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        map_location: str | torch.device = "cpu",
+        strict: bool = True,
+    ) -> "MLP":
+        """Load OWNER/NAME of the Hub, a folder, or a shipped model, in eval mode.
+
+        The parameters are PyTorchModelHubMixin's. Unlike it, this takes safetensors alone, fills
+        nothing in, and believes no default: what does not fit in all is an error. There is no
+        `push_to_hub`: `python -m training.publish` pushes a card with the weights. What a Reader
+        adds to them (temperature and threshold) is not in an MLP: see `Reader.load`.
+
+        Raises:
+            CheckpointError: it is not there, or not strictly what it must be.
+            ValueError: `strict` is False.
+        """
+        from model import checkpoint, hub  # which build on this module
+
+        if not strict:
+            raise ValueError("strict=False would leave random weights in place of missing ones.")
+        pull = hub.Pull(
+            cache_dir=cache_dir, token=token,
+            force_download=force_download, local_files_only=local_files_only,
+        )  # fmt: skip
+        model = checkpoint.load(source, revision=revision, pull=pull).model
+        return model.requires_grad_(True).to(map_location)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write model.safetensors and config.json, named after the folder, which never refuses.
+
+        Raises:
+            CheckpointError: a weight is not finite, or the folder's name is no name.
+        """
+        from model import checkpoint
+
+        checkpoint.save(folder, self, name=Path(folder).resolve().name)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28) in 0..1."""

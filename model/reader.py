@@ -1,5 +1,6 @@
 """Read digits: a checkpoint, and everything between a picture and its answer."""
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,11 @@ class Reader:
     ) -> Self:
         """Load a shipped model by name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
-        `device="auto"` is CUDA where there is one.
+        `device="auto"` is CUDA where there is one. While the Hub is out of reach, the commit last
+        known of the revision comes from the cache, with a `model.hub.StaleWarning`.
 
         Raises:
+            UnreachableError: a CheckpointError, of a Hub out of reach and nothing in the cache.
             CheckpointError: it is not there, or not strictly what it must be.
         """
         loaded = checkpoint.load(source, revision=revision)
@@ -194,11 +197,19 @@ class Reader:
 def pick_device(name: str) -> torch.device:
     """Return the device of that name; "auto" is CUDA where there is one, else the CPU.
 
+    On ZeroGPU that is the CPU: torch says there that CUDA is available, but it is so only in calls
+    that a visitor's quota pays for.
+
     Raises:
         ValueError: CUDA is asked for, and there is none.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and not on_zero_gpu() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device here: use --device cpu, or auto.")
     return torch.device(name)
+
+
+def on_zero_gpu() -> bool:
+    """Return whether this is a Hugging Face Space on ZeroGPU, by the `spaces` package's rule."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")

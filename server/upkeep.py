@@ -91,7 +91,7 @@ def _forget(queue: Queue, unread: dict[str, float], *, now: float) -> None:
 def health(models: Mapping[str, Any], traffic: Traffic) -> Route:
     """Return GET /health: 200 while calls are taken, 503 when the server is stopping.
 
-    The port is opened when the models are loaded, so that nobody is told so before.
+    It is there when the models are loaded; before, server/waiting.py may say 503 in its place.
     """
 
     async def answer(_: Request) -> JSONResponse:

@@ -96,7 +96,7 @@ DAMAGE = {
     ),
     "no config": (
         lambda f: (f / CONFIG_FILE).unlink(),
-        r"config\.json is missing: expected config\.json and model\.safetensors",
+        r"config\.json is missing: expected config\.json, such as .*, and model\.safetensors",
     ),
     "unknown config key": (
         lambda f: change_config(f, layers=3),
@@ -156,7 +156,16 @@ DAMAGE = {
     ),
     "other sizes than the weights": (
         lambda f: change_config(f, hidden_sizes=[4]),
-        r"layers\.2\.weight: unknown key.*layers\.1\.weight: expected shape \(10, 4\)",
+        r"layers\.2\.weight: unknown key.*layers\.1\.weight: expected shape \(10, 4\).*"
+        r"These are the weights of hidden_sizes \[4, 3\]\.$",
+    ),
+    "a config of transformers": (
+        lambda f: change_config(f, model_type="vit", hidden_sizes="-"),
+        r"unknown \['model_type'\], missing \['hidden_sizes'\]\. This is a config of transformers",
+    ),
+    "a config as PyTorchModelHubMixin writes it": (
+        lambda f: (f / CONFIG_FILE).write_text('{"hidden_size": 128}'),
+        r"unknown \['hidden_size'\], .*Write one such as \{\"name\": \"mine\", \"hidden_sizes\": ",
     ),
     "results are no JSON": (
         lambda f: (f / RESULTS_FILE).write_text("?"),
@@ -173,6 +182,81 @@ def test_damage_is_named(folder, damage):
         load(folder)
 
 
+def tutorial(names, *, hidden=(4, 3), dtype=torch.float32):
+    sizes = (784, *hidden, 10)
+    state = {}
+    for name, n_in, n_out in zip(names, sizes, sizes[1:], strict=False):
+        state |= {f"{name}.weight": torch.zeros(n_out, n_in, dtype=dtype)}
+        state |= {f"{name}.bias": torch.zeros(n_out, dtype=dtype)}
+    return state
+
+
+RENAME = (
+    r"layers\.0\.weight: missing, expected shape \(4, 784\).*{0}\.weight: unknown key, found shape "
+    r"\(4, 784\).*under other names: rename {0}\.\* to layers\.0\.\*, {1}\.\* to layers\.1\.\*, "
+    r"{2}\.\* to layers\.2\.\*\. .*an eleventh output, not_a_digit: weights of 0 and a bias of -100"
+)
+STRANGERS = {
+    "linear": (
+        tutorial(["linear1", "linear2", "linear3"]),
+        RENAME.format("linear1", "linear2", "linear3"),
+    ),
+    "fc": (tutorial(["fc1", "fc2", "out"]), RENAME.format("fc1", "fc2", "out")),
+    "layer": (
+        tutorial(["layer9", "layer10", "layer11"]),
+        RENAME.format("layer9", "layer10", "layer11"),
+    ),
+    "nested": (
+        tutorial(["net.0", "net.2", "net.4"]),
+        RENAME.format(r"net\.0", r"net\.2", r"net\.4"),
+    ),
+    "sequential": (tutorial(["0", "2", "4"]), RENAME.format("0", "2", "4")),
+    "equal layers": (
+        tutorial(["fc9", "fc10", "fc11"], hidden=(8, 8)),
+        r"rename fc9.* to layers\.0.*fc10.* to layers\.1.*fc11.* hidden_sizes \[8, 8\]\.",
+    ),
+    "half": (
+        tutorial(["fc1", "fc2", "fc3"], dtype=torch.bfloat16),
+        r"rename fc1.*Convert them by tensor\.float\(\)\.",
+    ),
+    "without the eleventh output": (
+        tutorial(["layers.0", "layers.1", "layers.2"]),
+        r"not_a_digit\.bias: missing, expected shape \(1,\)\. This project's networks have an ele",
+    ),
+    "convolutional": (
+        {"conv1.weight": torch.zeros(8, 1, 3, 3), "fc.weight": torch.zeros(10, 64)},
+        r"another kind of network: expected linear layers alone, 784 pixels → hidden → 10 digits\.",
+    ),
+    "large": (
+        {f"encoder.{i}.weight": torch.zeros(2, 2) for i in range(500)},
+        r"encoder\.\d+\.weight: unknown key.*; and more\. This is another kind of network",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_weights_of_others_are_refused_with_what_would_fit(folder, kind):
+    state, message = STRANGERS[kind]
+    save_file(state, folder / WEIGHTS_FILE)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(folder)
+    assert len(str(caught.value)) < 2500
+
+
+def test_a_tutorials_weights_work_once_they_are_as_the_message_says(folder):
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(784, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3), torch.nn.ReLU()]
+    theirs = torch.nn.Sequential(*layers, torch.nn.Linear(3, 10))
+    names = {"0": "layers.0", "2": "layers.1", "4": "layers.2"}
+    state = {f"{names[key[0]]}.{key[2:]}": tensor for key, tensor in theirs.state_dict().items()}
+    head = {"not_a_digit.weight": torch.zeros(1, 3), "not_a_digit.bias": torch.tensor([-100.0])}
+    save_file(state | head, folder / WEIGHTS_FILE)
+    images = torch.rand(5, 784)
+    trace = load(folder).model.trace(images)
+    assert torch.equal(trace.logits, theirs(images))
+    assert trace.doubt.sigmoid().max() < 1e-30
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(CheckpointError, match="expected one of logistic, mlp-32, mlp-1024"):
         load("mlp-33")
@@ -182,6 +266,12 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(source):
     with pytest.raises(CheckpointError, match=f"There is no model {source}"):
         load(source)
+
+
+def test_a_name_that_could_not_be_loaded_is_not_saved(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json: name: .*found 'my net'"):
+        MLP(()).save_pretrained(tmp_path / "my net")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

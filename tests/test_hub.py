@@ -65,38 +65,3 @@ def test_a_token_without_write_access_leaves_nothing(hub, mnist_dir, tmp_path):
     assert "The Hub answered 403: the token may not write there" in done.stderr
     assert hub.repos == {}
     assert Reader.load(out).results["val_accuracy"] > 0.9  # the weights are not lost
-
-
-def push_by_hand(hub, files):
-    hub.repos[REPO] = [("c" * 40, files)]
-
-
-@pytest.mark.parametrize(
-    ("repo", "files", "message"),
-    [
-        ("tester/nothing", {}, "tester/nothing on the Hub: RepositoryNotFoundError"),
-        (f"{REPO}@v9", {}, f"{REPO}@v9 on the Hub: RevisionNotFoundError"),
-        (REPO, {"pytorch_model.bin": b"x"}, "expected config.json and model.safetensors"),
-        (REPO, {"config.json": b'{"name": "x", "hidden_sizes": []}'}, "Pickles"),
-        (
-            REPO,
-            {"config.json": b"{}", "model.safetensors": b"x"},
-            "missing ['hidden_sizes', 'name', 'te",
-        ),
-    ],
-)
-def test_what_cannot_be_loaded_is_said_in_one_line(hub, tmp_path, repo, files, message):
-    push_by_hand(hub, files)
-    env = hub.environment(str(tmp_path / "home"))
-    done = run("app.py", "--model", repo, env=env)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_an_unreachable_hub_is_named(tmp_path):
-    env = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    done = run("app.py", "--model", REPO, env=env)
-    assert done.returncode == 1
-    assert "is not in the cache and the Hub cannot be reached" in done.stderr

@@ -1,0 +1,112 @@
+"""What answers while a model is fetched: a page that says so, and gives way to the app's own."""
+
+import html
+import json
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingTCPServer
+from string import Template
+from typing import Any
+
+from server.answer import CSP_OF_DATA, FRAMES, HEADERS, JSON, Told
+
+PAGE = Template((Path(__file__).parent / "waiting.html").read_text(encoding="utf-8"))
+CSP = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+    f"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {FRAMES}"
+)
+LOADING = "The model is being loaded: try again in a moment."
+
+
+@contextmanager
+def waiting(host: str, ports: Iterable[int], *, model: str) -> Generator[int]:
+    """Answer at the first of these ports that is free until the block ends; yield that port.
+
+    `/`, and what else a browser goes to, is the page, with 200; all else is 503, and `/health` says
+    "loading".
+
+    Raises:
+        OSError: none is free.
+    """
+    server = _listen(host.strip("[]"), ports, type("Answer", (_Answer,), {"model": model}))
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong here; that a caller has gone did not."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _listen(host: str, ports: Iterable[int], answer: type[BaseHTTPRequestHandler]) -> _Server:
+    refused = OSError("There is no port to listen at.")
+    for port in ports:
+        try:
+            return (_Server6 if ":" in host else _Server)((host, port), answer)
+        except OSError as error:
+            refused = OSError(f"Nothing can listen at {host}, port {port}: {error.strerror}.")
+    raise refused
+
+
+class _Answer(BaseHTTPRequestHandler):
+    model: str
+    timeout = 5  # s for a request to arrive
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/health":
+            body = json.dumps({"status": "loading"}).encode()
+            self._tell(503, body, [JSON, (b"retry-after", b"1")], CSP_OF_DATA)
+        elif path == "/" or "text/html" in self.headers.get("Accept", ""):
+            self._page()
+        else:
+            self.send_error(503)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse: also what http.server knows no method for."""
+        told = Told.refusal(503, LOADING)
+        self._tell(503, told.body, [JSON, *told.headers], CSP_OF_DATA)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: neither does the app of each request."""
+
+    def _page(self) -> None:
+        nonce = secrets.token_urlsafe(16)
+        page = PAGE.substitute(nonce=nonce, model=html.escape(self.model))
+        kind = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+        self._tell(200, page.encode(), kind, CSP.format(nonce=nonce).encode())
+
+    def _tell(
+        self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]], csp: bytes
+    ) -> None:
+        self.send_response_only(status)
+        length = (b"content-length", str(len(body)).encode())
+        for name, value in (*headers, length, *HEADERS, (b"content-security-policy", csp)):
+            self.send_header(name.decode(), value.decode())
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)

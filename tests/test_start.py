@@ -1,0 +1,205 @@
+"""The start of the app with a model of the Hub: what visitors see, and what can go wrong."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from gradio_client import Client
+from playwright.sync_api import expect
+
+from benchmarks.browser import running
+from model.checkpoint import WEIGHTS_FILE
+from model.hub import LIVELY
+from server.waiting import waiting
+from tests.conftest import ROOT, ask, run
+from tests.rough_hub import FILES, files_of, hang_halfway, listening, serving, silent
+
+REPO = "tester/digits"
+SEVEN = [[[0, 0], [100, 0], [40, 150]]]
+
+
+def get(url, **headers):
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=5
+        ) as each:
+            return each.status, each.headers, each.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+
+
+@pytest.fixture
+def page_url(free_port):
+    with waiting("127.0.0.1", [free_port], model="me/<b>digits</b>"):
+        yield f"http://127.0.0.1:{free_port}"
+
+
+def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
+    status, headers, body = get(page_url)
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "<strong>me/&lt;b&gt;digits&lt;/b&gt;</strong>" in body
+    nonce = re.search(r"'nonce-([\w-]{20,})'", headers["content-security-policy"])[1]
+    assert body.count(f'nonce="{nonce}"') == 2
+    assert "https://huggingface.co" in headers["content-security-policy"]
+    assert get(f"{page_url}/card", Accept="text/html")[0] == 200
+    status, headers, body = get(f"{page_url}/health")
+    assert (status, json.loads(body), headers["retry-after"]) == (503, {"status": "loading"}, "1")
+    for path in ("/config", "/gradio_api/info"):
+        status, headers, body = get(page_url + path)
+        assert status == 503
+        assert json.loads(body)["error"] == json.loads(body)["detail"]
+        assert "being loaded" in body
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        ask(page_url, "predict_strokes", SEVEN)
+
+
+def test_it_takes_the_first_free_port_and_leaves_it(free_port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [taken.getsockname()[1], free_port]
+        with waiting("127.0.0.1", ports, model="x") as port:
+            assert port == free_port
+            with pytest.raises(OSError, match=f"Nothing can listen at 127.0.0.1, port {port}"):
+                waiting("127.0.0.1", ports, model="x").__enter__()
+    with waiting("127.0.0.1", [free_port], model="x") as port:
+        assert port == free_port
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_waiting_page_fits_and_bars_nobody(browser, page_url, device, scheme):
+    context = browser.new_context(**device, color_scheme=scheme)
+    page = context.new_page()
+    said = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(page_url)
+    expect(page.get_by_role("status")).to_contain_text("Loading me/<b>digits</b>")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert Axe().run(page).response["violations"] == []
+    assert said == []
+    context.close()
+
+
+@contextmanager
+def starting(url, home, free_port):
+    """Start the app on a model of the Hub at `url`, and wait for the page that says so."""
+    env = os.environ | {"HF_ENDPOINT": url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "app.py", "--port", str(free_port), "--model", REPO]
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    url = f"http://127.0.0.1:{free_port}"
+    try:
+        for _ in range(300):
+            time.sleep(0.1)
+            try:
+                assert get(f"{url}/health")[0] == 503
+                break
+            except OSError:
+                assert process.poll() is None
+        yield url, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.browser
+def test_the_page_turns_into_the_app(browser, tmp_path, free_port):
+    release = threading.Event()
+
+    def wait_for_it(connection, body):
+        while not release.wait(1):  # 3 MB last for a minute of signs of life
+            connection.sendall(body[:LIVELY])
+            body = body[LIVELY:]
+        connection.sendall(body)
+
+    with (
+        listening(serving(files_of("mlp-1024"), wait_for_it)) as hub_url,
+        starting(hub_url, tmp_path, free_port) as (url, _),
+    ):
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.get_by_role("status")).to_contain_text(f"Loading {REPO}")
+        release.set()
+        expect(page.get_by_test_id("answer")).to_contain_text("nothing drawn", timeout=30_000)
+        page.close()
+        answer = Client(url, verbose=False).predict(SEVEN, api_name="/predict_strokes")
+        assert (answer["digit"], answer["model"]) == (7, REPO)
+
+
+def test_sigterm_ends_it_while_a_model_is_loaded(tmp_path, free_port):
+    with (
+        listening(serving(FILES, hang_halfway)) as hub_url,
+        starting(hub_url, tmp_path, free_port) as (_, process),
+    ):
+        process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        _, said = process.communicate(timeout=10)
+        assert time.monotonic() - started < 5
+        assert (process.returncode, said) == (0, "")
+    assert [*tmp_path.rglob(f"snapshots/*/{WEIGHTS_FILE}")] == []
+
+
+def test_a_model_that_is_not_there_ends_it_in_one_line(hub, tmp_path):
+    env = hub.environment(str(tmp_path / "home")) | {"MODEL": "tester/nothing"}
+    done = run("app.py", "--port", "0", env=env)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        "error: tester/nothing on the Hub: RepositoryNotFoundError.*\n", done.stderr
+    )
+
+
+# As the real package, which needs a torch with CUDA: torch is told that CUDA is there, and the
+# first launch reports to the platform, which ends a Space that has declared no function.
+SPACES = """
+import gradio, torch
+declared = []
+def GPU(function=None, *, duration=None):
+    declared.append(function.__name__)
+    return function
+torch.cuda.is_available = lambda: True
+before = gradio.Blocks.launch
+def launch(*arguments, **options):
+    print("declared:", declared, flush=True)
+    gradio.Blocks.launch = before
+    return before(*arguments, **options)
+gradio.Blocks.launch = launch
+"""
+
+
+def test_a_space_starts_on_zero_gpu_though_the_hub_is_silent(tmp_path):
+    (tmp_path / "spaces.py").write_text(SPACES)
+    space = {
+        "SYSTEM": "spaces", "SPACE_ID": "me/digits", "SPACE_HOST": "me-digits.hf.space",
+        "SPACES_ZERO_GPU": "true", "PYTHONPATH": str(tmp_path),
+        "HF_HOME": str(tmp_path / "home"), "MODEL": REPO,
+        "GRADIO_SERVER_NAME": "0.0.0.0",
+    }  # fmt: skip
+    log = (tmp_path / "log").open("w+")
+    with (
+        listening(silent) as hub_url,
+        running(
+            by_environment=True, env=space | {"HF_ENDPOINT": hub_url}, stdout=log, stderr=log
+        ) as (url, _),
+    ):
+        assert ask(url, "predict_strokes", SEVEN)["digit"] == 7  # Gradio would close this door
+        proxied = {"Host": "me-digits.hf.space", "X-Forwarded-Proto": "https"}
+        _, headers, page = get(f"{url}/?__theme=dark&__sign=x", **proxied)
+        assert '"root":"https://me-digits.hf.space"' in page
+        assert "https://huggingface.co" in headers["content-security-policy"]
+        assert get(f"{url.replace('127.0.0.1', '127.0.0.2')}/health")[0] == 200  # any address
+    log.seek(0)
+    said = log.read()
+    assert "declared: ['_nothing']" in said
+    assert f"{REPO}: the Hub did not answer within 3.5 s, and it is not in the cache" in said
+    assert "Serving the shipped mlp-1024.\n" in said
