@@ -21,6 +21,9 @@ from model.mlp import MLP, parameter_shapes
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
+EVALUATION_FILE = "evaluation.json"  # all that training.evaluate measured
+CARD_FILE = "README.md"
+MAX_CARD = 100_000  # bytes of a card that are read: a long one has 20,000
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
@@ -48,6 +51,8 @@ class Checkpoint:
     config: Config
     model: MLP
     results: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    card: str = ""  # README.md, of which no more than MAX_CARD bytes are read
     revision: str | None = None  # the Hub's commit, where it came from there
 
 
@@ -134,8 +139,9 @@ def _load_hub(repo: str, revision: str | None) -> Checkpoint:
         folder = Path(hf_hub_download(repo, CONFIG_FILE, revision=revision)).parent
         commit = folder.name  # the cache keeps each commit in a folder named after it
         hf_hub_download(repo, WEIGHTS_FILE, revision=commit)
-        with suppress(EntryNotFoundError):  # figures are welcome, not needed
-            hf_hub_download(repo, RESULTS_FILE, revision=commit)
+        for welcome in (RESULTS_FILE, EVALUATION_FILE, CARD_FILE):  # not needed
+            with suppress(EntryNotFoundError):
+                hf_hub_download(repo, welcome, revision=commit)
     except LocalEntryNotFoundError as error:
         raise CheckpointError(
             f"{where} is not in the cache and the Hub cannot be reached: check the network, "
@@ -159,7 +165,7 @@ def _load_hub(repo: str, revision: str | None) -> Checkpoint:
     loaded = _load_folder(folder)
     # By its name on the Hub: the one in its config may be that of a shipped network.
     config = replace(loaded.config, name=repo)
-    return Checkpoint(config, loaded.model, loaded.results, revision=commit)
+    return replace(loaded, config=config, revision=commit)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
@@ -176,7 +182,8 @@ def _load_folder(folder: Path) -> Checkpoint:
         model = MLP(config.hidden_sizes)
     model.load_state_dict(state, assign=True)
     model.eval().requires_grad_(False)
-    return Checkpoint(config, model, _read_results(folder / RESULTS_FILE))
+    results, evaluation = (_read_record(folder / name) for name in (RESULTS_FILE, EVALUATION_FILE))
+    return Checkpoint(config, model, results, evaluation, _read_card(folder / CARD_FILE))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -189,8 +196,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_results(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     return _read_json(path) if path.is_file() else {}
+
+
+def _read_card(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MAX_CARD).decode(errors="replace")
 
 
 def _read_config(path: Path) -> Config:
