@@ -8,43 +8,18 @@ A line of the file: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}
 """
 
 import argparse
-import io
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from model import Reader, Reading
 from model.checkpoint import shipped_names
-from model.drawing import parse, rasterize
-from model.picture import Picture
 from training.calibrate import calibration_error
-
-CANVAS = 280  # px
-DIGIT = 200  # px: the long side of a drawing on the canvas, 20/28 of it as in MNIST
-PENS = (10, 16, 22)  # px
-PEN = 16  # px: what the changes are compared with
-
-
-def canvas_picture(
-    strokes: list, pen: float, *, size: float = DIGIT, shift: tuple[float, float] = (0, 0)
-) -> np.ndarray:
-    """Draw on a canvas of 280 px as a person would see it: (280, 280) uint8, black on white.
-
-    `size` is the drawing's long side and `shift` moves it off the middle, px.
-    """
-    points = _places(strokes)
-    every = np.concatenate(points)
-    low, high = every.min(axis=0), every.max(axis=0)
-    scale = size / max((high - low).max(), 1e-9)
-    centre = (low + high) / 2
-    placed = [(p - centre) * scale + CANVAS / 2 + shift for p in points]
-    ink = rasterize(placed, pen_width=pen, height=CANVAS, width=CANVAS)
-    return (255 - 255 * ink).round().astype(np.uint8)
+from training.canvas import CHANGES, PEN, PENS, canvas_picture, load_drawings
+from training.data import DataError
 
 
 def main() -> int:
@@ -52,7 +27,11 @@ def main() -> int:
     parser.add_argument("drawings", type=Path)
     parser.add_argument("--model", nargs="+", default=shipped_names())
     arguments = parser.parse_args()
-    rows = [json.loads(line) for line in arguments.drawings.read_text().splitlines()]
+    try:
+        rows = load_drawings(arguments.drawings)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     digits = np.array([row["digit"] for row in rows])
     writers = np.array([row["writer"] for row in rows])
     readers = [Reader.load(name, device="cpu") for name in arguments.model]
@@ -95,34 +74,6 @@ def _print_changes(reader: Reader, drawings: list) -> None:
         print(f"{change:24}{100 * changed.mean():8.2f}")
 
 
-def _places(strokes: list) -> list[np.ndarray]:
-    """Return each stroke's points, (P, 2), without the pen's width: here one pen draws all."""
-    return [points[:, :2] for points in parse(strokes)]
-
-
-def _turned(strokes: list, degrees: float) -> list:
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return [points @ np.array([[cos, sin], [-sin, cos]]) for points in _places(strokes)]
-
-
-def _resized(strokes: list, factor: float) -> Image.Image:
-    side = round(CANVAS * factor)
-    return Image.fromarray(canvas_picture(strokes, PEN)).resize((side, side))
-
-
-def _transparent(strokes: list) -> np.ndarray:
-    ink = 255 - canvas_picture(strokes, PEN)
-    nothing = np.zeros_like(ink)
-    return np.stack([nothing, nothing, nothing, ink], axis=2)
-
-
-def _jpeg(strokes: list) -> io.BytesIO:
-    file = io.BytesIO()
-    Image.fromarray(canvas_picture(strokes, PEN)).save(file, "JPEG", quality=50)
-    file.seek(0)
-    return file
-
-
 def _print_table(
     name: str, right: dict[str, np.ndarray], digits: np.ndarray, writers: np.ndarray
 ) -> None:
@@ -137,22 +88,6 @@ def _print_table(
 def _print_row(label: str, right: dict[str, np.ndarray], pick: Callable) -> None:
     shares = (100 * pick(r).mean() for r in right.values())
     print(f"{label:12}" + "".join(f"{share:10.1f}" for share in shares))
-
-
-CHANGES: dict[str, Callable[[list, np.random.Generator], Picture]] = {
-    "shifted by up to 60 px": lambda d, rng: canvas_picture(
-        d, PEN * 0.7, size=DIGIT * 0.7, shift=tuple(rng.uniform(-60, 60, 2))
-    ),
-    **{f"drawn at {s} times": lambda d, _, s=s: canvas_picture(d, PEN * s, size=DIGIT * s)
-       for s in (0.3, 0.5, 0.7, 1.3)},
-    **{f"picture scaled by {s}": lambda d, _, s=s: _resized(d, s) for s in (0.3, 0.5, 2, 3)},
-    **{f"pen {p} px": lambda d, _, p=p: canvas_picture(d, p) for p in (6, 8, 10, 13, 20, 23, 26)},
-    "light on dark": lambda d, _: 255 - canvas_picture(d, PEN),
-    "transparent": lambda d, _: _transparent(d),
-    "JPEG, quality 50": lambda d, _: _jpeg(d),
-    **{f"turned by {a} degrees": lambda d, _, a=a: canvas_picture(_turned(d, a), PEN)
-       for a in (-10, -5, 5, 10)},
-}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
-RESULTS_FILE = "results.json"  # what was measured; nothing is computed from it
-EVALUATION_FILE = "evaluation.json"  # all that training.evaluate measured
+RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it, nor from:
+EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
 CARD_FILE = "README.md"
 MAX_CARD = 100_000  # bytes of a card that are read: a long one has 20,000
 SHIPPED = Path(__file__).parent / "weights"
@@ -53,6 +53,7 @@ class Checkpoint:
     results: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""  # README.md, of which no more than MAX_CARD bytes are read
+    folder: Path | None = None  # where its files lie
     revision: str | None = None  # the Hub's commit, where it came from there
 
 
@@ -182,8 +183,9 @@ def _load_folder(folder: Path) -> Checkpoint:
         model = MLP(config.hidden_sizes)
     model.load_state_dict(state, assign=True)
     model.eval().requires_grad_(False)
-    results, evaluation = (_read_record(folder / name) for name in (RESULTS_FILE, EVALUATION_FILE))
-    return Checkpoint(config, model, results, evaluation, _read_card(folder / CARD_FILE))
+    results, evaluation = (_read_figures(folder / n) for n in (RESULTS_FILE, EVALUATION_FILE))
+    card = _read_card(folder / CARD_FILE)
+    return Checkpoint(config, model, results, evaluation, card, folder)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -196,7 +198,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_figures(path: Path) -> dict[str, Any]:
     return _read_json(path) if path.is_file() else {}
 
 

@@ -4,6 +4,8 @@ Measured on validation digits and on drawings that training did not use; weights
 information stay as they are.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -74,15 +76,35 @@ def set_threshold(model: MLP, digits: Tensor, pens: Tensor) -> None:
     model.not_a_digit.bias.sub_(high)
 
 
-def calibration_error(probabilities: Tensor, labels: Tensor, *, n_bins: int = 15) -> float:
-    """Return the expected calibration error, 0..1, of probabilities (N, 10): equal-width bins.
+class Bin(NamedTuple):
+    """Pictures whose probability of their digit lies above `low` and up to `high`."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None  # their mean probability; None where there is no picture
+    accuracy: float | None  # the share of them that is read right
+
+
+def reliability(probabilities: Tensor, labels: Tensor, *, n_bins: int = 15) -> list[Bin]:
+    """Sort pictures by the largest of their probabilities, (N, 10), into equal-width bins."""
+    confidence, digit = probabilities.double().max(1)
+    right = (digit == labels).double()
+    which = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
+    bins = []
+    for i in range(n_bins):
+        there = which == i
+        n = int(there.sum())
+        means = [float(each[there].mean()) if n else None for each in (confidence, right)]
+        bins.append(Bin(i / n_bins, (i + 1) / n_bins, n, *means))
+    return bins
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
+    """Return the expected calibration error, 0..1, of probabilities (N, 10): the mean gap of a bin.
 
     Source: Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
     Binning", AAAI 2015.
     """
-    confidence, digit = probabilities.max(1)
-    right = (digit == labels).to(confidence.dtype)
-    which = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
-    gaps = torch.zeros(n_bins, dtype=confidence.dtype, device=confidence.device)
-    gaps.index_add_(0, which, confidence - right)
-    return float(gaps.abs().sum() / len(labels))
+    bins = reliability(probabilities, labels)
+    return sum(b.n * abs(b.confidence - b.accuracy) for b in bins if b.n) / len(labels)
