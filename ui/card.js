@@ -1,7 +1,7 @@
 // The card of a model: its text as the server made it safe, its plots drawn from the figures.
 
 const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds, and by which model it is read
-const NUMBER = /^[−+-]?[\d.,]+( ?(%|‰|ms|s|min|KB|MB|KiB|MiB|bytes))?$/;
+const NUMBER = /^[−+-]?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \([\d., to]+\))?$/; // with its interval
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
 const chooser = find("card-model");
@@ -29,14 +29,14 @@ function pixelsLink({ pixels }) {
   return toSketchpad({ pixels: pixels.replaceAll("+", "-").replaceAll("/", "_") });
 }
 
-async function show(model) {
+async function show(model, note) {
   newest += 1;
   const mine = newest;
   article.setAttribute("aria-busy", true);
   try {
     const answer = await server.read({ model });
     if (mine !== newest) return;
-    status.textContent = answer.error ?? "";
+    status.textContent = answer.error ?? note;
     if (!answer.error) lay(answer);
   } catch {
     if (mine === newest) status.textContent = "No answer: choose a model to try again.";
@@ -104,10 +104,10 @@ function list(model) {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-function choose(model) {
+function choose(model, note = "") {
   chooser.value = model;
   find("draw-with").href = toSketchpad({});
-  show(model);
+  show(model, note);
 }
 
 chooser.addEventListener("change", () => {
@@ -121,5 +121,5 @@ chooser.addEventListener("change", () => {
 
 const first = wanted();
 const known = [...chooser.options].some((option) => option.value === first);
-choose(known ? first : chooser.value);
-if (first && !known) status.textContent = `There is no model ${first} here.`;
+if (known) choose(first);
+else choose(chooser.value, first ? `There is no model ${first} here.` : "");

@@ -1,6 +1,7 @@
 """The model card on a page of its own: its text, with its plots drawn from the figures."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -32,10 +33,12 @@ _TITLES = {
 def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
     """Return the piece that shows the card of one model, and lets another be chosen."""
 
+    told = cache(message)  # by reader: none of it changes while the server runs
+
     def read(question: Any) -> dict[str, Any]:
         """Return a model's card; see `message`."""
         try:
-            return message(choose(readers, field(question, "model", str)))
+            return told(choose(readers, field(question, "model", str)))
         except QuestionError as error:
             return {"error": str(error)}
 

@@ -7,7 +7,6 @@ only addresses of the web and of mail become links.
 import html
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -27,7 +26,6 @@ class Part(NamedTuple):
     alt: str = ""  # what the card says that it shows
 
 
-@lru_cache(maxsize=32)
 def parts(card: str) -> tuple[Part, ...]:
     """Return the parts of a card, README.md, without its front matter."""
     tokens = _MARKDOWN.parse(_FRONT_MATTER.sub("", card, count=1))

@@ -258,7 +258,7 @@ function drawTraining(box, { history, best_epoch: best }) {
   ];
   const errors = [{ name: "validation error", values: wrong("val_accuracy") }];
   if (of("pens_accuracy").some((value) => value !== null)) {
-    errors.push({ name: "error on pen digits", values: wrong("pens_accuracy") });
+    errors.push({ name: "error on synthetic pens", values: wrong("pens_accuracy") });
   }
   const lines = [...losses, ...errors];
   lines.forEach((line, i) => Object.assign(line, { colour: colourOf(i), dash: dashOf(i) }));
@@ -316,7 +316,7 @@ function drawRefusal(box, { threshold, curve }) {
   for (const name of Object.keys(curve[0])) {
     if (name !== "threshold" && !names.includes(name)) names.push(name);
   }
-  const titles = { test: "MNIST digits", pens: "pen digits" };
+  const titles = { test: "MNIST test", pens: "synthetic pens" };
   const lines = names.map((key, i) => ({
     key,
     name: titles[key] ?? key,
@@ -325,7 +325,7 @@ function drawRefusal(box, { threshold, curve }) {
     dash: dashOf(i),
   }));
   const legend = values("refusal", lines, { bars: true });
-  const told = (i) => lines.map((line) => share(line.values[i], line.key === "test" ? 2 : 1));
+  const told = (i) => lines.map((line) => share(line.values[i], line.key in titles ? 2 : 1));
   const title = make("p", { class: "readout" });
   title.dataset.testid = "refusal-at";
   const chosen = Math.max(0, xs.indexOf(threshold));
@@ -611,13 +611,16 @@ function drawHidden(box, { templates, of, units, tiles, outgoing }) {
   const title = make("p", { class: "readout" });
   title.dataset.testid = "hidden-at";
   const grid = make("div", { class: `tiles ${sizeOf(units)}` });
+  // The logit that each speaks for most.
+  const favourites = templates ? units : outgoing?.map((row) => row.indexOf(Math.max(...row)));
   const buttons = units.map((unit, i) => {
     const canvas = make("canvas", { width: SIZE, height: SIZE });
     drawNumbers(canvas, tiles[i], { full: 0.6 * tiles[i].scale });
     const name = templates ? logitName(unit) : `Unit ${unit}`;
     const button = make("button", { type: "button", "aria-label": name }, canvas);
     button.dataset.testid = `hidden-${unit}`;
-    if (templates) button.append(make("span", {}, unit === NOT_A_DIGIT ? "∅" : `${unit}`));
+    if (favourites)
+      button.append(make("span", {}, favourites[i] === NOT_A_DIGIT ? "∅" : favourites[i]));
     return button;
   });
   grid.append(...buttons);
