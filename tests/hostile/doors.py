@@ -44,7 +44,8 @@ TRICKS = (
 )  # fmt: skip
 METHODS = ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "EVIL", "get")
 WRONG_WAY = (
-    ("POST", "/"), ("POST", "/card"), ("POST", "/config"), ("POST", "/health"), ("POST", f"{API}/info"),
+    ("POST", "/"), ("POST", "/card"), ("POST", "/config"), ("POST", "/health"),
+    ("POST", f"{API}/info"),
     ("POST", "/static/x"), ("GET", f"{API}/run/predict"), ("GET", f"{API}/queue/join"),
     ("GET", f"{API}/upload"), ("GET", f"{API}/cancel"), ("POST", f"{API}/queue/data"),
     ("POST", f"{API}/heartbeat/x"), ("HEAD", f"{API}/call/predict/x"),
