@@ -1,4 +1,4 @@
-"""Train a network on MNIST, save it, and push it to the Hub if asked: python -m training"""
+"""Train a network on MNIST, save and measure it, push it if asked: python -m training"""
 
 import argparse
 import dataclasses
@@ -17,13 +17,13 @@ import torch
 from model import checkpoint
 from model.mlp import MLP
 from model.reader import pick_device
+from training import card, evaluate
 from training.calibrate import calibrate
-from training.card import write_card
-from training.data import TRAIN_SIZE, DataError, load_test, load_train_val
-from training.evaluate import measure
+from training.data import TRAIN_SIZE, DataError, load_train_val
+from training.material import prepare
 from training.outliers import load_outliers
 from training.pens import load_pens
-from training.publish import CARD_FILE, PublishError, check_login, push
+from training.publish import PublishError, check_login, push
 from training.train import (
     POOL,
     PRESETS,
@@ -84,30 +84,37 @@ def _run(
         _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
     results = _results(recipe, trained, name=name)
     results |= calibrate(trained.model, val_split, synthetic, refuse=recipe.outliers > 0)
-    results |= measure(
-        trained.model,
-        load_test(options.data_dir, device=device),
-        temperature=results["temperature"],
-        threshold=results["threshold"],
-    )
     results["command"] = command
-    save(out, trained.model, results, where=options.push or str(out))
+    save(out, trained.model, results)
     _say(f"saved to {out}")
+    try:
+        _measure(out, options, device=device)
+    except KeyboardInterrupt:
+        _say(f"interrupted: not measured; python -m training.evaluate {shlex.quote(str(out))} does")
+        return
     if options.push:
         _say(f"pushed: {push(out, options.push)}")
     print(json.dumps({key: value for key, value in results.items() if key != "history"}))
 
 
-def save(out: Path, model: MLP, results: dict[str, Any], *, where: str) -> None:
-    """Write a checkpoint with its figures, history and card."""
-    for stale in (checkpoint.RESULTS_FILE, CARD_FILE):
+def save(out: Path, model: MLP, results: dict[str, Any]) -> None:
+    """Write a checkpoint with its record of the training."""
+    for stale in (checkpoint.RESULTS_FILE, checkpoint.EVALUATION_FILE, card.CARD_FILE):
         (out / stale).unlink(missing_ok=True)  # killed from here on: no figures, not another's
     checkpoint.save(
         out, model, **{key: results[key] for key in ("name", "temperature", "threshold")}
     )
     checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
-    card = write_card(results, where=where)
-    checkpoint.write_whole(out / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> None:
+    """Measure what was saved, as anyone can again, and write its card."""
+    _say("measuring it on what training did not use")
+    material = prepare(options.data_dir, samples=options.samples)
+    loaded = checkpoint.load(out)
+    loaded.model.to(device)
+    evaluate.write(str(out), loaded, material, samples=options.samples)
+    card.write(out, where=options.push or str(out))
 
 
 def _draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
@@ -189,6 +196,8 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     for key in ("epochs", "batch_size", "lr"):
         if not 0 < changed.get(key, 1) < math.inf:  # NaN is not, either
             raise ValueError(f"--{key.replace('_', '-')} must be above 0")
+    if options.samples < 1:
+        raise ValueError("--samples must be above 0")
     for key in ("pens", "outliers"):
         if not 0 <= changed.get(key, 0) <= 1:
             raise ValueError(f"--{key} must be in 0..1")
@@ -208,6 +217,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--pens", type=float, metavar="SHARE", help="synthetic digits, to one of MNIST's")
     add("--outliers", type=float, metavar="SHARE", help="pictures of no digit, to one of MNIST's")
     add("--seed", type=int, help="of the split, the weights, the order and the distortion")
+    add("--samples", type=int, default=evaluate.SAMPLES, metavar="N",
+        help=f"pictures of each kind to measure it on ({evaluate.SAMPLES:,})")  # fmt: skip
     add("--device", choices=["auto", "cpu", "cuda"], default="auto")
     add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
     add("--out", help="the folder to save to (checkpoints/NAME)")

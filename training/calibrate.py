@@ -106,5 +106,9 @@ def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
     Source: Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
     Binning", AAAI 2015.
     """
-    bins = reliability(probabilities, labels)
-    return sum(b.n * abs(b.confidence - b.accuracy) for b in bins if b.n) / len(labels)
+    gaps = [
+        b.n * abs(b.confidence - b.accuracy)
+        for b in reliability(probabilities, labels)
+        if b.confidence is not None and b.accuracy is not None
+    ]
+    return sum(gaps) / len(labels)

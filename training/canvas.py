@@ -1,4 +1,4 @@
-"""Drawings as a person would see them on a canvas, and ways in which the same drawing may arrive."""
+"""Drawings as a person sees them on a canvas, and ways in which the same drawing may arrive."""
 
 import io
 import json

@@ -1,108 +1,143 @@
-"""The model card, from measured figures alone."""
+"""Write a checkpoint's model card, from measured figures alone: python -m training.card"""
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-_BODY = """
-# {name}
+from model import checkpoint
+from training import sections
 
-A feed-forward ReLU network that reads handwritten digits: {architecture}, {parameters:,}
-parameters, trained on MNIST.
-
-## Figures
-
-| measured on | accuracy |
-|---|---|
-| MNIST test set, 10,000 images, read once | {test_accuracy:.2%} |
-| MNIST validation, 10,000 of the 60,000 training images | {val_accuracy:.2%} |
-{drawn}
-Its probabilities are calibrated: on the test set the expected calibration error (15 bins) is
-{test_calibration_error:.2%}. {refusal} The epoch was chosen on validation data.
-`python -m training.evaluate` measures the test figures again.
-
-## Training
-
-{command}
-
-50,000 images{extra}, {epochs} epochs, the best was epoch {best_epoch};
-{seconds:.0f} s on {device} with torch {torch}; seed {seed}. The same
-command gives the same weights on the same machine.
-
-## Use
-
-```python
-from model import Reader
-
-reading = Reader.load("{where}").read("digit.png")
-print(reading.digit, reading.confidence)
-```
-
-The input is 784 pixels framed as MNIST's makers did; `model/preprocess.py` brings any picture
-there.
-
-## Limits
-
-It reads one digit at a time. {limits}
-"""
-_DRAWN = "| synthetic digits with pens of many widths, 5,000 that training did not use | {:.2%} |\n"
-_REFUSAL = (
-    "It says of {test_refused:.2%} of the test set that this is not a digit, and of "
-    "{outliers_refused:.1%} of 5,000 synthetic letters, signs and scribbles."
-)
-_LIMITS = (
-    "Letters that look like a digit (O, l, S, Z, b, q) are read as that digit. What is not a digit "
-    "was learned from synthetic letters, signs and scribbles: other ink may pass as a digit."
-)
-_NO_REFUSAL_LIMITS = "It does not know what is not a digit: every ink is read as one of the ten."
+CARD_FILE = "README.md"
+PLOTS = "plots"
 
 
-def write_card(results: Mapping[str, Any], *, where: str) -> str:
-    """Return README.md for a checkpoint with these results, to be loaded from `where`."""
-    sizes = (784, *results["recipe"]["hidden_sizes"], 10)
-    data = ModelCardData(
+def render(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, where: str) -> str:
+    """Return README.md for a checkpoint that can be loaded from `where`: a Hub id or a folder.
+
+    `results` and `evaluation` are what results.json and evaluation.json hold. Every figure of the
+    card is one of theirs; where they lack one, the card names the command that measures it.
+    """
+    body = "\n\n".join(sections.write(results, evaluation, where=where))
+    return str(ModelCard(f"---\n{_metadata(results, evaluation).to_yaml()}\n---\n\n{body}\n"))
+
+
+def write(folder: Path, *, where: str) -> None:
+    """Write README.md and plots/ into a checkpoint's folder, each file whole or not at all.
+
+    Raises:
+        CheckpointError: there is no checkpoint in it.
+    """
+    from training import plots  # matplotlib takes a second, which a dry run need not wait for
+
+    loaded = checkpoint.load(folder)
+    results = _described(loaded)
+    (folder / PLOTS).mkdir(exist_ok=True)
+    stale = {path.name for path in (folder / PLOTS).glob("*.png")}
+    for name, figure in plots.draw(results, loaded.evaluation, loaded.model):
+        plots.save(figure, folder / PLOTS / f"{name}.png")
+        stale.discard(f"{name}.png")
+    for name in stale & {f"{plot}.png" for plot in plots.NAMES}:
+        (folder / PLOTS / name).unlink()
+    card = render(results, loaded.evaluation, where=where)
+    checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def _described(loaded: checkpoint.Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint's results, with what config.json and the weights tell where they lack it.
+
+    Its name and sizes are the config's, which were checked: they stand in the card's markup.
+    """
+    config, recipe = loaded.config, loaded.results.get("recipe", {})
+    return {
+        **loaded.results,
+        "name": config.name,
+        "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "temperature": config.temperature,
+        "threshold": config.threshold,
+        "recipe": {**recipe, "hidden_sizes": list(config.hidden_sizes)},
+    }
+
+
+def _metadata(results: Mapping[str, Any], evaluation: Mapping[str, Any]) -> ModelCardData:
+    found = list(_eval_results(evaluation))
+    return ModelCardData(
         language="en",
         license="apache-2.0",
+        library_name="pytorch",  # the Hub's filter for networks of no other library
         pipeline_tag="image-classification",
-        tags=["mnist", "handwritten-digits", "feed-forward", "relu", "pytorch"],
+        tags=["mnist", "handwritten-digits", "feed-forward", "mlp", "relu", "safetensors"],
         datasets=["ylecun/mnist"],
         metrics=["accuracy"],
         model_name=results["name"],
-        eval_results=[
-            EvalResult(
-                task_type="image-classification",
-                dataset_type="ylecun/mnist",
-                dataset_name="MNIST",
-                dataset_split="test",
-                metric_type="accuracy",
-                metric_value=results["test_accuracy"],
-            )
-        ],
+        eval_results=found or None,
     )
-    recipe = results["recipe"]
-    refusal, limits, extra = "", _NO_REFUSAL_LIMITS, ""
-    if recipe["outliers"]:
-        refusal, limits = _REFUSAL.format(**results), _LIMITS
-    if recipe["pens"] or recipe["outliers"]:
-        extra = (
-            f" of MNIST, and to each of them {recipe['pens']:g} synthetic digits and "
-            f"{recipe['outliers']:g} pictures of no digit"
+
+
+def _eval_results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
+    """Yield what the Hub shows beside the card."""
+    mnist = {"dataset_name": "MNIST", "dataset_type": "ylecun/mnist", "dataset_split": "test"}
+    pens = {"dataset_name": "Synthetic pens", "dataset_type": "synthetic-pens"}
+    people = {"dataset_name": "Drawings on a tablet", "dataset_type": "tablet-drawings"}
+    for figures, dataset in ((evaluation.get("test"), mnist), (evaluation.get("pens"), pens)):
+        yield from _three(figures, dataset) if figures else ()
+    drawings = evaluation.get("drawings") or {"pens": {}}
+    for pen, figures in drawings["pens"].items():
+        config = {"dataset_name": f"{people['dataset_name']}, pen of {pen} px"}
+        yield from _three(figures, people | config | {"dataset_config": f"pen-{pen}"})
+
+
+def _three(figures: Mapping[str, Any], dataset: Mapping[str, Any]) -> Iterator[EvalResult]:
+    for kind, name, value in (
+        ("accuracy", "Accuracy", figures["accuracy"]["value"]),
+        ("expected_calibration_error", "Calibration error", figures["calibration_error"]),
+        ("refused", "Digits that are refused", figures["refused"]),
+    ):
+        yield EvalResult(
+            task_type="image-classification",
+            metric_type=kind,
+            metric_name=name,
+            metric_value=value,
+            **dataset,
         )
-    if recipe["teacher"]:
-        extra += f", taught by {recipe['teacher']}"
-    body = _BODY.format(
-        drawn=_DRAWN.format(results["pens_accuracy"]) if recipe["pens"] else "",
-        refusal=refusal,
-        limits=limits,
-        extra=extra,
-        test_calibration_error=results["test_calibration_error"],
-        **{k: results[k] for k in ("name", "parameters", "test_accuracy", "val_accuracy", "seed")},
-        **{k: results[k] for k in ("best_epoch", "seconds", "device")},
-        architecture=" → ".join(map(str, sizes)),
-        command=f"    {results['command']}",
-        epochs=len(results["history"]),
-        torch=results["versions"]["torch"],
-        where=where,
-    )
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n{body}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the cards of checkpoints; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m training.card", description=__doc__)
+    add = parser.add_argument
+    add("checkpoints", nargs="*", metavar="CHECKPOINT", default=checkpoint.shipped_names(),
+        help="shipped names or folders (the shipped ones)")  # fmt: skip
+    add("--where", metavar="OWNER/NAME", help="whence to load it, as the card says (its folder)")
+    options = parser.parse_args(arguments)
+    if options.where and len(options.checkpoints) > 1:
+        parser.error("--where is for one checkpoint: name it")
+    try:
+        for name in options.checkpoints:
+            folder, place = _folder(name)
+            write(folder, where=options.where or place)
+            print(f"saved to {folder / CARD_FILE}", file=sys.stderr)
+    except (checkpoint.CheckpointError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _folder(name: str) -> tuple[Path, str]:
+    """Return a checkpoint's folder, and how its card names it."""
+    if name in checkpoint.shipped_names():
+        folder = checkpoint.SHIPPED / name
+        return folder, folder.relative_to(checkpoint.SHIPPED.parent.parent).as_posix()
+    if not Path(name).is_dir():
+        raise checkpoint.CheckpointError(
+            f"There is no folder {name}: expected a checkpoint's, or one of "
+            f"{', '.join(checkpoint.shipped_names())}."
+        )
+    return Path(name), name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

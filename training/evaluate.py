@@ -10,7 +10,7 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ class Answers(NamedTuple):
 
 
 def evaluate(loaded: Checkpoint, material: Material, *, command: str) -> dict[str, Any]:
-    """Return everything that evaluation.json says of a checkpoint: shares in 0..1, times in s or ms.
+    """Return everything that evaluation.json says of a checkpoint; shares are in 0..1.
 
     Accuracies come with Wilson's 95 % interval. A picture that is refused counts by its likeliest
     digit on MNIST and on synthetic pens, where refusals are told apart; people's drawings count as
@@ -234,7 +234,7 @@ def _speed(loaded: Checkpoint, material: Material) -> dict[str, Any]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -314,7 +314,12 @@ def summary(name: str, evaluation: Mapping[str, Any]) -> str:
 
 
 def write(
-    model: str, loaded: Checkpoint, material: Material, *, samples: int, drawings: Path | None
+    model: str,
+    loaded: Checkpoint,
+    material: Material,
+    *,
+    samples: int,
+    drawings: Path | None = None,
 ) -> dict[str, Any]:
     """Measure a checkpoint and write evaluation.json into its folder; return what it holds."""
     command = command_of(model, samples=samples, drawings=drawings)
@@ -357,7 +362,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--samples", type=int, default=SAMPLES, metavar="N",
         help=f"pictures of each kind that is no digit ({SAMPLES:,})")  # fmt: skip
     add("--drawings", type=Path, metavar="FILE.jsonl",
-        help='people\'s, a line each: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}')  # fmt: skip
+        help='a line: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}')  # fmt: skip
     return parser
 
 

@@ -343,8 +343,17 @@ def _info(reader: Reader) -> ModelInfo:
         "hidden_sizes": list(reader.model.hidden_sizes),
         "parameters": sum(p.numel() for p in reader.model.parameters()),
         "val_accuracy": reader.results.get("val_accuracy"),
-        "test_accuracy": reader.results.get("test_accuracy"),
+        "test_accuracy": _test_accuracy(reader.evaluation),
         "temperature": reader.temperature,
         "threshold": reader.threshold,
         "revision": reader.revision,
     }
+
+
+def _test_accuracy(evaluation: Mapping[str, Any]) -> float | None:
+    """Return what was measured; None where it was not, or where others' files say it otherwise."""
+    try:
+        value = evaluation["test"]["accuracy"]["value"]
+    except (KeyError, TypeError, IndexError):
+        return None
+    return value if isinstance(value, float) else None

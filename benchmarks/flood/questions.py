@@ -149,7 +149,7 @@ def info(reader: Reader) -> dict[str, Any]:
         "hidden_sizes": list(reader.model.hidden_sizes),
         "parameters": sum(p.numel() for p in reader.model.parameters()),
         "val_accuracy": reader.results.get("val_accuracy"),
-        "test_accuracy": reader.results.get("test_accuracy"),
+        "test_accuracy": reader.evaluation["test"]["accuracy"]["value"],
         "temperature": reader.temperature,
         "threshold": reader.threshold,
         "revision": reader.revision,

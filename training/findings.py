@@ -1,0 +1,276 @@
+"""The sections of a model card that tell what was measured, from evaluation.json.
+
+Beside each plot stands its text for those who do not see it: what it shows, with its figures.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from model.mlp import N_CLASSES
+from training.wording import (
+    Figures,
+    a,
+    area,
+    image,
+    interval,
+    not_measured,
+    part,
+    percent,
+    points,
+    sure,
+    table,
+)
+
+MAX_UNITS = 32  # hidden units that are drawn
+
+
+def evaluated(results: Figures, evaluation: Figures) -> Iterator[str]:
+    yield "## Evaluation"
+    if not evaluation:
+        yield not_measured("Accuracy, calibration and refusals")
+        return
+    yield "### Testing data and metrics"
+    yield (
+        f"```bash\n{evaluation['command']}\n```\n\nNothing of it was trained on or chosen by: "
+        "MNIST's test set; synthetic digits of a seed of their own; ink of sources that training "
+        "does not use; and drawings that are changed in one way at a time. Read right means: the "
+        "likeliest digit is the label, refused or not. The calibration error is the mean gap "
+        "between confidence and accuracy in 15 bins of confidence."
+    )
+    yield from _mnist(evaluation["test"])
+    yield from _by_digit(evaluation["test"])
+    yield from _calibration(evaluation)
+    yield from _people(evaluation.get("drawings"))
+    yield from _changes(evaluation["changes"])
+    yield from _verdict(results, evaluation)
+
+
+def _mnist(test: Figures) -> Iterator[str]:
+    yield "### MNIST's test set"
+    wrong = _wrong(test)
+    yield (
+        f"{interval(test['accuracy'])} of {test['n']:,} images are read right, {wrong:,} wrong; "
+        f"{percent(test['refused'])} are refused as no digit, right or wrong. "
+        f"The most frequent mistakes: {_confusions(test)}."
+    )
+    yield image("confusion", confusion_alt(test))
+
+
+def _wrong(test: Figures) -> int:
+    return sum(map(sum, test["confusion"])) - sum(test["confusion"][d][d] for d in range(N_CLASSES))
+
+
+def _confused(test: Figures) -> list[tuple[int, int, int]]:
+    """Return how often each digit is read as another, most often first: (times, label, digit)."""
+    pairs = [
+        (times, label, digit)
+        for label, row in enumerate(test["confusion"])
+        for digit, times in enumerate(row)
+        if label != digit and times
+    ]
+    return sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))
+
+
+def _confusions(test: Figures) -> str:
+    found = [f"{a(label)} read as {digit} ({n:,})" for n, label, digit in _confused(test)[:4]]
+    return ", ".join(found) or "none"
+
+
+def confusion_alt(test: Figures) -> str:
+    """Say what the confusion matrix shows."""
+    return (
+        f"Confusion matrix of the {test['n']:,} test images: label down, answer across. "
+        f"{_wrong(test):,} lie off the diagonal. The most frequent mistakes: {_confusions(test)}."
+    )
+
+
+def _by_digit(test: Figures) -> Iterator[str]:
+    yield "### By digit"
+    rows = [
+        (
+            each["digit"],
+            f"{each['n']:,}",
+            interval({"value": each["recall"], "low": each["low"], "high": each["high"]}),
+            "none" if each["precision"] is None else percent(each["precision"]),
+            percent(each["refused"]),
+        )
+        for each in test["by_digit"]
+    ]
+    yield table(("digit", "images", "read right (recall)", "precision", "refused"), rows)
+    yield "Precision: of the images that are read as this digit, how many are one."
+
+
+def _calibration(evaluation: Figures) -> Iterator[str]:
+    test, pens = evaluation["test"], evaluation["pens"]
+    yield "### Calibration"
+    yield (
+        "How far a probability can be believed: the expected calibration error is "
+        f"{points(test['calibration_error'])} on the test set and "
+        f"{points(pens['calibration_error'])} on the {pens['n']:,} synthetic digits, of which "
+        f"{interval(pens['accuracy'])} are read right and {percent(pens['refused'])} refused."
+    )
+    yield image("reliability", reliability_alt(test))
+
+
+def reliability_alt(test: Figures) -> str:
+    """Say what the reliability diagram shows."""
+    last = max(test["bins"], key=lambda each: each["n"])
+    return (
+        "Accuracy against confidence, beside the diagonal where they are equal. The calibration "
+        f"error is {points(test['calibration_error'])}. The fullest bin has {last['n']:,} images, "
+        f"with a mean confidence of {percent(last['confidence'])} and "
+        f"{percent(last['accuracy'])} right."
+    )
+
+
+def _people(drawings: Figures | None) -> Iterator[str]:
+    yield "### People's drawings"
+    if not drawings:
+        command = "python -m training.evaluate CHECKPOINT --drawings DRAWINGS.jsonl"
+        yield not_measured("People's drawings", command)
+        return
+    yield (
+        f"{drawings['n']:,} digits that {drawings['writers']} people drew on a tablet, none of "
+        "them known to training, redrawn on a canvas of 280 px with pens of several widths. Here a "
+        "digit that is refused does not count as read."
+    )
+    rows = [
+        (
+            f"{pen} px",
+            interval(each["accuracy"]),
+            percent(each["refused"]),
+            points(each["calibration_error"]),
+        )
+        for pen, each in drawings["pens"].items()
+    ]
+    yield table(("pen", "read right", "refused", "calibration error"), rows)
+
+
+def _changes(changes: Figures) -> Iterator[str]:
+    yield "### The same drawing, changed"
+    name, worst = max(changes["changed"].items(), key=lambda each: each[1])
+    yield (
+        f"The share of answers that differ when each of {changes['n']:,} synthetic drawings, on a "
+        "canvas of 280 px with a pen of 16 px, arrives in another way. A reader that ignored what "
+        f"does not matter would have 0 everywhere; the most is {percent(worst, 1)}, {name}. A "
+        "positive turn is clockwise."
+    )
+    rows = [(name, part(share, changes["n"])) for name, share in changes["changed"].items()]
+    yield table(("change", "answers that change"), rows)
+
+
+def _verdict(results: Figures, evaluation: Figures) -> Iterator[str]:
+    yield "### The verdict: digit or not"
+    refusal = evaluation.get("refusal")
+    if not refusal:
+        yield (
+            "This network does not refuse: it was not shown what is no digit, and reads every ink "
+            "as one of the ten."
+        )
+        return
+    test, pens, kinds = evaluation["test"], evaluation["pens"], refusal["kinds"]
+    yield (
+        f"Ink is refused where the probability that it is no digit is above "
+        f"{refusal['threshold']:g}. So are {percent(test['refused'])} of the test set and "
+        f"{percent(pens['refused'])} of the synthetic digits, by mistake; and, rightly:"
+    )
+    rows = [
+        (kind, f"{each['n']:,}", part(each["refused"], each["n"]), area(refusal["auroc"][kind]))
+        for kind, each in kinds.items()
+    ]
+    yield table(("no digit", "pictures", "refused", "AUROC"), rows)
+    yield (
+        "The letters are Hershey's fonts, in print and in script, without those that look like a "
+        "digit; scribbles are random walks. AUROC: how often one of them is held for less of a "
+        "digit than a test image is."
+    )
+    yield image("refusal", refusal_alt(evaluation))
+    yield "Refused at other thresholds, in %:"
+    yield table(
+        ("threshold", "MNIST test", "synthetic pens", *kinds),
+        [
+            (
+                f"**{row['threshold']:g}**"
+                if row["threshold"] == refusal["threshold"]
+                else f"{row['threshold']:g}",
+                *(f"{100 * row[key]:.2f}" for key in ("test", "pens")),
+                *(f"{100 * row[kind]:.1f}" for kind in kinds),
+            )
+            for row in refusal["curve"]
+        ],
+    )
+
+
+def refusal_alt(evaluation: Figures) -> str:
+    """Say what the refusal curve shows."""
+    refusal = evaluation["refusal"]
+    low, high = refusal["curve"][0], refusal["curve"][-1]
+    kinds = ", ".join(f"{k} {percent(e['refused'], 1)}" for k, e in refusal["kinds"].items())
+    return (
+        "Share refused by threshold: of digits, which should not be, and of what is no digit. At "
+        f"{refusal['threshold']:g}, as shipped: MNIST test "
+        f"{percent(evaluation['test']['refused'])}, synthetic pens "
+        f"{percent(evaluation['pens']['refused'])}; {kinds}. From a threshold of "
+        f"{low['threshold']:g} to {high['threshold']:g}, the test set's share falls from "
+        f"{percent(low['test'])} to {percent(high['test'])}."
+    )
+
+
+def examined(results: Figures, evaluation: Figures) -> Iterator[str]:
+    yield "## Known failures"
+    mistakes = evaluation.get("test", {}).get("mistakes")
+    if mistakes:
+        yield (
+            f"The {len(mistakes)} wrong answers on the test set of which it was surest, as the "
+            "network saw them, with the label, the answer and its confidence:"
+        )
+        yield image("mistakes", mistakes_alt(mistakes))
+    else:
+        yield not_measured("Mistakes") if not evaluation else "It made no mistake on the test set."
+    yield "## Model examination"
+    sizes = results["recipe"]["hidden_sizes"]
+    yield (
+        _hidden_text(sizes)
+        + " Red: ink there adds to it; blue: ink there takes away; each picture has a scale of its "
+        "own."
+    )
+    yield image("hidden", hidden_alt(sizes))
+
+
+def mistakes_alt(mistakes: Sequence[Figures]) -> str:
+    """Say which the surest mistakes are."""
+    listed = "; ".join(
+        f"image {each['index']}, {a(each['label'])} read as {each['digit']} with "
+        f"{sure(each['confidence'])}"
+        for each in mistakes[:3]
+    )
+    return f"{len(mistakes)} digits that are read wrong, the surest first: {listed}."
+
+
+def _hidden_text(sizes: Sequence[int]) -> str:
+    if not sizes:
+        return (
+            "Without a hidden layer, a logit is the sum of ink × weights: each digit has one "
+            "template."
+        )
+    if sizes[0] <= MAX_UNITS:
+        text = f"The {sizes[0]:,} units of the first hidden layer"
+    else:
+        text = (
+            f"Of the {sizes[0]:,} units of the first hidden layer the {MAX_UNITS} that weigh most"
+        )
+    text += ", each as a picture of its 784 weights"
+    return text + (", named after the digit that it speaks for most." if len(sizes) == 1 else ".")
+
+
+def hidden_alt(sizes: Sequence[int]) -> str:
+    """Say what the pictures of weights show."""
+    if not sizes:
+        return (
+            "Ten templates of 28 × 28 weights, one for each digit, 0 to 9: red where ink speaks "
+            "for the digit, blue where it speaks against it."
+        )
+    which = f"{MAX_UNITS} of {sizes[0]:,}" if sizes[0] > MAX_UNITS else f"the {sizes[0]:,}"
+    return (
+        f"The weights of {which} hidden units as pictures of 28 × 28: red where ink adds to the "
+        "unit, blue where it takes away."
+    )

@@ -1,0 +1,258 @@
+"""The card's plots: PNG files whose bytes depend on the figures alone."""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
+
+from model.checkpoint import write_whole
+from model.mlp import MLP, N_CLASSES, SIZE
+from training.evaluate import wilson
+from training.findings import MAX_UNITS
+
+NAMES = ("training", "confusion", "reliability", "refusal", "hidden", "mistakes")
+WIDTH = 7.2  # inches: 720 px where a page shows them, and text of 10 points then has 14 px
+DPI = 150
+COLOURS = 128  # of a PNG's palette
+
+# Okabe and Ito's, told apart by everyone: https://jfly.uni-koeln.de/color/
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
+)  # fmt: skip
+GREY, DARK = "#8a8a8a", "#222222"
+STYLES = dict(
+    zip(
+        ("letters", "script", "scribbles", "dots", "dashes", "two digits", "noisy paper"),
+        ((BLUE, "o"), (SKY, "s"), (RED, "^"), (PURPLE, "v"), (GREEN, "D"), (ORANGE, "P"),
+         (GREY, "X")),
+        strict=True,
+    )
+)  # fmt: skip
+
+
+def draw(
+    results: Mapping[str, Any], evaluation: Mapping[str, Any], model: MLP
+) -> Iterator[tuple[str, Figure]]:
+    """Yield each plot that there are figures for, by its name."""
+    if results.get("history"):
+        yield "training", training(results)
+    if evaluation.get("test"):
+        test = evaluation["test"]
+        yield "confusion", confusion(test["confusion"])
+        yield "reliability", reliability(test["bins"])
+        if test["mistakes"]:
+            yield "mistakes", mistakes(test["mistakes"])
+    if evaluation.get("refusal"):
+        yield "refusal", refusal(evaluation["refusal"])
+    yield "hidden", hidden(model)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG with a palette, whole or not at all, without a date."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image = pixels.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    write_whole(path, lambda beside: image.save(beside, "PNG", optimize=True))
+
+
+def training(results: Mapping[str, Any]) -> Figure:
+    """Loss and error by epoch, and the epoch that was kept."""
+    history = results["history"]
+    epochs = [each["epoch"] for each in history]
+    figure = _figure(2.9)
+    losses, errors = figure.subplots(1, 2)
+    for key, label, colour in (("loss", "training", ORANGE), ("val_loss", "validation", BLUE)):
+        losses.plot(epochs, [each[key] for each in history], label=label, color=colour)
+    _label(losses, "Loss", "epoch", "cross-entropy")
+    for key, label, colour in (
+        ("val_accuracy", "MNIST validation", BLUE), ("pens_accuracy", "synthetic pens", GREEN),
+    ):  # fmt: skip
+        if key in history[0]:
+            wrong = [100 * (1 - each[key]) for each in history]
+            errors.plot(epochs, wrong, label=label, color=colour)
+    _label(errors, "Error", "epoch", "% read wrong")
+    for axes in (losses, errors):
+        _spread(axes)
+        axes.axvline(results["best_epoch"], color=GREY, lw=1, ls="--", label="kept")
+        axes.legend(frameon=False)
+    return figure
+
+
+def _spread(axes: Axes) -> None:
+    """Let the vertical axis start at 0, or be logarithmic where the values span decades."""
+    values = np.concatenate([line.get_ydata() for line in axes.lines])
+    if values.min() <= 0 or values.max() / values.min() < 8:
+        axes.set_ylim(bottom=0)
+        return
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_formatter(FuncFormatter(_few))
+
+
+def _few(value: float, _: object) -> str:
+    """Label some of the ticks between powers of ten."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
+def confusion(counts: list[list[int]]) -> Figure:
+    """How many pictures of each digit are read as which."""
+    matrix = np.array(counts)
+    wrong = np.where(np.eye(N_CLASSES, dtype=bool), 0, matrix)
+    figure = _figure(5.6)
+    axes = figure.subplots()
+    axes.imshow(
+        np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=1.6 * max(wrong.max(), 1)
+    )
+    for row, column in np.ndindex(matrix.shape):
+        right = row == column
+        if count := matrix[row, column]:
+            text = axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9)
+            text.set_color(GREY if right else DARK)
+    _label(axes, "Of the test images: right in grey, mistakes in orange", "read as", "label")
+    axes.set_xticks(range(N_CLASSES))
+    axes.set_yticks(range(N_CLASSES))
+    axes.set_xticks(np.arange(N_CLASSES + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(N_CLASSES + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#e8e8e8", lw=0.8)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def reliability(bins: list[Mapping[str, Any]]) -> Figure:
+    """How often answers of each confidence are right, and how many there are."""
+    there = [each for each in bins if each["n"]]
+    confidence, accuracy = (
+        np.array([100 * each[key] for each in there]) for key in ("confidence", "accuracy")
+    )
+    intervals = [wilson(round(each["n"] * each["accuracy"]), each["n"]) for each in there]
+    ends = np.array([[100 * each["low"], 100 * each["high"]] for each in intervals]).T
+    figure = _figure(4.6)
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="as confident as right")
+    axes.errorbar(
+        confidence, accuracy, np.abs(ends - accuracy),
+        fmt="o", color=BLUE, capsize=2, lw=1, label="measured, with 95 % intervals",
+    )  # fmt: skip
+    _label(axes, "Confidence, and how often it is right", "", "% right")
+    axes.legend(frameon=False, loc="lower right")
+    left = [100 * each["low"] for each in there]
+    width = 100 / len(bins)
+    below.bar(left, [each["n"] for each in there], width, align="edge", color=BLUE, ec="white")
+    below.set_yscale("log")
+    below.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+    _label(below, "", "confidence, %", "images")
+    below.set_xlim(0, 100)
+    axes.set_ylim(-2, 102)
+    return figure
+
+
+def refusal(measured: Mapping[str, Any]) -> Figure:
+    """What is refused by threshold: of digits, by mistake, and of what is none, rightly."""
+    curve = measured["curve"]
+    thresholds = [each["threshold"] for each in curve]
+    figure = _figure(4.4)
+    digits, others = figure.subplots(1, 2, sharex=True)
+    for key, label, colour in (("test", "MNIST test", BLUE), ("pens", "synthetic pens", GREEN)):
+        digits.plot(
+            thresholds, [100 * e[key] for e in curve], "o-", ms=3, color=colour, label=label
+        )
+    _label(digits, "Digits: refused by mistake", "threshold", "% refused")
+    digits.set_ylim(bottom=0)
+    for kind in measured["kinds"]:
+        colour, marker = STYLES.get(kind, (DARK, "."))
+        shares = [100 * each[kind] for each in curve]
+        others.plot(
+            thresholds, shares, color=colour, marker=marker, ms=4, lw=1.4, label=kind, clip_on=False
+        )
+    _label(others, "Not digits: refused rightly", "threshold", "% refused")
+    others.set_ylim(0, 101)
+    for axes in (digits, others):
+        axes.axvline(measured["threshold"], color=GREY, lw=1, ls="--", label="as shipped")
+        axes.legend(
+            frameon=False, fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18)
+        )
+    return figure
+
+
+def hidden(model: MLP) -> Figure:
+    """The first layer's weights, a picture for each unit: of digits where nothing is hidden."""
+    weights = _weights(model, 0)
+    if model.hidden_sizes:
+        outgoing = _weights(model, 1)  # (next layer, units)
+        order = np.argsort(-np.linalg.norm(outgoing, axis=0), kind="stable")[:MAX_UNITS]
+        last = len(model.layers) == 2
+        titles = [f"for {outgoing[:, i].argmax()}" if last else f"{i}" for i in order]
+    else:
+        order, titles = np.arange(N_CLASSES), [f"for {digit}" for digit in range(N_CLASSES)]
+    columns = 5 if len(order) <= N_CLASSES else 8
+    tiles = [weights[i].reshape(SIZE, SIZE) for i in order]
+
+    def show(axes: Axes, tile: np.ndarray) -> None:
+        most = np.abs(tile).max() or 1
+        axes.imshow(tile, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+
+    return _tiles(tiles, titles, columns=columns, show=show)
+
+
+def _weights(model: MLP, layer: int) -> np.ndarray:
+    return model.state_dict()[f"layers.{layer}.weight"].cpu().numpy()
+
+
+def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
+    """The wrong answers of which the network was surest."""
+    tiles = [
+        np.frombuffer(base64.b64decode(each["pixels"]), np.uint8).reshape(SIZE, SIZE)
+        for each in wrong
+    ]
+    titles = [f"{e['label']} read as {e['digit']}\n{share(e['confidence'])}" for e in wrong]
+
+    def show(axes: Axes, tile: np.ndarray) -> None:
+        axes.imshow(tile, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+
+    return _tiles(tiles, titles, columns=5, show=show)
+
+
+def share(value: float) -> str:
+    """Write a share in %, one that is not certain never as 100."""
+    return "> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %"
+
+
+def _tiles(
+    tiles: list[np.ndarray],
+    titles: list[str],
+    *,
+    columns: int,
+    show: Callable[[Axes, np.ndarray], None],
+) -> Figure:
+    rows = -(-len(tiles) // columns)
+    lines = 1 + titles[0].count("\n")
+    figure = _figure(rows * (WIDTH / columns + 0.17 * lines))
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, tile, title in zip(grid, tiles, titles, strict=False):
+        show(axes, tile)
+        axes.set_title(title, fontsize=9, pad=3, color=DARK)
+    return figure
+
+
+def _figure(height: float) -> Figure:
+    return Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+
+
+def _label(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11, color=DARK)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    if x == "epoch":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
