@@ -18,7 +18,7 @@ from model import Reader
 from model.checkpoint import CARD_FILE, EVALUATION_FILE, MAX_CARD, SHIPPED, save, write_json
 from model.explain import output_layer
 from model.mlp import MLP
-from tests.visitor import ON_DESKTOP, QUESTION, REDS, number, percent, red
+from tests.visitor import ON_DESKTOP, ON_PHONE, QUESTION, REDS, number, percent, red
 from ui.card import message
 from ui.figures import plots
 from ui.markdown import parts
@@ -366,10 +366,12 @@ def test_the_reliability_is_the_evaluation_s_bin_by_bin(shown):
 def test_the_hidden_units_are_the_network_s(shown):
     model = Reader.load(MODEL).model
     onward, _ = output_layer(model)
-    order = np.argsort(-np.linalg.norm(onward, axis=0), kind="stable")
+    order = np.argsort(-np.linalg.norm(onward[:10], axis=0), kind="stable")
     tiles = shown.get("plot-hidden").locator(".tiles button")
     names = tiles.evaluate_all("tiles => tiles.map(tile => tile.dataset.testid)")
     assert names == [f"hidden-{unit}" for unit in order]
+    favourites = tiles.evaluate_all("tiles => tiles.map(tile => Number(tile.innerText))")
+    assert favourites == onward[:10, order].argmax(axis=0).tolist()
     unit = order[5]
     shown.get(f"hidden-{unit}").hover()
     said = shown.texts(*(f"hidden-to-{logit}" for logit in range(11)))
@@ -437,6 +439,7 @@ def test_a_model_that_is_not_there_is_said_and_the_default_shown(shown):
 
 
 @pytest.mark.browser
+@ON_PHONE
 def test_the_drawing_and_its_model_outlast_a_visit_to_the_card(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("logistic")
     visitor.draw_by_mouse(digits[4]["strokes"])
@@ -465,7 +468,9 @@ def test_the_drawing_and_its_model_outlast_a_visit_to_the_card(visitor, digits):
 def test_a_mistake_is_made_again_on_the_sketchpad_and_undo_brings_the_drawing_back(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
     visitor.page.wait_for_timeout(300)
-    visitor.page.goto(f"{visitor.page.url}card?model={MODEL}")
+    visitor.page.get_by_role("link", name="Model card").click()
+    visitor.page.get_by_test_id("card-model").select_option(MODEL)
+    visitor.page.wait_for_selector(f"[data-testid=card][data-model='{MODEL}']")
     mistake = EVALUATION["test"]["mistakes"][1]
     visitor.page.get_by_test_id("plot-mistakes").locator("a").nth(1).click()
     answer = visitor.page.get_by_test_id("answer")

@@ -1,7 +1,8 @@
 // The card of a model: its text as the server made it safe, its plots drawn from the figures.
 
 const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds, and by which model it is read
-const NUMBER = /^[−+-]?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \([\d., to]+\))?$/; // with its interval
+const NUMBER =
+  /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \([\d., to]+\))?$/; // with its interval
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
 const chooser = find("card-model");

@@ -13,11 +13,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from model import Reader
 from model.explain import output_layer
-from model.mlp import MLP, N_PIXELS
+from model.mlp import MLP, N_CLASSES, N_PIXELS
 from ui.message import picture
 
 MAX_EPOCHS, MAX_POINTS, MAX_BINS, MAX_MISTAKES, MAX_KINDS = 2_000, 1_001, 100, 100, 20
-MAX_UNITS = 64  # of a layer that are shown: the ones of the largest outgoing weights
+MAX_UNITS = 32  # of a layer that are shown, as many as in the card's own plot
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -163,16 +163,17 @@ def _test(reader: Reader) -> Mapping[str, Any]:
 def _hidden(reader: Reader) -> dict[str, Any]:
     """Return the first layer's weights on the pixels, of the units that weigh most.
 
-    Without hidden units they are the eleven logits' own; what a unit adds to each logit is known
+    Without hidden units they are the ten digits' own; what a unit adds to each logit is known
     where there is one hidden layer.
     """
     model = reader.model
-    weights, outgoing = first_weights(model), None
-    units = np.arange(len(weights))
+    weights = first_weights(model)
+    units, outgoing = np.arange(N_CLASSES), None
     if model.hidden_sizes:
-        onward = output_layer(model)[0] if len(model.hidden_sizes) == 1 else _second_weights(model)
+        onward = model.state_dict()["layers.1.weight"].numpy(force=True)
         units = np.argsort(-np.linalg.norm(onward, axis=0), kind="stable")[:MAX_UNITS]
-        outgoing = onward.T[units].tolist() if len(model.hidden_sizes) == 1 else None
+    if len(model.hidden_sizes) == 1:
+        outgoing = output_layer(model)[0].T[units].tolist()
     return {
         "templates": not model.hidden_sizes,
         "of": len(weights),
@@ -187,10 +188,6 @@ def first_weights(model: MLP) -> np.ndarray:
     if not model.hidden_sizes:
         return output_layer(model)[0].astype(np.float64)
     return next(model.parameters()).numpy(force=True).astype(np.float64)
-
-
-def _second_weights(model: MLP) -> np.ndarray:
-    return list(model.parameters())[2].numpy(force=True)
 
 
 _PLOTS: dict[str, Callable[[Reader], Any]] = {

@@ -68,23 +68,24 @@ function scale([low, high], [start, end], log = false) {
 
 // Round numbers along an axis: some five, or 1, 2 and 5 of each power of ten.
 function ticks([low, high], log = false) {
-  const found = [];
-  if (log) {
-    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-      for (const part of high / low > 300 ? [1] : [1, 2, 5]) {
-        const value = Number(`${part}e${power}`);
-        if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
-      }
-    }
-    return found;
-  }
+  if (log && high / low > 8) return powers(low, high);
   const rough = (high - low) / 5 || 1;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((part) => part * unit).find((each) => each >= rough * 0.999);
+  const found = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9); i += 1) {
     found.push(Number((i * step).toPrecision(12)));
   }
   return found;
+}
+
+function powers(low, high) {
+  const parts = high / low > 300 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    found.push(...parts.map((part) => Number(`${part}e${power}`)));
+  }
+  return found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
 }
 
 // A frame with its axes. Gives the two scales, and the group to draw in.
@@ -601,26 +602,22 @@ function drawMistakes(box, { mistakes }) {
   box.append(make("p", { class: "note" }, mistakes.length ? note : "There is none."), gallery);
 }
 
-// How large the pictures of so many units are.
-function sizeOf({ length }) {
-  return length <= NOT_A_DIGIT + 1 ? "few" : length <= 36 ? "some" : "many";
-}
-
 function drawHidden(box, { templates, of, units, tiles, outgoing }) {
   const most = outgoing ? Math.max(...outgoing.flat().map(Math.abs), 1e-9) : 1;
   const title = make("p", { class: "readout" });
   title.dataset.testid = "hidden-at";
-  const grid = make("div", { class: `tiles ${sizeOf(units)}` });
-  // The logit that each speaks for most.
-  const favourites = templates ? units : outgoing?.map((row) => row.indexOf(Math.max(...row)));
+  const grid = make("div", { class: templates ? "tiles few" : "tiles" });
+  // The digit that each speaks for most.
+  const favourites = templates
+    ? units
+    : outgoing?.map((row) => row.indexOf(Math.max(...row.slice(0, NOT_A_DIGIT))));
   const buttons = units.map((unit, i) => {
     const canvas = make("canvas", { width: SIZE, height: SIZE });
     drawNumbers(canvas, tiles[i], { full: 0.6 * tiles[i].scale });
     const name = templates ? logitName(unit) : `Unit ${unit}`;
     const button = make("button", { type: "button", "aria-label": name }, canvas);
     button.dataset.testid = `hidden-${unit}`;
-    if (favourites)
-      button.append(make("span", {}, favourites[i] === NOT_A_DIGIT ? "∅" : favourites[i]));
+    if (favourites) button.append(make("span", {}, `${favourites[i]}`));
     return button;
   });
   grid.append(...buttons);
@@ -659,7 +656,7 @@ function drawHidden(box, { templates, of, units, tiles, outgoing }) {
   };
   roving(buttons, () => getComputedStyle(grid).gridTemplateColumns.split(" ").length, look);
   const shown = units.length < of ? `, the ${units.length} of ${whole(of)} that weigh most` : "";
-  const note = templates ? "One template for each logit." : `Hidden units${shown}.`;
+  const note = templates ? "One template for each digit." : `Hidden units${shown}.`;
   const colours = legendOf([["positive", "ink adds"], ["negative", "ink takes"]]); // prettier-ignore
   const head = make("div", { class: "large" }, large, colours);
   box.append(
