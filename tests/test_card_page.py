@@ -8,6 +8,7 @@ import time
 from html.parser import HTMLParser
 from urllib.parse import urlparse
 
+import huggingface_hub
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -135,6 +136,21 @@ def test_without_a_card_what_is_known_is_shown(tmp_path):
     shown = [part["plot"] for part in everything["parts"] if part["plot"]]
     assert shown == ["training", "confusion", "reliability", "refusal", "hidden", "mistakes"]
     assert everything["figures"].keys() == set(shown)
+
+
+def test_a_card_on_the_hub_comes_with_its_model(hub, tmp_path, monkeypatch):
+    lay(tmp_path / "net", card=b"# Somebody's", evaluation=EVALUATION)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "net").iterdir()}
+    hub.repos["tester/net"] = [("c" * 40, files)]
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    for name, value in {
+        "ENDPOINT": hub.url, "HUGGINGFACE_CO_URL_TEMPLATE": template,
+        "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": True,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
+    reader = Reader.load("tester/net")
+    assert reader.card == "# Somebody's"
+    assert plots(reader)["confusion"]["confusion"] == EVALUATION["test"]["confusion"]
 
 
 def put(path, value):
