@@ -80,7 +80,8 @@ def test_models_lists_what_ships(client):
     assert list(models) == ["logistic", "mlp-32", "mlp-1024"]
     assert models["mlp-32"]["hidden_sizes"] == [32]
     assert models["mlp-32"]["parameters"] == 784 * 32 + 32 + 32 * 11 + 11
-    assert models["mlp-32"]["test_accuracy"] == Reader.load("mlp-32").results["test_accuracy"]
+    measured = Reader.load("mlp-32").evaluation["test"]["accuracy"]["value"]
+    assert models["mlp-32"]["test_accuracy"] == measured
     assert models["mlp-32"]["revision"] is None
 
 

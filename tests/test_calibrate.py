@@ -2,9 +2,7 @@ import pytest
 import torch
 
 from model.mlp import MLP
-from training.calibrate import calibration_error, fit_temperature, set_threshold, trace
-from training.data import Split
-from training.evaluate import measure
+from training.calibrate import calibration_error, fit_temperature, set_threshold
 
 
 def test_the_temperature_is_found_again():
@@ -32,16 +30,3 @@ def test_the_threshold_refuses_few_digits():
     set_threshold(model, digits, pens)
     moved = digits + model.not_a_digit.bias.item() - before
     assert (moved > 0).float().mean().item() == pytest.approx(0.004, abs=2e-4)
-
-
-def test_measure_is_the_definition():
-    torch.manual_seed(0)
-    model = MLP((8,))
-    split = Split(torch.randint(0, 256, (50, 784), dtype=torch.uint8), torch.arange(50) % 10)
-    logits, doubts = trace(model, split, batch_size=7)
-    figures = measure(model, split, temperature=2.0, threshold=0.5)
-    right = (logits.argmax(1) == split.labels).float().mean().item()
-    assert figures["test_accuracy"] == pytest.approx(right)
-    assert figures["test_refused"] == pytest.approx((doubts > 0).float().mean().item())
-    expected = calibration_error((logits / 2).softmax(1), split.labels)
-    assert figures["test_calibration_error"] == pytest.approx(expected)

@@ -236,4 +236,3 @@ def test_the_shipped_checkpoints_say_how_they_were_made():
         assert loaded.results["seed"] == 42
         assert loaded.results["recipe"]["hidden_sizes"] == list(loaded.config.hidden_sizes)
         assert len(loaded.results["history"]) == loaded.results["recipe"]["epochs"]
-        assert loaded.results["test_accuracy"] > 0.9

@@ -1,6 +1,5 @@
 """Push, pull and serve against a Hub on loopback, with the real client in real processes."""
 
-import json
 import shutil
 
 import pytest
@@ -14,6 +13,7 @@ from tests.conftest import run, serve
 
 REPO = f"{loopback_hub.ACCOUNT}/digits"
 TRAIN = ["-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--quiet"]
+TRAIN += ["--samples", "20"]
 
 
 def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
@@ -25,7 +25,8 @@ def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
     [(commit, files)] = hub.repos[REPO]  # one commit
     assert sorted(files) == ["README.md", "config.json", "model.safetensors", "results.json"]
     Image.fromarray(mnist[0][0]).save(tmp_path / "digit.png")
-    expected = Reader.load(out).read(tmp_path / "digit.png")
+    trained = Reader.load(out)
+    expected, measured = trained.read(tmp_path / "digit.png"), trained.evaluation
     shutil.rmtree(out)
     with serve("--model", f"{REPO}@{commit}", env=env) as url:
         client = Client(url, verbose=False)
@@ -35,8 +36,7 @@ def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
     assert answer["probabilities"] == expected.probabilities.tolist()
     assert known[answer["model"]]["revision"] == commit
     card = ModelCard(files["README.md"].decode())
-    figure = json.loads(files["results.json"])["test_accuracy"]
-    assert card.data.eval_results[0].metric_value == figure
+    assert card.data.eval_results[0].metric_value == measured["test"]["accuracy"]["value"]
     assert card.data.license == "apache-2.0"
 
 

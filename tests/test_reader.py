@@ -40,7 +40,7 @@ def test_it_reads_drawn_digits(reader, digits):
 def test_it_reads_mnist_as_well_as_its_card_says(reader, mnist):
     images, labels = mnist
     right = np.mean([r.digit for r in reader.read_batch(images)] == labels)
-    expected = reader.results["test_accuracy"]
+    expected = reader.evaluation["test"]["accuracy"]["value"]
     assert right == pytest.approx(expected, abs=0.035)  # 500 of the 10,000: 3 standard errors
 
 
@@ -148,7 +148,7 @@ def test_a_reading_is_frozen(reader):
 
 
 def test_the_wide_network_beats_the_narrow_and_the_narrow_the_baseline():
-    accuracy = [Reader.load(name).results["test_accuracy"] for name in NAMES]
+    accuracy = [Reader.load(name).evaluation["test"]["accuracy"]["value"] for name in NAMES]
     assert accuracy == sorted(accuracy)
     assert accuracy[0] > 0.9
     assert accuracy[1] > 0.97

@@ -134,7 +134,9 @@ def test_the_tree_names_what_there_is():
 
 def test_the_figures_are_the_checkpoints():
     for name in ("logistic", "mlp-32", "mlp-1024"):
-        results = json.loads((ROOT / "model" / "weights" / name / "results.json").read_text())
+        folder = ROOT / "model" / "weights" / name
+        results = json.loads((folder / "results.json").read_text())
         [row] = re.findall(rf"^\| `{name}` \| 784 .*$", README, re.MULTILINE)
-        assert f"| {100 * results['test_accuracy']:.2f} % |" in row
+        test = json.loads((folder / "evaluation.json").read_text())["test"]
+        assert f"| {100 * test['accuracy']['value']:.2f} % |" in row
         assert f"| {results['seconds']:.0f} s |" in row

@@ -166,6 +166,7 @@ def test_dry_run_says_what_it_would_do(tmp_path):
         (["--hidden-sizes", *["8"] * 17], "--hidden-sizes takes at most 16 numbers in 1..65536"),
         (["--pens", "1.5"], "--pens must be in 0..1"),
         (["--outliers", "nan"], "--outliers must be in 0..1"),
+        (["--samples", "0"], "--samples must be above 0"),
         (["--push", "a/b/c", "--data-dir", "/proc/no"], "Not a name on the Hub"),
         (["--data-dir", "/proc/nowhere"], "MNIST is not in /proc/nowhere/MNIST/raw"),
     ],
@@ -180,22 +181,26 @@ def test_bad_arguments_get_one_clear_line(arguments, message):
 def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
     drawn = ["--pens", "0.03", "--outliers", "0.03"]
     arguments = ["--preset", "mlp-32", "--epochs", "2", *drawn, "--data-dir", mnist_dir]
+    arguments += ["--samples", "20"]
     done = run("-m", "training", *arguments, "--out", str(tmp_path / "net"))
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     loaded = load(tmp_path / "net")
     assert said == {k: v for k, v in loaded.results.items() if k != "history"}
-    assert 0.92 < said["test_accuracy"] < 0.98
+    test = loaded.evaluation["test"]
+    assert 0.92 < test["accuracy"]["value"] < 0.98
     assert 0.92 < said["val_accuracy"] < 0.98
     assert said["recipe"]["teacher"] == "mlp-1024"
     assert said["threshold"] == loaded.config.threshold < 1
     assert said["temperature"] == loaded.config.temperature
-    assert said["test_refused"] < 0.02
+    assert test["refused"] < 0.02
+    assert loaded.evaluation["refusal"]["kinds"]["letters"]["n"] == 20
     assert said["outliers_refused"] > 0.1
     assert [epoch["epoch"] for epoch in loaded.results["history"]] == [1, 2]
-    assert f"{said['test_accuracy']:.2%}" in (tmp_path / "net" / "README.md").read_text()
-    measured = run("-m", "training.evaluate", str(tmp_path / "net"), "--data-dir", mnist_dir)
-    assert f"{said['test_accuracy']:.2%}" in measured.stdout
+    accuracy = f"{100 * test['accuracy']['value']:.2f}"
+    assert f"accuracy {accuracy}%" in done.stdout
+    assert f"{accuracy} %" in (tmp_path / "net" / "README.md").read_text()
+    assert len(list((tmp_path / "net" / "plots").glob("*.png"))) == 6
 
 
 @pytest.mark.parametrize(("kill", "kept"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
@@ -204,7 +209,7 @@ def test_interrupted_it_keeps_the_best_killed_it_leaves_nothing_half(
 ):
     out = tmp_path / "net"
     command = [sys.executable, "-m", "training", "--epochs", "500", "--data-dir", mnist_dir]
-    command += ["--pens", "0", "--outliers", "0"]
+    command += ["--pens", "0", "--outliers", "0", "--samples", "20"]
     process = subprocess.Popen(
         [*command, "--out", str(out)],
         cwd=ROOT,

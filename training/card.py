@@ -29,12 +29,24 @@ def write(folder: Path, *, where: str) -> None:
     """Write README.md and plots/ into a checkpoint's folder, each file whole or not at all.
 
     Raises:
-        CheckpointError: there is no checkpoint in it.
+        CheckpointError: there is no checkpoint in it, or its figures are not as they must be.
     """
+    loaded = checkpoint.load(folder)
+    try:
+        _write(folder, loaded, where=where)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise checkpoint.CheckpointError(
+            f"{folder}: {checkpoint.RESULTS_FILE} or {checkpoint.EVALUATION_FILE} is not as this "
+            f"version writes it ({type(error).__name__}: {error}): delete it, and measure again "
+            "with python -m training.evaluate."
+        ) from error
+
+
+def _write(folder: Path, loaded: checkpoint.Checkpoint, *, where: str) -> None:
     from training import plots  # matplotlib takes a second, which a dry run need not wait for
 
-    loaded = checkpoint.load(folder)
     results = _described(loaded)
+    card = render(results, loaded.evaluation, where=where)
     (folder / PLOTS).mkdir(exist_ok=True)
     stale = {path.name for path in (folder / PLOTS).glob("*.png")}
     for name, figure in plots.draw(results, loaded.evaluation, loaded.model):
@@ -42,7 +54,6 @@ def write(folder: Path, *, where: str) -> None:
         stale.discard(f"{name}.png")
     for name in stale & {f"{plot}.png" for plot in plots.NAMES}:
         (folder / PLOTS / name).unlink()
-    card = render(results, loaded.evaluation, where=where)
     checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
 
 

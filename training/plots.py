@@ -1,7 +1,7 @@
 """The card's plots: PNG files whose bytes depend on the figures alone."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -195,12 +195,8 @@ def hidden(model: MLP) -> Figure:
         order, titles = np.arange(N_CLASSES), [f"for {digit}" for digit in range(N_CLASSES)]
     columns = 5 if len(order) <= N_CLASSES else 8
     tiles = [weights[i].reshape(SIZE, SIZE) for i in order]
-
-    def show(axes: Axes, tile: np.ndarray) -> None:
-        most = np.abs(tile).max() or 1
-        axes.imshow(tile, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
-
-    return _tiles(tiles, titles, columns=columns, show=show)
+    scaled = [tile / (np.abs(tile).max() or 1) for tile in tiles]
+    return _tiles(scaled, titles, columns=columns, cmap="RdBu_r", low=-1)
 
 
 def _weights(model: MLP, layer: int) -> np.ndarray:
@@ -210,15 +206,11 @@ def _weights(model: MLP, layer: int) -> np.ndarray:
 def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
     """The wrong answers of which the network was surest."""
     tiles = [
-        np.frombuffer(base64.b64decode(each["pixels"]), np.uint8).reshape(SIZE, SIZE)
+        np.frombuffer(base64.b64decode(each["pixels"]), np.uint8).reshape(SIZE, SIZE) / 255
         for each in wrong
     ]
     titles = [f"{e['label']} read as {e['digit']}\n{share(e['confidence'])}" for e in wrong]
-
-    def show(axes: Axes, tile: np.ndarray) -> None:
-        axes.imshow(tile, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-
-    return _tiles(tiles, titles, columns=5, show=show)
+    return _tiles(tiles, titles, columns=5, cmap="gray_r", low=0)
 
 
 def share(value: float) -> str:
@@ -227,21 +219,25 @@ def share(value: float) -> str:
 
 
 def _tiles(
-    tiles: list[np.ndarray],
-    titles: list[str],
-    *,
-    columns: int,
-    show: Callable[[Axes, np.ndarray], None],
+    tiles: list[np.ndarray], titles: list[str], *, columns: int, cmap: str, low: float
 ) -> Figure:
+    """Lay tiles, (28, 28) from `low` to 1 each, out in rows, each under its title."""
+    gap, above = (
+        2,
+        6 * (1 + titles[0].count("\n")) * columns / 8,
+    )  # px of a tile: titles are in points
     rows = -(-len(tiles) // columns)
-    lines = 1 + titles[0].count("\n")
-    figure = _figure(rows * (WIDTH / columns + 0.17 * lines))
-    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, tile, title in zip(grid, tiles, titles, strict=False):
-        show(axes, tile)
-        axes.set_title(title, fontsize=9, pad=3, color=DARK)
+    width, height = columns * (SIZE + gap) - gap, rows * (SIZE + gap + above) - gap
+    figure = Figure(figsize=(WIDTH, WIDTH * height / width), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    for i, (tile, title) in enumerate(zip(tiles, titles, strict=True)):
+        left, top = i % columns * (SIZE + gap), i // columns * (SIZE + gap + above) + above
+        extent = (left, left + SIZE, top + SIZE, top)
+        axes.imshow(tile, cmap, vmin=low, vmax=1, extent=extent, interpolation="nearest")
+        middle = left + SIZE / 2
+        axes.text(middle, top - 0.7, title, fontsize=9, ha="center", va="bottom", color=DARK)
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
     return figure
 
 

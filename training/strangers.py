@@ -5,6 +5,7 @@ where training bends splines through random points.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from HersheyFonts import HersheyFonts
@@ -44,14 +45,18 @@ def dashes(rng: np.random.Generator) -> list[np.ndarray]:
 
 def glyphs(characters: str, fonts: Sequence[str]) -> list[list[np.ndarray]]:
     """Return each character's strokes in each font, y down."""
-    found = []
-    for name in fonts:
-        font = HersheyFonts()
-        font.load_default_font(name)
-        for character in characters:
-            strokes = font.strokes_for_text(character)
-            found.append([np.array(list(stroke)) for stroke in strokes])
-    return found
+    return [
+        [np.array(list(stroke)) for stroke in _font(name).strokes_for_text(character)]
+        for name in fonts
+        for character in characters
+    ]
+
+
+@cache
+def _font(name: str) -> HersheyFonts:
+    font = HersheyFonts()
+    font.load_default_font(name)
+    return font
 
 
 def tilted(strokes: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -64,8 +69,7 @@ def tilted(strokes: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarr
 
 def numbers(rng: np.random.Generator) -> list[np.ndarray]:
     """Two digits side by side."""
-    font = HersheyFonts()
-    font.load_default_font(rng.choice(PRINT[:3]))
+    font = _font(str(rng.choice(PRINT[:3])))
     text = str(rng.integers(10, 100))
     return tilted([np.array(list(s)) for s in font.strokes_for_text(text)], rng)
 

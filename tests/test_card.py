@@ -1,0 +1,352 @@
+"""The card: every figure is a measured one, its code runs, its plots are the figures'."""
+
+import contextlib
+import copy
+import io
+import json
+import random
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard, constants
+from PIL import Image
+
+from model import Reader
+from model.checkpoint import (
+    CONFIG_FILE,
+    EVALUATION_FILE,
+    RESULTS_FILE,
+    SHIPPED,
+    WEIGHTS_FILE,
+    CheckpointError,
+    load,
+    save,
+    shipped_names,
+)
+from model.mlp import MLP
+from tests.conftest import ROOT
+from training.calibrate import MAX_REFUSED, MAX_REFUSED_PENS
+from training.card import CARD_FILE, PLOTS, main, render, write
+from training.evaluate import wilson
+
+ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
+
+
+def figures(name):
+    """What results.json and evaluation.json hold."""
+    files = (SHIPPED / name / file for file in (RESULTS_FILE, EVALUATION_FILE))
+    return [json.loads(file.read_text()) for file in files]
+
+
+@pytest.fixture(params=shipped_names())
+def name(request):
+    return request.param
+
+
+def test_the_shipped_card_is_what_its_figures_give(name):
+    text = (SHIPPED / name / CARD_FILE).read_text()
+    assert text == render(*figures(name), where=f"model/weights/{name}")
+
+
+def test_the_hub_shows_what_was_measured(name):
+    card = ModelCard.load(SHIPPED / name / CARD_FILE)
+    _, evaluation = figures(name)
+    assert card.data.model_name == name
+    assert (card.data.license, card.data.library_name) == ("apache-2.0", "pytorch")
+    assert (card.data.pipeline_tag, card.data.datasets) == (
+        "image-classification",
+        ["ylecun/mnist"],
+    )
+    measured = [evaluation["test"], evaluation["pens"], *evaluation["drawings"]["pens"].values()]
+    shown = [(each.metric_type, each.metric_value) for each in card.data.eval_results]
+    assert shown == [
+        pair
+        for each in measured
+        for pair in (
+            ("accuracy", each["accuracy"]["value"]),
+            ("expected_calibration_error", each["calibration_error"]),
+            ("refused", each["refused"]),
+        )
+    ]
+    assert card.data.eval_results[0].dataset_type == "ylecun/mnist"
+    assert card.data.eval_results[0].dataset_split == "test"
+
+
+# What the text itself says: digits, MNIST's sizes, names, years, the canvas and the plots.
+SAID = """10 28 784 20 50,000 10,000 60,000 95 15 280 16 32 256 2.0 2017 2019 99.9 0.9999"""
+
+
+def numbers(value):
+    """Every number that JSON holds, as a name too: the pens' widths."""
+    if isinstance(value, dict):
+        yield from (int(key) for key in value if key.isdigit())
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        yield from (number for each in inner for number in numbers(each))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def strings(value):
+    """Every string that JSON holds, names of figures too."""
+    if isinstance(value, dict):
+        yield from (key for key in value if re.search(r"\d", key) and not key.isdigit())
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        yield from (text for each in inner for text in strings(each))
+    elif isinstance(value, str) and len(value) < 100:
+        yield value
+
+
+def computed(results, evaluation):
+    """What the card computes of its figures: shares' intervals, sums, counts."""
+    test, changes, refusal = (evaluation[key] for key in ("test", "changes", "refusal"))
+    shares = [(share, changes["n"]) for share in changes["changed"].values()]
+    shares += [(each["refused"], each["n"]) for each in refusal["kinds"].values()]
+    for share, n in shares:
+        yield from wilson(round(share * n), n).values()
+    confusion = np.array(test["confusion"])
+    yield int(confusion.sum() - np.trace(confusion))
+    yield from range(10)  # digits: rows and columns of the confusion matrix
+    yield results["seconds"] * 2  # threads
+    yield from (len(results["history"]), len(test["mistakes"]), MAX_REFUSED, MAX_REFUSED_PENS)
+
+
+def written(number):
+    """The ways in which the card writes a number."""
+    if isinstance(number, int):
+        return {str(number), f"{number:,}"}
+    share = {f"{100 * number:.1f}", f"{100 * number:.2f}"}
+    return share | {
+        f"{number:g}",
+        f"{number:.2f}",
+        f"{number:.3f}",
+        f"{number:.4f}",
+        f"{number:,.0f}",
+    }
+
+
+def untraced(text, results, evaluation):
+    """The numbers of a card that are none of its figures."""
+    text = text.split("---\n", 2)[2]
+    for said in sorted({*strings(results), *strings(evaluation)}, key=len, reverse=True):
+        text = text.replace(said, "")
+    text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)  # code, links
+    known = {*SAID.split()}
+    for number in (*numbers(results), *numbers(evaluation), *computed(results, evaluation)):
+        known |= written(number)
+    found = re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+    assert len(found) > 200
+    return [number for number in found if number.rstrip(",") not in known]
+
+
+def test_every_number_is_a_measured_one(name):
+    text = (SHIPPED / name / CARD_FILE).read_text()
+    assert untraced(text, *figures(name)) == []
+
+
+def scramble(value, rng):
+    """The same JSON with other numbers."""
+    if isinstance(value, dict):
+        empty = value.get("confidence", 0) is None  # a bin without pictures
+        return value if empty else {key: scramble(each, rng) for key, each in value.items()}
+    if isinstance(value, list):
+        return [scramble(each, rng) for each in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return rng.randint(20_000, 90_000) if isinstance(value, int) else rng.uniform(0.011, 0.9)
+
+
+def test_no_number_stands_in_the_text_by_itself(name):
+    """With figures that were never seen, each number of the card is one of them."""
+    results, evaluation = figures(name)
+    rng = random.Random(0)
+    other = scramble(results, rng) | {"recipe": scramble(results["recipe"], rng)}
+    other["best_epoch"] = results["best_epoch"]
+    other["recipe"]["hidden_sizes"] = [8_123 for _ in results["recipe"]["hidden_sizes"]]
+    measured = scramble(evaluation, rng)
+    text = render(other, measured, where="model/weights/x")
+    assert untraced(text, other, measured) == []
+    assert f"{100 * measured['test']['accuracy']['value']:.2f} %" in text
+
+
+def test_a_number_that_is_no_figure_is_found(name):
+    results, evaluation = figures(name)
+    text = render(results, evaluation, where="x").replace("## Factors", "It reads 98.765 %.")
+    assert untraced(text, results, evaluation) == ["98.765"]
+
+
+def test_each_plot_is_there_and_said_in_words(name):
+    folder = SHIPPED / name
+    text = (folder / CARD_FILE).read_text()
+    shown = dict(re.findall(r"^!\[([^\]\n]+)\]\(plots/(\w+)\.png\)$", text, re.MULTILINE))
+    words = {plot: alt for alt, plot in shown.items()}
+    assert sorted(words) == sorted(ALL) == sorted(p.stem for p in (folder / PLOTS).glob("*"))
+    assert text.count("![") == 6
+    _, evaluation = figures(name)
+    assert f"{100 * evaluation['test']['calibration_error']:.2f} points" in words["reliability"]
+    assert f"{100 * evaluation['test']['refused']:.2f} %" in words["refusal"]
+    assert f"image {evaluation['test']['mistakes'][0]['index']}, " in words["mistakes"]
+    total = 0
+    for plot in (folder / PLOTS).glob("*.png"):
+        total += plot.stat().st_size
+        with Image.open(plot) as image:
+            assert image.width == 1_080
+            assert 200 < image.height < 1_300
+            assert image.convert("L").resize((1, 1)).getpixel((0, 0)) > 180  # light
+    assert total < 250_000
+
+
+def test_the_same_figures_give_the_same_bytes(tmp_path):
+    """A second push must make no commit."""
+    folders = [tmp_path / each for each in "ab"]
+    for folder in folders:
+        shutil.copytree(SHIPPED / "mlp-32", folder)
+        (folder / PLOTS / "training.png").write_bytes(b"stale")
+        write(folder, where="someone/net")
+    first, second = ({p.name: p.read_bytes() for p in f.rglob("*.*")} for f in folders)
+    assert first == second
+    assert len([name for name in first if name.endswith(".png")]) == 6
+    with Image.open(folders[0] / PLOTS / "training.png") as image:
+        assert image.info.keys() <= {"dpi"}  # no date, no software
+
+
+def code(text):
+    """The card's Python: with this project's Reader, and without."""
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def output(program, picture):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(program.replace('"digit.png"', repr(str(picture))), {})
+    return said.getvalue().split("\n")
+
+
+@pytest.fixture
+def picture(mnist, tmp_path):
+    path = tmp_path / "digit.png"
+    Image.fromarray(mnist[0][3]).save(path)
+    return path
+
+
+def check_output(program, plain, picture, reading):
+    assert output(program, picture)[0] == f"{reading.verdict} {reading.digit} {reading.confidence}"
+    first, verdict = output(plain, picture)[:2]
+    digit, probability = first.split()
+    assert int(digit) == reading.digit == 0
+    assert float(probability) == pytest.approx(reading.confidence, abs=1e-6)
+    assert verdict == "a digit"
+
+
+def test_the_code_of_the_shipped_card_runs(name, picture, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    program, plain = code((SHIPPED / name / CARD_FILE).read_text())
+    assert len([line for line in program.splitlines() if line]) == 3
+    check_output(program, plain, picture, Reader.load(name, device="cpu").read(picture))
+
+
+def test_the_code_of_a_card_on_the_hub_runs(hub, picture, tmp_path, monkeypatch):
+    files = (CONFIG_FILE, WEIGHTS_FILE)
+    content = {file: (SHIPPED / "mlp-32" / file).read_bytes() for file in files}
+    hub.repos["tester/digits"] = [("c" * 40, content)]
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    program, plain = code(render(*figures("mlp-32"), where="tester/digits"))
+    assert "from model" not in plain
+    check_output(program, plain, picture, Reader.load("mlp-32", device="cpu").read(picture))
+    assert any(request.startswith("GET /tester/digits/resolve/") for request in hub.requests)
+
+
+def test_what_is_refused_is_said_by_the_plain_code(picture, mnist, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    Image.fromarray(noise).save(picture)
+    [_, plain] = code((SHIPPED / "mlp-1024" / CARD_FILE).read_text())
+    assert output(plain, picture)[1] == "not a digit"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A network of which nothing is known, that does not refuse."""
+    torch.manual_seed(0)
+    save(tmp_path / "bare", MLP((40, 6)), name="bare")
+    return tmp_path / "bare"
+
+
+def test_what_was_not_measured_is_said_with_its_command(bare):
+    (bare / PLOTS).mkdir()
+    (bare / PLOTS / "refusal.png").write_bytes(b"of other weights")
+    (bare / PLOTS / "mine.png").write_bytes(b"someone's own")
+    write(bare, where=str(bare))
+    text = (bare / CARD_FILE).read_text()
+    assert sorted(p.name for p in (bare / PLOTS).iterdir()) == ["hidden.png", "mine.png"]
+    assert "784 → 40 → 6 → 10" in text
+    assert text.count("`python -m training.evaluate CHECKPOINT` does") == 4
+    assert "every ink is read as one of the ten" in text
+    assert "not_a_digit" not in text
+    assert ModelCard(text).data.eval_results is None
+    assert "nan" not in text.lower().replace("devanagari", "")
+
+
+def test_a_network_that_does_not_refuse_says_so():
+    results, evaluation = copy.deepcopy(figures("mlp-32"))
+    results["threshold"], evaluation["refusal"], evaluation["drawings"] = 1.0, None, None
+    text = render(results, evaluation, where="someone/net")
+    assert "This network does not refuse" in text
+    assert "refusal.png" not in text
+    assert "--drawings DRAWINGS.jsonl` does" in text
+
+
+def test_certainty_is_never_rounded_up():
+    results, evaluation = copy.deepcopy(figures("logistic"))
+    assert evaluation["test"]["mistakes"][0]["confidence"] > 0.9999
+    text = render(results, evaluation, where="x")
+    assert "more than 99.9 %" in text
+    assert "confidence of 100" not in text
+    assert "| above 0.9999 |" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (EVALUATION_FILE, "[]", "expected an object"),
+        (EVALUATION_FILE, "{", "is not JSON"),
+        (EVALUATION_FILE, '{"test": {}}', "is not as this version writes it (KeyError"),
+        (RESULTS_FILE, '{"history": [1]}', "is not as this version writes it"),
+    ],
+)
+def test_figures_that_are_none_are_said_in_one_line(bare, capsys, file, content, message):
+    (bare / file).write_text(content)
+    with pytest.raises(CheckpointError):
+        write(bare, where="x")
+    assert main([str(bare)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert not (bare / CARD_FILE).exists()
+
+
+def test_the_command_writes_cards(bare, capsys):
+    assert main([str(bare), "--where", "someone/net"]) == 0
+    assert capsys.readouterr().err == f"saved to {bare / CARD_FILE}\n"
+    assert 'Reader.load("someone/net")' in (bare / CARD_FILE).read_text()
+    assert main(["nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("error: There is no folder nowhere: expected a")
+    with pytest.raises(SystemExit):
+        main(["a", "b", "--where", "c/d"])
+    assert "--where is for one checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_knows_its_figures(name):
+    assert dict(load(name).evaluation) == figures(name)[1]
+    assert Reader.load(name, device="cpu").evaluation["model"] == name
+    assert load(name).folder == Path(SHIPPED / name)
