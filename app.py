@@ -38,6 +38,7 @@ from server.uploads import Uploads
 from server.waiting import waiting
 from ui.answer import answer
 from ui.api import Observe, bind_api, ignore
+from ui.card import card
 from ui.drawings import drawings
 from ui.network import network
 from ui.piece import PAGE_CSS
@@ -64,8 +65,9 @@ def build(
     observe: Observe,
     limits: ServerLimits,
 ) -> gr.Blocks:
-    """Compose the page, and bind the API to it."""
+    """Compose the pages, and bind the API to the first."""
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
+        gr.Navbar(main_page_name="Draw")
         gr.Markdown(INTRO)
         with gr.Row(elem_id="stage"):  # laid out by ui/page.css
             sketchpad(readers, default=default, observe=observe)
@@ -81,6 +83,9 @@ def build(
             seconds=limits.max_seconds,
             running=limits.max_running,
         )
+    with demo.route("Model card", "/card"):
+        gr.Navbar(main_page_name="Draw")
+        card(readers, default=default)
     return demo
 
 

@@ -24,6 +24,9 @@ RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it
 EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
 NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
 NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
+CARD_FILE = "README.md"
+WELCOME = (RESULTS_FILE, EVALUATION_FILE, CARD_FILE)
+MAX_CARD = 64_000  # bytes of a card that are read: a long one has 20,000
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
 N_NAMED = 20  # of what does not fit: a large network has hundreds of keys
@@ -57,6 +60,7 @@ class Checkpoint:
     model: MLP
     results: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    card: str = ""  # README.md, of which no more than MAX_CARD bytes are read
     folder: Path | None = None  # where its files lie
     revision: str | None = None  # the Hub's commit, where it came from there
 
@@ -158,12 +162,7 @@ def _on_hub(source: str | Path) -> tuple[str, str | None]:
 def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpoint:
     try:
         folder = hub.fetch(
-            repo,
-            revision,
-            needed=NEEDED,
-            welcome=(RESULTS_FILE, EVALUATION_FILE),
-            check=_read_config,
-            pull=pull,
+            repo, revision, needed=NEEDED, welcome=WELCOME, check=_read_config, pull=pull
         )
     except hub.SilentError as error:
         raise UnreachableError(str(error)) from error
@@ -195,7 +194,8 @@ def _load_folder(folder: Path) -> Checkpoint:
     model.load_state_dict(state, assign=True)
     model.eval().requires_grad_(False)
     results, evaluation = (_read_figures(folder / n) for n in (RESULTS_FILE, EVALUATION_FILE))
-    return Checkpoint(config, model, results, evaluation, folder)
+    card = _read_card(folder / CARD_FILE)
+    return Checkpoint(config, model, results, evaluation, card, folder)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -210,6 +210,13 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_figures(path: Path) -> dict[str, Any]:
     return _read_json(path) if path.is_file() else {}
+
+
+def _read_card(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MAX_CARD).decode(errors="replace")
 
 
 def _read_config(path: Path) -> Config:

@@ -69,6 +69,7 @@ class Reader:
         self.name = loaded.config.name
         self.results = loaded.results
         self.evaluation = loaded.evaluation
+        self.card = loaded.card
         self.revision = loaded.revision
         self.temperature = loaded.config.temperature
         self.threshold = loaded.config.threshold

@@ -95,7 +95,9 @@ def test_a_port_that_is_taken_is_said(app_url):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/config", "/gradio_api/info", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/card", "/health", "/config", "/gradio_api/info", "/nothing"]
+)
 def test_every_answer_has_the_headers(app_url, path):
     try:
         _, headers, _ = get(app_url + path)
@@ -108,7 +110,7 @@ def test_every_answer_has_the_headers(app_url, path):
         part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
-    if path != "/":
+    if path not in ("/", "/card"):
         assert policy["frame-ancestors"] == "'none'"
         return
     assert "https://huggingface.co" in policy["frame-ancestors"]

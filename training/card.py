@@ -11,7 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from model import checkpoint
 from training import sections
 
-CARD_FILE = "README.md"
+CARD_FILE = checkpoint.CARD_FILE
 PLOTS = "plots"
 
 

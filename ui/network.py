@@ -9,6 +9,7 @@ import numpy as np
 from model import Reader
 from model.explain import output_layer
 from model.mlp import MLP
+from ui.figures import first_weights
 from ui.message import NOT_A_DIGIT, picture
 from ui.piece import piece
 from ui.sketchpad import QuestionError, choose, field
@@ -22,7 +23,7 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
     def tiles(question: Any) -> dict[str, Any]:
         """Return the weights of some units of the first layer, 28 × 28 each."""
         try:
-            weights = _first_weights(choose(readers, field(question, "model", str)).model)
+            weights = first_weights(choose(readers, field(question, "model", str)).model)
             units = field(question, "units", list)
             known = range(len(weights))
             if not all(type(i) is int and i in known for i in units):
@@ -33,13 +34,6 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
 
     bands = {reader.name: _bands(reader.model) for reader in readers.values()}
     return piece("network", server_functions=[tiles], bands=bands, few=MAX_TILES)
-
-
-def _first_weights(model: MLP) -> np.ndarray:
-    """Return the weights on the pixels, (H, 784); without hidden units, the eleven logits'."""
-    if not model.hidden_sizes:
-        return output_layer(model)[0].astype(np.float64)
-    return next(model.parameters()).numpy(force=True).astype(np.float64)
 
 
 def _bands(model: MLP) -> list[list[int]] | None:

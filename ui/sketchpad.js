@@ -424,20 +424,8 @@ function select(chooserOf, name) {
   if ([...chooserOf.options].some((option) => option.value === name)) chooserOf.value = name;
 }
 
-// A link's drawing comes before the one of the last visit.
-function restore() {
-  const parts = new URLSearchParams(location.hash.slice(1));
-  if (parts.has("drawing")) {
-    const strokes = decode(parts.get("drawing"));
-    select(model, parts.get("model"));
-    select(beside, parts.get("beside") ?? "");
-    separate();
-    if (!isEmpty(ink)) remember();
-    if (strokes) replace({ strokes, picture: null });
-    else say("The link is not whole: copy it again.");
-    dropLink(); // a reload keeps what is new
-    return;
-  }
+// What the last visit left. A link's drawing takes its place; other links leave it to be had back.
+async function restore() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(SAVED) ?? "null");
     if (!kept) return;
@@ -445,18 +433,56 @@ function restore() {
     select(beside, kept.beside);
     pen.value = kept.pen;
     separate();
-    if (kept.picture) restorePicture(kept.picture).catch(() => {});
+    if (kept.picture) await restorePicture(kept.picture).catch(() => {});
     else replace({ strokes: kept.strokes, picture: null });
   } catch {
     sessionStorage.removeItem(SAVED);
   }
 }
 
-window.addEventListener("hashchange", () => {
-  if (location.hash.includes("drawing=")) restore();
-});
+// Do what the link in the address says: it has a drawing, or the pixels of a picture, or names a
+// model alone.
+function follow() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  if (!["drawing", "pixels", "model"].some((name) => parts.has(name))) return;
+  select(model, parts.get("model"));
+  if (parts.has("drawing")) select(beside, parts.get("beside") ?? "");
+  separate();
+  if (parts.has("drawing") || parts.has("pixels")) {
+    const linked = parts.has("pixels") ? pictureOf(parts.get("pixels")) : inkOf(parts);
+    if (linked && !isEmpty(ink)) remember();
+    if (linked) replace(linked);
+    else say("The link is not whole: copy it again.");
+  } else {
+    era += 1;
+    update();
+  }
+  dropLink(); // a reload keeps what is new
+}
+
+function inkOf(parts) {
+  const strokes = decode(parts.get("drawing"));
+  return strokes && { strokes, picture: null };
+}
+
+// A picture of the 28 × 28 bytes that a link holds; null where it does not.
+function pictureOf(text) {
+  const image = document.createElement("canvas");
+  image.width = image.height = SIZE;
+  const pixels = text.replaceAll("-", "+").replaceAll("_", "/");
+  try {
+    if (bytes(pixels).length !== SIZE * SIZE) return null;
+  } catch {
+    return null;
+  }
+  drawSeen(image, pixels);
+  return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
+}
+
+window.addEventListener("hashchange", follow);
 new ResizeObserver(measure).observe(canvas);
 separate();
 new MutationObserver(measure).observe(document.body, { attributeFilter: ["class"] }); // dark or light
 update();
-restore();
+if (location.hash.includes("drawing=")) follow();
+else restore().then(follow);
