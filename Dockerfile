@@ -8,14 +8,15 @@ FROM ${BASE} AS build
 # such an image is not made unless it is asked for.
 ARG PIP_EXTRA_INDEX_URL
 ARG TORCH=cpu
-COPY requirements.txt /
+WORKDIR /build
+COPY requirements.txt ./
 # Nothing is compiled here: headers, static libraries, compilers and tests go, licences stay. Of
 # torch/bin, torch looks for torch_shm_manager when it is imported. The root may be read-only, so
 # the byte code is written now, and is never checked against its source; some files of some packages
 # are for newer Pythons, and have none.
 RUN python3 -m venv --without-pip /opt/venv \
     && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
-        -r /requirements.txt \
+        -r requirements.txt \
     && case "$TORCH $(/opt/venv/bin/python -c 'import torch; print(torch.version.cuda)')" in \
         cuda*|"cpu None") ;; \
         *) echo "error: this torch brings CUDA. Give the address of PyTorch's CPU index by \
