@@ -17,12 +17,13 @@ COPY requirements.txt ./
 RUN python3 -m venv --without-pip /opt/venv \
     && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile \
         -r requirements.txt \
-    && case "$TORCH $(/opt/venv/bin/python -c 'import torch; print(torch.version.cuda)')" in \
-        cuda*|"cpu None") ;; \
-        *) echo "error: this torch brings CUDA. Give the address of PyTorch's CPU index by \
---build-arg PIP_EXTRA_INDEX_URL=..., or ask for CUDA by --build-arg TORCH=cuda." >&2; exit 1;; \
-    esac \
-    && find /opt/venv -type d \( -name tests -o -name include -o -path '*/torch/test' \) -prune \
+    && if [ "$TORCH" != cuda ] \
+        && [ "$(/opt/venv/bin/python -c 'import torch; print(torch.version.cuda)')" != None ]; then \
+        echo "error: this torch brings CUDA. Give the address of PyTorch's CPU index by \
+--build-arg PIP_EXTRA_INDEX_URL=..., or ask for CUDA by --build-arg TORCH=cuda." >&2; exit 1; \
+    fi \
+    && find /opt/venv -name '*.dist-info' -prune -o \
+        -type d \( -name tests -o -name include -o -path '*/torch/test' \) -prune \
         -exec rm -r {} + \
     && find /opt/venv -type f \( -name '*.a' -o -path '*/torch/bin/*' \) \
         ! -name torch_shm_manager -delete \

@@ -4,7 +4,7 @@ import os
 import signal
 
 if __name__ == "__main__":
-    # A container's first process gets no signal that it has not asked for, and imports take seconds.
+    # Imports take seconds, and a container's first process gets no signal that it did not ask for.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
 
