@@ -1,4 +1,4 @@
-.PHONY: check test bench serve image
+.PHONY: check test bench serve image image-test
 
 check:
 	ruff format --check .
@@ -6,6 +6,7 @@ check:
 	ty check
 	oxfmt --check ui/*.js
 	oxlint --deny-warnings --allow no-unused-vars ui
+	hadolint Dockerfile
 
 test:
 	pytest
@@ -18,4 +19,8 @@ serve:
 	python app.py
 
 image:
-	docker build -t draw-a-digit .
+	docker build --build-arg PIP_EXTRA_INDEX_URL --build-arg TORCH \
+		--build-arg REVISION=$$(git rev-parse HEAD) -t draw-a-digit .
+
+image-test:
+	.ci/image-test

@@ -1,9 +1,15 @@
 """Serve the page and the API: python app.py"""
 
-import argparse
-import gc
 import os
 import signal
+
+if __name__ == "__main__":
+    # Imports take seconds, and a container's first process gets no signal that it did not ask for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+
+import argparse
+import gc
 import socket
 import sys
 import tempfile
