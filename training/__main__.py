@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing is saved", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "interrupted: nothing is saved", file=sys.stderr)
         return 130
     return 0
 
@@ -94,7 +94,7 @@ def _run(
     save(out, trained.model, results, where=options.push or str(out))
     _say(f"saved to {out}")
     if options.push:
-        _say(f"pushed: {push(out, options.push)}")
+        push(out, options.push, say=_say)
     print(json.dumps({key: value for key, value in results.items() if key != "history"}))
 
 
