@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -89,7 +90,6 @@ _CALLS = [  # (method, path, name); a name that ends in ! writes
     ("POST", r"/api/repos/create", "create!"),
     ("DELETE", r"/api/repos/delete", "delete!"),
     ("GET", rf"/api/{_REPO}(?:/revision/([^/]+))?", "info"),
-    ("GET", rf"/api/{_REPO}/tree/([^/]+)", "tree"),
     ("GET", rf"/api/{_REPO}/refs", "refs"),
     ("POST", rf"/api/{_REPO}/preupload/([^/]+)", "preupload!"),
     ("POST", r"/((?:spaces/)?[\w.-]+/[\w.-]+)\.git/info/lfs/objects/batch", "batch!"),
@@ -98,8 +98,7 @@ _CALLS = [  # (method, path, name); a name that ends in ! writes
     ("POST", rf"/api/{_REPO}/tag/([^/]+)", "tag!"),
     ("GET", rf"/api/{_REPO}/runtime", "runtime"),
     ("GET", rf"/api/{_REPO}/variables", "variables"),
-    ("POST", rf"/api/{_REPO}/variables", "set_variable!"),
-    ("DELETE", rf"/api/{_REPO}/variables", "delete_variable!"),
+    ("POST|DELETE", rf"/api/{_REPO}/variables", "variables!"),
     ("POST", rf"/api/{_REPO}/hardware", "hardware!"),
     ("GET|HEAD", r"/((?:spaces/)?[\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", "resolve"),
 ]
@@ -124,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self._json(404, {"error": "not found"})
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815, the base class's names
 
     def _failed(self, name: str) -> bool:
         failure = self.hub.fail.get(name)
@@ -189,26 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("RevisionNotFound")
             return
         siblings = [
-            {"rfilename": path, "size": len(data), "blobId": _blob(data)}
-            | ({"lfs": _lfs(data)} if _is_lfs(path) else {})
+            {"rfilename": path, "size": len(data), "blobId": _blob(data), **_lfs(path, data)}
             for path, data in files.items()
         ]
         about = {"id": repo.removeprefix("spaces/"), "sha": self.hub.commit_of(repo, revision)}
         self._json(200, about | {"private": repo in self.hub.private, "siblings": siblings})
-
-    def _tree(self, body: bytes, repo: str, revision: str) -> None:
-        files = self.hub.files(repo, revision)
-        if files is None:
-            self._missing("RevisionNotFound")
-            return
-        self._json(
-            200,
-            [
-                {"type": "file", "path": path, "size": len(data), "oid": _blob(data)}
-                | ({"lfs": _lfs(data) | {"oid": _lfs(data)["sha256"]}} if _is_lfs(path) else {})
-                for path, data in files.items()
-            ],
-        )
 
     def _refs(self, body: bytes, repo: str) -> None:
         main = {"name": "main", "ref": "refs/heads/main", "targetCommit": self.hub.head(repo)}
@@ -222,13 +206,11 @@ class _Handler(BaseHTTPRequestHandler):
         there = self.hub.files(repo, revision) or {}
         files = []
         for path in (each["path"] for each in json.loads(body)["files"]):
-            mode = "lfs" if _is_lfs(path) else "regular"
-            oid = (
-                (_lfs(there[path])["sha256"] if mode == "lfs" else _blob(there[path]))
-                if path in there
-                else None
-            )
-            files.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+            about = {"path": path, "uploadMode": "lfs" if _is_lfs(path) else "regular"}
+            if path in there:  # what the client compares with its own, to send nothing twice
+                lfs = _lfs(path, there[path])
+                about["oid"] = lfs["lfs"]["sha256"] if lfs else _blob(there[path])
+            files.append(about | {"shouldIgnore": False})
         self._json(200, {"files": files})
 
     def _batch(self, body: bytes, repo: str) -> None:
@@ -247,15 +229,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(200, {})
 
     def _commit(self, body: bytes, repo: str, revision: str) -> None:
-        files = dict(self.hub.files(repo, revision) or {})
-        for line in body.splitlines():
-            key, value = json.loads(line)["key"], json.loads(line)["value"]
-            if key == "header" and value.get("parentCommit", self.hub.head(repo)) != self.hub.head(
-                repo
-            ):
-                self._json(
-                    412, {"error": "A commit has happened since. Please refresh and try again."}
-                )
+        files, head = dict(self.hub.files(repo, revision) or {}), self.hub.head(repo)
+        for line in map(json.loads, body.splitlines()):
+            key, value = line["key"], line["value"]
+            if key == "header" and value.get("parentCommit", head) != head:
+                self._json(412, {"error": "A commit has happened since."})
                 return
             if key == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
@@ -280,16 +258,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(200, {"hardware": hardware, "sha": self.hub.head(repo), **now})
 
     def _variables(self, body: bytes, repo: str) -> None:
-        self._json(200, {key: {"value": each} for key, each in self.hub.variables[repo].items()})
-
-    def _set_variable(self, body: bytes, repo: str) -> None:
-        wanted = json.loads(body)
-        self.hub.variables[repo][wanted["key"]] = wanted["value"]
-        self._variables(body, repo)
-
-    def _delete_variable(self, body: bytes, repo: str) -> None:
-        del self.hub.variables[repo][json.loads(body)["key"]]
-        self._variables(body, repo)
+        held = self.hub.variables[repo]
+        if self.command == "POST":
+            held[json.loads(body)["key"]] = json.loads(body)["value"]
+        elif self.command == "DELETE":
+            del held[json.loads(body)["key"]]
+        self._json(200, {key: {"value": each} for key, each in held.items()})
 
     def _hardware(self, body: bytes, repo: str) -> None:
         self.hub.hardware[repo] = json.loads(body)["flavor"]
@@ -321,20 +295,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        with suppress(ConnectionError):  # who asked may have gone
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
 
 
 def _is_lfs(path: str) -> bool:
     return path.endswith((".safetensors", ".png"))
 
 
-def _lfs(data: bytes) -> dict:
-    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
+def _lfs(path: str, data: bytes) -> dict:
+    oid = hashlib.sha256(data).hexdigest()
+    about = {"sha256": oid, "size": len(data), "pointerSize": 130}
+    return {"lfs": about} if _is_lfs(path) else {}
 
 
 def _blob(data: bytes) -> str:

@@ -21,9 +21,10 @@ from training.calibrate import calibrate
 from training.card import write_card
 from training.data import TRAIN_SIZE, DataError, load_test, load_train_val
 from training.evaluate import measure
+from training.hub import PublishError, check_login
 from training.outliers import load_outliers
 from training.pens import load_pens
-from training.publish import CARD_FILE, PublishError, check_login, push
+from training.publish import CARD_FILE, push
 from training.train import (
     POOL,
     PRESETS,

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +97,8 @@ class _Client(httpx2.Client):
     """
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        if is_offline_mode():
+            raise PublishError("HF_HUB_OFFLINE is set: unset it to publish.")
         seconds = READ_SECONDS if request.method in ("GET", "HEAD") else WRITE_SECONDS
         limits = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
         request.extensions["timeout"] = limits.as_dict()
@@ -104,8 +106,7 @@ class _Client(httpx2.Client):
             response = super().send(request, **options)
         except httpx2.TimeoutException as error:
             raise PublishError(
-                f"The Hub does not answer within {seconds} s: check the network and run this "
-                "again; what has arrived is not sent twice."
+                f"The Hub does not answer within {seconds} s: check the network, or try again later."
             ) from error
         except httpx2.TransportError as error:
             raise PublishError(
@@ -118,13 +119,7 @@ class _Client(httpx2.Client):
 
 
 def connect() -> HfApi:
-    """Return the API, bounded in time.
-
-    Raises:
-        PublishError: the environment says that nothing is to be asked.
-    """
-    if is_offline_mode():
-        raise PublishError("HF_HUB_OFFLINE is set: unset it to publish.")
+    """Return the API, with all its calls bounded in time."""
     # hf_xet has a network of its own, with limits of its own; a digit reader's MBs need no Xet.
     constants.HF_HUB_DISABLE_XET = True
     set_client_factory(lambda: _Client(follow_redirects=True))
@@ -156,7 +151,12 @@ def check_login(repo_id: str) -> str:
 
 
 def look(
-    repo_id: str, repo_type: str, *, revision: str | None = None, token: bool | None = None
+    api: HfApi,
+    repo_id: str,
+    repo_type: str,
+    *,
+    revision: str | None = None,
+    token: bool | None = None,
 ) -> Remote | None:
     """Return what the repository holds; None if there is none that the token may see.
 
@@ -167,16 +167,19 @@ def look(
     """
     with told():
         try:
-            info = connect().repo_info(
-                repo_id, repo_type=repo_type, revision=revision, files_metadata=True, token=token
-            )
+            ask = api.space_info if repo_type == "space" else api.model_info
+            info = ask(repo_id, revision=revision, files_metadata=True, token=token)
         except (RepositoryNotFoundError, RevisionNotFoundError):
             return None
-        oids = {s.rfilename: s.lfs.sha256 if s.lfs else s.blob_id for s in info.siblings or []}
+        oids = {
+            each.rfilename: (each.lfs.sha256 if each.lfs else each.blob_id) or ""
+            for each in info.siblings or []
+        }
         return Remote(info.sha or "", bool(info.private), oids)
 
 
 def send(
+    api: HfApi,
     parcel: Parcel,
     *,
     private: bool = False,
@@ -197,8 +200,9 @@ def send(
     if tag is not None and not _TAG.fullmatch(tag):
         raise PublishError(f"Not a tag: {tag!r}, expected letters, digits, '.', '_' and '-'.")
     if not dry_run:
-        check_login(parcel.repo_id)
-    remote, tagged = _look_before(parcel, tag, dry_run=dry_run, say=say)
+        with told():
+            api.whoami()
+    remote, tagged = _look_before(api, parcel, tag, dry_run=dry_run, say=say)
     change = _difference(parcel, remote)
     _refuse(parcel, remote, change, private=private, tag=tag, tagged=tagged)
     for line in _plan(parcel, remote, change, private=private, tag=tag):
@@ -210,32 +214,30 @@ def send(
         commit = remote.head
         say(f"nothing to push: it is all there: {parcel.url}/commit/{commit}")
     else:
-        commit = _commit(parcel, remote, change, private=private)
+        commit = _commit(api, parcel, remote, change, private=private)
         say(f"pushed: {parcel.url}/commit/{commit}")
     if tag and tagged is None:
         with told(after=f"The commit {commit} is pushed, without its tag: run this again."):
-            connect().create_tag(
-                parcel.repo_id, tag=tag, revision=commit, repo_type=parcel.repo_type
-            )
+            api.create_tag(parcel.repo_id, tag=tag, revision=commit, repo_type=parcel.repo_type)
         say(f"tagged: {tag}")
     return commit
 
 
 def _look_before(
-    parcel: Parcel, tag: str | None, *, dry_run: bool, say: Callable[[str], object]
+    api: HfApi, parcel: Parcel, tag: str | None, *, dry_run: bool, say: Callable[[str], object]
 ) -> tuple[Remote | None, str | None]:
     """Return what is there, and the commit that the tag is at; a dry run may not be told."""
     try:
-        remote = look(parcel.repo_id, parcel.repo_type)
+        remote = look(api, parcel.repo_id, parcel.repo_type)
         if remote is None or tag is None:
             return remote, None
         with told():
-            refs = connect().list_repo_refs(parcel.repo_id, repo_type=parcel.repo_type)
+            refs = api.list_repo_refs(parcel.repo_id, repo_type=parcel.repo_type)
         return remote, next((ref.target_commit for ref in refs.tags if ref.name == tag), None)
     except PublishError as error:
         if not dry_run:
             raise
-        say(f"what is there is not known: {error}")
+        say(f"taken for new, what is there is not known: {error}")
         return None, None
 
 
@@ -292,9 +294,11 @@ def _plan(
         yield f"  tag    {tag}"
 
 
-def _commit(parcel: Parcel, remote: Remote | None, change: Change, *, private: bool) -> str:
+def _commit(
+    api: HfApi, parcel: Parcel, remote: Remote | None, change: Change, *, private: bool
+) -> str:
     """Create the repository if it is new, and commit; take back what this call created."""
-    api, created = connect(), False
+    created = False
     try:
         if remote is None:
             with told():
@@ -305,7 +309,7 @@ def _commit(parcel: Parcel, remote: Remote | None, change: Change, *, private: b
                     **parcel.create,
                 )
             created = True
-            remote = look(parcel.repo_id, parcel.repo_type)
+            remote = look(api, parcel.repo_id, parcel.repo_type)
         with told():
             return api.create_commit(
                 parcel.repo_id,
@@ -316,28 +320,30 @@ def _commit(parcel: Parcel, remote: Remote | None, change: Change, *, private: b
                 parent_commit=remote.head if remote else None,
             ).oid
     except PublishError as error:
-        raise PublishError(f"{error} {_take_back(parcel, created)}") from error
+        raise PublishError(f"{error} {_take_back(api, parcel, created)}") from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted. {_take_back(parcel, created)}") from None
+        raise KeyboardInterrupt(f"interrupted. {_take_back(api, parcel, created)}") from None
 
 
-def _take_back(parcel: Parcel, created: bool) -> str:
+def _take_back(api: HfApi, parcel: Parcel, created: bool) -> str:
     """Delete the repository if this run created it and it is empty; say what is left."""
-    if not created:
-        return "Nothing was pushed."
     try:
-        remote = look(parcel.repo_id, parcel.repo_type)
-        if remote and not remote.oids.keys() <= BLANK:
-            return f"{parcel.url} holds what was sent: look before you run this again."
+        remote = look(api, parcel.repo_id, parcel.repo_type)
+        change = _difference(parcel, remote)
+        if remote and not change.add and not change.delete:
+            return f"Yet it is all there: {parcel.url}/commit/{remote.head}"
+        if not created or remote is None or not remote.oids.keys() <= BLANK:
+            return "Nothing was pushed."
         with told():
-            connect().delete_repo(parcel.repo_id, repo_type=parcel.repo_type, missing_ok=True)
+            api.delete_repo(parcel.repo_id, repo_type=parcel.repo_type, missing_ok=True)
     except PublishError:
-        return f"{parcel.url} was created and is empty: delete it in its settings, or try again."
+        made = f"{parcel.url} was created, and may be empty" if created else "It may have arrived"
+        return f"{made}: run this again, what is there is not sent twice."
     return f"Nothing was pushed; {parcel.repo_id}, created a moment ago, is deleted again."
 
 
 @contextmanager
-def told(after: str = "") -> Iterator[None]:
+def told(after: str = "") -> Generator[None]:
     """Turn what the Hub and its library raise into one line, with `after` at its end.
 
     Raises:
@@ -349,7 +355,7 @@ def told(after: str = "") -> Iterator[None]:
         raise PublishError(
             f"{_explain(error.__cause__ or error)} {error} {after}".strip()
         ) from error
-    except (PublishError, ValueError, OSError) as error:
+    except (PublishError, ValueError, KeyError, OSError) as error:
         raise PublishError(f"{_explain(error)} {after}".strip()) from error
 
 

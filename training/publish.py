@@ -1,4 +1,4 @@
-"""Publish a checkpoint, or the app as a Space, on the Hugging Face Hub: python -m training.publish"""
+"""Publish a checkpoint, or the app, on the Hugging Face Hub: python -m training.publish"""
 
 import argparse
 import hashlib
@@ -7,16 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from huggingface_hub import hf_hub_url
+from huggingface_hub import SpaceHardware, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, get_session
 
 from model import checkpoint
 from model.checkpoint import CONFIG_FILE, RESULTS_FILE, SHIPPED, WEIGHTS_FILE
 from training.card import write_card
-from training.hub import Parcel, PublishError, Remote, check_login, send, told
+from training.hub import Parcel, PublishError, Remote, connect, send, told
 from training.space import WAIT_SECONDS, publish_space
-
-__all__ = ["CARD_FILE", "PublishError", "check_login", "main", "push"]
 
 CARD_FILE = "README.md"
 EVALUATION_FILE = "evaluation.json"
@@ -49,7 +47,7 @@ def push(
         ours=_OURS,
         is_ours=lambda remote: _is_checkpoint(repo_id, remote),
     )
-    return send(parcel, private=private, tag=tag, dry_run=dry_run, say=say)
+    return send(connect(), parcel, private=private, tag=tag, dry_run=dry_run, say=say)
 
 
 def _folder(source: str | Path) -> Path:
@@ -156,7 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--space", metavar="OWNER/NAME", help="publish the app there, as a Space, instead")
     add("--private", action="store_true", help="create it for its owner's eyes alone")
     add("--tag", help="a name for the commit, such as v1")
-    add("--hardware", metavar="NAME", help="of the Space, such as cpu-basic or zero-a10g")
+    add(
+        "--hardware", type=SpaceHardware, metavar="NAME",
+        help="of the Space, such as cpu-basic (asks for a plan) or zero-a10g (does not)",
+    )  # fmt: skip
     add("--model", metavar="OWNER/NAME[@REVISION]", help="the model that the Space serves")
     add(
         "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS",

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import SpaceRuntime, constants
+from huggingface_hub import HfApi, SpaceHardware, SpaceRuntime, constants
 
 from model.checkpoint import CONFIG_FILE, RESULTS_FILE, WEIGHTS_FILE
 from training.hub import Parcel, PublishError, Remote, connect, look, send, told
@@ -31,7 +31,7 @@ def publish_space(
     repo_id: str,
     *,
     private: bool = False,
-    hardware: str | None = None,
+    hardware: SpaceHardware | None = None,
     model: str | None = None,
     wait: float = WAIT_SECONDS,
     dry_run: bool = False,
@@ -45,7 +45,8 @@ def publish_space(
     Raises:
         PublishError: it cannot be, or does not run; the message says what the Hub says of it.
     """
-    pinned, preload = _pin(model) if model else (None, None)
+    api = connect()
+    pinned, preload = _pin(api, model) if model else (None, None)
     create: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": hardware}
     if pinned:
         create["space_variables"] = [{"key": MODEL_VARIABLE, "value": pinned}]
@@ -57,12 +58,12 @@ def publish_space(
         repo_type="space",
         create=create,
     )
-    commit = send(parcel, private=private, dry_run=dry_run, say=say)
+    commit = send(api, parcel, private=private, dry_run=dry_run, say=say)
     if commit is None:
         return
     with told(after=f"The commit is pushed: run this again. {parcel.url}"):
-        _set(repo_id, hardware=hardware, model=pinned, say=say)
-    _wait(parcel, commit, wait, say)
+        _set(api, repo_id, hardware=hardware, model=pinned, say=say)
+    _wait(api, parcel, commit, wait, say)
 
 
 def space_files(repo_id: str, preload: str | None = None) -> dict[str, bytes]:
@@ -96,14 +97,14 @@ def _is_this_app(remote: Remote) -> bool:
     return "model/mlp.py" in remote.oids
 
 
-def _pin(model: str) -> tuple[str, str]:
+def _pin(api: HfApi, model: str) -> tuple[str, str]:
     """Return OWNER/NAME@COMMIT, and what the Space fetches of it when it is built.
 
     Raises:
         PublishError: anyone could not load it: a Space needs no secret.
     """
     repo_id, _, revision = model.partition("@")
-    remote = look(repo_id, "model", revision=revision or None, token=False)
+    remote = look(api, repo_id, "model", revision=revision or None, token=False)
     if remote is None:
         raise PublishError(f"There is no public model {model} on the Hub, for the Space to serve.")
     for name in (CONFIG_FILE, WEIGHTS_FILE):
@@ -115,10 +116,14 @@ def _pin(model: str) -> tuple[str, str]:
 
 
 def _set(
-    repo_id: str, *, hardware: str | None, model: str | None, say: Callable[[str], object]
+    api: HfApi,
+    repo_id: str,
+    *,
+    hardware: SpaceHardware | None,
+    model: str | None,
+    say: Callable[[str], object],
 ) -> None:
     """Bring the settings of a Space that was there to what was asked for."""
-    api = connect()
     known = api.get_space_variables(repo_id).get(MODEL_VARIABLE)
     if model and (known is None or known.value != model):
         api.add_space_variable(repo_id, MODEL_VARIABLE, model)
@@ -131,14 +136,16 @@ def _set(
         say(f"hardware: {hardware}")
 
 
-def _wait(parcel: Parcel, commit: str, seconds: float, say: Callable[[str], object]) -> None:
+def _wait(
+    api: HfApi, parcel: Parcel, commit: str, seconds: float, say: Callable[[str], object]
+) -> None:
     """Say each stage until the Space runs this commit.
 
     Raises:
         PublishError: it will not, or not within these seconds.
     """
     stage, began = "", time.monotonic()
-    for runtime in _runtimes(parcel.repo_id, seconds):
+    for runtime in _runtimes(api, parcel.repo_id, seconds):
         if runtime.stage != stage:
             stage = runtime.stage
             say(f"stage: {stage}")
@@ -154,9 +161,9 @@ def _wait(parcel: Parcel, commit: str, seconds: float, say: Callable[[str], obje
     )
 
 
-def _runtimes(repo_id: str, seconds: float) -> Iterator[SpaceRuntime]:
+def _runtimes(api: HfApi, repo_id: str, seconds: float) -> Iterator[SpaceRuntime]:
     """Ask what the Space does, every POLL_SECONDS, for so many s; a lost answer is asked again."""
-    api, end = connect(), time.monotonic() + seconds
+    end = time.monotonic() + seconds
     while True:
         with suppress(PublishError), told():
             yield api.get_space_runtime(repo_id)
