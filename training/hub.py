@@ -106,7 +106,8 @@ class _Client(httpx2.Client):
             response = super().send(request, **options)
         except httpx2.TimeoutException as error:
             raise PublishError(
-                f"The Hub does not answer within {seconds} s: check the network, or try again later."
+                f"The Hub does not answer within {seconds} s: check the network, or try "
+                "again later."
             ) from error
         except httpx2.TransportError as error:
             raise PublishError(
