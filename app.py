@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import importlib
 import os
 import signal
 import socket
@@ -219,7 +218,6 @@ def launch(
     if port is not None and not _is_free(port):
         raise OSError(f"Port {port} is taken: choose another by --port.")
     demo.queue(max_size=traffic.limits.max_queue)
-    ask_for_no_gpu()
     demo.launch(
         quiet=True,
         server_name=host,
@@ -246,15 +244,6 @@ def launch(
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
-
-
-def ask_for_no_gpu() -> None:
-    """Declare a GPU function that is never called: ZeroGPU starts no Space that has none.
-
-    Its package makes torch believe in a GPU, so the models must be on the CPU before.
-    """
-    if os.environ.get("SPACES_ZERO_GPU"):
-        importlib.import_module("spaces").GPU(lambda: None)  # there, it is always installed
 
 
 def _is_free(port: int) -> bool:

@@ -220,7 +220,8 @@ def send(
     if tag and tagged is None:
         with told(after=f"The commit {commit} is pushed, without its tag: run this again."):
             api.create_tag(parcel.repo_id, tag=tag, revision=commit, repo_type=parcel.repo_type)
-        say(f"tagged: {tag}")
+    if tag:
+        say(f"tagged: {tag}" if tagged is None else f"tagged: {tag}, as it was")
     return commit
 
 
