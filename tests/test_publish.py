@@ -438,6 +438,14 @@ def test_a_space_holds_what_the_app_needs(hub, call):
     ]
 
 
+def test_a_space_holds_nothing_that_python_left(tmp_path, monkeypatch):
+    for path in (*FILES, "ui/why.js", "ui/__pycache__/why.pyc", "model/.config.json.x7"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("---\n---\n")
+    monkeypatch.setattr(training.space, "ROOT", tmp_path)
+    assert set(space_files(SPACE)) == {*FILES, "ui/why.js"}
+
+
 def test_the_image_holds_the_same():
     dockerfile = (ROOT / "Dockerfile").read_text()
     lines = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", dockerfile, re.MULTILINE)
