@@ -179,7 +179,7 @@ def spoil(net, name, content=None):
         ("results.json", None, "results.json is missing: `python -m training` makes it."),
         ("README.md", None, "README.md is missing: `python -m training.card "),
         ("results.json", b'{"name": "other"}', "is of other, the weights are of mlp-32"),
-        ("results.json", b'{"name": "mlp-32"}', "results.json lacks 'recipe': `python -m train"),
+        ("results.json", b'{"name": "mlp-32"}', "results.json is not as this version writes it (K"),
         ("evaluation.json", b"{}", "was measured on other weights than model.safetensors"),
     ],
 )

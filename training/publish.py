@@ -90,9 +90,10 @@ def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
 def _card(folder: Path, repo_id: str) -> str:
     try:
         return write_card(checkpoint.load(folder.resolve()).results, where=repo_id)
-    except KeyError as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise PublishError(
-            f"{folder / RESULTS_FILE} lacks {error}: `python -m training` makes it whole."
+            f"{folder / RESULTS_FILE} is not as this version writes it ({type(error).__name__}: "
+            f"{error}): `python -m training` makes it."
         ) from error
 
 
