@@ -1,13 +1,16 @@
 """A Hugging Face Hub on loopback: the endpoints that huggingface_hub really calls, in memory.
 
-It checks tokens, keeps commits, and serves their files; anything else is a 404, so that a call
-which the real client makes and this server does not know fails a test.
+It checks tokens and owners, keeps commits, tags and Spaces, and serves files; anything else is a
+404, so that a call which the real client makes and this server does not know fails a test.
 """
 
 import base64
 import hashlib
 import json
+import re
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -19,24 +22,56 @@ ACCOUNT = "tester"
 
 @dataclass
 class Hub:
-    """What the server holds."""
+    """What the server holds. A Space's key is spaces/OWNER/NAME, a model's OWNER/NAME."""
 
     url: str = ""
     repos: dict[str, list[tuple[str, dict[str, bytes]]]] = field(default_factory=dict)
+    private: set[str] = field(default_factory=set)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)  # by repository: tag to commit
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)  # of each Space
+    hardware: dict[str, str] = field(default_factory=dict)
+    stages: list[dict] = field(default_factory=lambda: [{"stage": "RUNNING"}])  # the last one stays
     blobs: dict[str, bytes] = field(default_factory=dict)  # by SHA-256: what LFS uploaded
     requests: list[str] = field(default_factory=list)
+    # By the name of a call, such as "commit": the status that it is answered with, with headers if
+    # they are given; or what is done before it is answered as ever, unless that returns a status.
+    fail: dict[str, int | tuple[int, dict[str, str]] | Callable[[], int | None]] = field(
+        default_factory=dict
+    )
 
     def environment(self, home: str, token: str | None = TOKEN) -> dict[str, str]:
         """Return the variables that point a real client at this server."""
         settings = {"HF_ENDPOINT": self.url, "HF_HOME": home, "HF_HUB_DISABLE_XET": "1"}
         return settings | ({"HF_TOKEN": token} if token else {})
 
+    def head(self, repo: str) -> str:
+        """Return the last commit; the Hub makes a first one, which holds nothing of the owner's."""
+        commits = self.repos[repo]
+        return commits[-1][0] if commits else hashlib.sha1(repo.encode()).hexdigest()
+
+    def commit_of(self, repo: str, revision: str) -> str:
+        """Return the commit that a branch, a tag or a commit's own name means."""
+        return (
+            self.head(repo)
+            if revision == "main"
+            else self.tags.get(repo, {}).get(revision, revision)
+        )
+
     def files(self, repo: str, revision: str = "main") -> dict[str, bytes] | None:
         """Return the files of a commit, by path; None if there is none of that name."""
-        for oid, files in reversed(self.repos.get(repo, [])):
-            if revision in ("main", oid):
-                return files
-        return None
+        if repo not in self.repos:
+            return None
+        commit = self.commit_of(repo, revision)
+        if not self.repos[repo] and commit == self.head(repo):
+            return {}
+        return next((files for oid, files in reversed(self.repos[repo]) if oid == commit), None)
+
+    def commit(self, repo: str, files: dict[str, bytes]) -> str:
+        """Add a commit that holds these files; return its name."""
+        content = json.dumps({path: hashlib.sha1(data).hexdigest() for path, data in files.items()})
+        oid = hashlib.sha1(f"{len(self.repos[repo])} {content}".encode()).hexdigest()
+        self.repos[repo].append((oid, files))
+        return oid
 
 
 def start() -> tuple[Hub, ThreadingHTTPServer]:
@@ -44,122 +79,209 @@ def start() -> tuple[Hub, ThreadingHTTPServer]:
     hub = Hub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Each 10 ms it is seen whether it is to stop: the usual 0.5 s would be a test's longest part.
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     return hub, server
+
+
+_REPO = r"(?:models/|(?=spaces/))((?:spaces/)?[\w.-]+/[\w.-]+)"
+_CALLS = [  # (method, path, name); a name that ends in ! writes
+    ("GET", r"/api/whoami-v2", "whoami"),
+    ("POST", r"/api/validate-yaml", "validate"),
+    ("POST", r"/api/repos/create", "create!"),
+    ("DELETE", r"/api/repos/delete", "delete!"),
+    ("GET", rf"/api/{_REPO}(?:/revision/([^/]+))?", "info"),
+    ("GET", rf"/api/{_REPO}/refs", "refs"),
+    ("POST", rf"/api/{_REPO}/preupload/([^/]+)", "preupload!"),
+    ("POST", r"/((?:spaces/)?[\w.-]+/[\w.-]+)\.git/info/lfs/objects/batch", "batch!"),
+    ("PUT", r"/lfs/([0-9a-f]{64})", "upload"),
+    ("POST", rf"/api/{_REPO}/commit/([^/]+)", "commit!"),
+    ("POST", rf"/api/{_REPO}/tag/([^/]+)", "tag!"),
+    ("GET", rf"/api/{_REPO}/runtime", "runtime"),
+    ("GET", rf"/api/{_REPO}/variables", "variables"),
+    ("POST|DELETE", rf"/api/{_REPO}/variables", "variables!"),
+    ("POST", rf"/api/{_REPO}/hardware", "hardware!"),
+    ("GET|HEAD", r"/((?:spaces/)?[\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", "resolve"),
+]
 
 
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each body waits 40 ms after its headers
 
     def log_message(self, format: str, *args: object) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
 
-    def do_HEAD(self) -> None:
-        self._resolve()
-
     def do_GET(self) -> None:
-        if self.path == "/api/whoami-v2":
-            if self._token() in (TOKEN, READ_ONLY_TOKEN):
-                self._json(200, {"name": ACCOUNT, "type": "user", "auth": {"type": "access_token"}})
-            else:
-                self._json(401, {"error": "Invalid credentials"})
-        else:
-            self._resolve()
+        """Answer any method: find the call, check the token, and fail if the test says so."""
+        body, path = self._body(), self.path.partition("?")[0]
+        for method, pattern, name in _CALLS:
+            match = re.fullmatch(pattern, path)
+            if match and re.fullmatch(method, self.command):
+                groups = [unquote(group) if group else "main" for group in match.groups()]
+                if not self._failed(name.strip("!")) and self._may(name, groups[:1]):
+                    getattr(self, f"_{name.strip('!')}")(body, *groups)
+                return
+        self._json(404, {"error": "not found"})
 
-    def do_PUT(self) -> None:
-        body = self._body()
-        oid = hashlib.sha256(body).hexdigest()
-        if self.path != f"/lfs/{oid}":
-            self._json(400, {"error": "the content is not the object's"})
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815, the base class's names
+
+    def _failed(self, name: str) -> bool:
+        failure = self.hub.fail.get(name)
+        failure = failure() if callable(failure) else failure
+        if failure is None:
+            return False
+        status, headers = failure if isinstance(failure, tuple) else (failure, {})
+        self._send(status, b'{"error": "as the test asked"}', headers)
+        return True
+
+    def _may(self, name: str, repo: list[str]) -> bool:
+        """Check the token and the owner, as the Hub would, and answer where they do not do."""
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        if name in ("validate", "upload"):
+            return True
+        if name == "whoami" or name.endswith("!"):
+            if token not in (TOKEN, READ_ONLY_TOKEN):
+                self._json(401, {"error": "Invalid credentials in Authorization header"})
+                return False
+            writes = token == TOKEN and (not repo or repo[0].split("/")[-2] == ACCOUNT)
+            if name.endswith("!") and not writes:
+                self._json(403, {"error": "no write access"})
+                return False
+        unseen = repo and repo[0] in self.hub.private and token not in (TOKEN, READ_ONLY_TOKEN)
+        if repo and (repo[0] not in self.hub.repos or unseen):
+            self._missing("RepoNotFound")
+            return False
+        return True
+
+    def _whoami(self, body: bytes) -> None:
+        self._json(200, {"name": ACCOUNT, "type": "user", "auth": {"type": "access_token"}})
+
+    def _validate(self, body: bytes) -> None:
+        bad = b"colorFrom: orange" in body  # for one: not among the colours that the Hub knows
+        errors = [{"message": '"colorFrom" must be one of [red, yellow]'}] if bad else []
+        self._json(400 if bad else 200, {"errors": errors, "warnings": []})
+
+    def _create(self, body: bytes) -> None:
+        wanted = json.loads(body)
+        owner, space = wanted.get("organization") or ACCOUNT, wanted.get("type") == "space"
+        repo = f"{'spaces/' if space else ''}{owner}/{wanted['name']}"
+        existed = repo in self.hub.repos
+        if owner != ACCOUNT:
+            self._json(403, {"error": f"You cannot create under {owner}"})
             return
-        self.hub.blobs[oid] = body
+        if not existed:
+            self.hub.repos[repo] = []
+            self.hub.private |= {repo} if wanted.get("visibility") == "private" else set()
+            self.hub.variables[repo] = {v["key"]: v["value"] for v in wanted.get("variables", [])}
+            self.hub.hardware[repo] = wanted.get("hardware", "cpu-basic")
+        self._json(409 if existed else 200, {"url": f"{self.hub.url}/{repo}", "id": repo})
+
+    def _delete(self, body: bytes) -> None:
+        wanted = json.loads(body)
+        kind = "spaces/" if wanted.get("type") == "space" else ""
+        del self.hub.repos[f"{kind}{wanted['organization']}/{wanted['name']}"]
         self._json(200, {})
 
-    def do_POST(self) -> None:
-        body = self._body()
-        if self.path == "/api/validate-yaml":
-            self._json(200, {"errors": [], "warnings": []})
-        elif self._token() != TOKEN:
-            self._json(403 if self._token() else 401, {"error": "no write access"})
-        elif self.path == "/api/repos/create":
-            self._create(json.loads(body))
-        elif self.path.endswith(".git/info/lfs/objects/batch"):
-            self._lfs_batch(json.loads(body))
-        else:
-            self._repo_call(body)
+    def _info(self, body: bytes, repo: str, revision: str) -> None:
+        files = self.hub.files(repo, revision)
+        if files is None:
+            self._missing("RevisionNotFound")
+            return
+        siblings = [
+            {"rfilename": path, "size": len(data), "blobId": _blob(data), **_lfs(path, data)}
+            for path, data in files.items()
+        ]
+        about = {"id": repo.removeprefix("spaces/"), "sha": self.hub.commit_of(repo, revision)}
+        self._json(200, about | {"private": repo in self.hub.private, "siblings": siblings})
 
-    def _create(self, wanted: dict) -> None:
-        repo = f"{wanted.get('organization') or ACCOUNT}/{wanted['name']}"
-        existed = repo in self.hub.repos
-        self.hub.repos.setdefault(repo, [])
-        status = 409 if existed else 200
-        self._json(status, {"url": f"{self.hub.url}/{repo}", "id": repo})
+    def _refs(self, body: bytes, repo: str) -> None:
+        main = {"name": "main", "ref": "refs/heads/main", "targetCommit": self.hub.head(repo)}
+        tags = [
+            {"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": oid}
+            for tag, oid in self.hub.tags.get(repo, {}).items()
+        ]
+        self._json(200, {"branches": [main], "converts": [], "tags": tags})
 
-    def _lfs_batch(self, wanted: dict) -> None:
+    def _preupload(self, body: bytes, repo: str, revision: str) -> None:
+        there = self.hub.files(repo, revision) or {}
+        files = []
+        for path in (each["path"] for each in json.loads(body)["files"]):
+            about = {"path": path, "uploadMode": "lfs" if _is_lfs(path) else "regular"}
+            if path in there:  # what the client compares with its own, to send nothing twice
+                lfs = _lfs(path, there[path])
+                about["oid"] = lfs["lfs"]["sha256"] if lfs else _blob(there[path])
+            files.append(about | {"shouldIgnore": False})
+        self._json(200, {"files": files})
+
+    def _batch(self, body: bytes, repo: str) -> None:
         objects = []
-        for each in wanted["objects"]:
+        for each in json.loads(body)["objects"]:
             upload = {"href": f"{self.hub.url}/lfs/{each['oid']}", "header": {}}
             actions = {} if each["oid"] in self.hub.blobs else {"actions": {"upload": upload}}
             objects.append({"oid": each["oid"], "size": each["size"], **actions})
         self._json(200, {"transfer": "basic", "objects": objects})
 
-    def _repo_call(self, body: bytes) -> None:
-        parts = unquote(self.path.partition("?")[0]).strip("/").split("/")
-        if parts[:2] != ["api", "models"] or len(parts) != 6:
-            self._json(404, {"error": "not found"})
+    def _upload(self, body: bytes, oid: str) -> None:
+        if hashlib.sha256(body).hexdigest() != oid:
+            self._json(400, {"error": "the content is not the object's"})
             return
-        repo, call = "/".join(parts[2:4]), parts[4]
-        if call == "preupload":
-            files = json.loads(body)["files"]
-            self._json(200, {"files": [self._upload_mode(f["path"]) for f in files]})
-        elif call == "commit":
-            self._commit(repo, [json.loads(line) for line in body.splitlines()])
-        else:
-            self._json(404, {"error": "not found"})
+        self.hub.blobs[oid] = body
+        self._json(200, {})
 
-    def _upload_mode(self, path: str) -> dict:
-        mode = "lfs" if path.endswith(".safetensors") else "regular"
-        return {"path": path, "uploadMode": mode, "shouldIgnore": False}
-
-    def _commit(self, repo: str, lines: list[dict]) -> None:
-        files = dict(self.hub.files(repo) or {})
-        for line in lines:
-            value = line["value"]
-            if line["key"] == "file":
+    def _commit(self, body: bytes, repo: str, revision: str) -> None:
+        files, head = dict(self.hub.files(repo, revision) or {}), self.hub.head(repo)
+        for line in map(json.loads, body.splitlines()):
+            key, value = line["key"], line["value"]
+            if key == "header" and value.get("parentCommit", head) != head:
+                self._json(412, {"error": "A commit has happened since."})
+                return
+            if key == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
-            elif line["key"] == "lfsFile":
+            elif key == "lfsFile":
                 files[value["path"]] = self.hub.blobs[value["oid"]]
-        content = json.dumps({path: hashlib.sha1(data).hexdigest() for path, data in files.items()})
-        oid = hashlib.sha1(f"{len(self.hub.repos[repo])} {content}".encode()).hexdigest()
-        self.hub.repos[repo].append((oid, files))
+            elif key == "deletedFile":
+                del files[value["path"]]
+        oid = self.hub.commit(repo, files)
         url = f"{self.hub.url}/{repo}/commit/{oid}"
         self._json(200, {"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 
-    def _resolve(self) -> None:
-        """Serve OWNER/NAME/resolve/REVISION/PATH as the Hub does, or say what is not there."""
-        parts = unquote(self.path.partition("?")[0]).strip("/").split("/")
-        if len(parts) < 5 or parts[2] != "resolve":
-            self._json(404, {"error": "not found"})
-            return
-        repo, revision, path = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
+    def _tag(self, body: bytes, repo: str, revision: str) -> None:
+        tags, tag = self.hub.tags.setdefault(repo, {}), json.loads(body)["tag"]
+        status = 409 if tag in tags else 200
+        tags.setdefault(tag, self.hub.commit_of(repo, revision))
+        self._json(status, {})
+
+    def _runtime(self, body: bytes, repo: str) -> None:
+        stages = self.hub.stages
+        now = stages.pop(0) if len(stages) > 1 else stages[0]
+        hardware = {"current": None, "requested": self.hub.hardware[repo]}
+        self._json(200, {"hardware": hardware, "sha": self.hub.head(repo), **now})
+
+    def _variables(self, body: bytes, repo: str) -> None:
+        held = self.hub.variables[repo]
+        if self.command == "POST":
+            held[json.loads(body)["key"]] = json.loads(body)["value"]
+        elif self.command == "DELETE":
+            del held[json.loads(body)["key"]]
+        self._json(200, {key: {"value": each} for key, each in held.items()})
+
+    def _hardware(self, body: bytes, repo: str) -> None:
+        self.hub.hardware[repo] = json.loads(body)["flavor"]
+        self._json(200, {"stage": "BUILDING"})
+
+    def _resolve(self, body: bytes, repo: str, revision: str, path: str) -> None:
         files = self.hub.files(repo, revision)
-        if repo not in self.hub.repos:
-            self._missing("RepoNotFound")
-        elif files is None:
-            self._missing("RevisionNotFound")
-        elif path not in files:
-            self._missing("EntryNotFound")
-        else:
-            oid = next(oid for oid, each in self.hub.repos[repo] if each is files)
-            etag = hashlib.sha256(files[path]).hexdigest()
-            self._send(200, files[path], {"ETag": f'"{etag}"', "X-Repo-Commit": oid})
+        if files is None or path not in files:
+            self._missing("RevisionNotFound" if files is None else "EntryNotFound")
+            return
+        commit = self.hub.commit_of(repo, revision)
+        etag = hashlib.sha256(files[path]).hexdigest()
+        self._send(200, files[path], {"ETag": f'"{etag}"', "X-Repo-Commit": commit})
 
     def _missing(self, code: str) -> None:
         self._send(404, b"", {"X-Error-Code": code, "X-Error-Message": code})
-
-    def _token(self) -> str | None:
-        return (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -175,9 +297,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        with suppress(ConnectionError):  # who asked may have gone
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+
+def _is_lfs(path: str) -> bool:
+    return path.endswith((".safetensors", ".png"))
+
+
+def _lfs(path: str, data: bytes) -> dict:
+    oid = hashlib.sha256(data).hexdigest()
+    about = {"sha256": oid, "size": len(data), "pointerSize": 130}
+    return {"lfs": about} if _is_lfs(path) else {}
+
+
+def _blob(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

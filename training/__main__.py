@@ -20,10 +20,11 @@ from model.reader import pick_device
 from training import card, evaluate
 from training.calibrate import calibrate
 from training.data import TRAIN_SIZE, DataError, load_train_val
+from training.hub import PublishError, check_login
 from training.material import prepare
 from training.outliers import load_outliers
 from training.pens import load_pens
-from training.publish import PublishError, check_login, push
+from training.publish import push
 from training.train import (
     POOL,
     PRESETS,
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing is saved", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "interrupted: nothing is saved", file=sys.stderr)
         return 130
     return 0
 
@@ -93,7 +94,7 @@ def _run(
         _say(f"interrupted: not measured; python -m training.evaluate {shlex.quote(str(out))} does")
         return
     if options.push:
-        _say(f"pushed: {push(out, options.push)}")
+        push(out, options.push, say=_say)
     print(json.dumps({key: value for key, value in results.items() if key != "history"}))
 
 

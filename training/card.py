@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +33,38 @@ def write(folder: Path, *, where: str) -> None:
         CheckpointError: there is no checkpoint in it, or its figures are not as they must be.
     """
     loaded = checkpoint.load(folder)
+    card = text(loaded, where=where)
+    with _as_written_here(loaded):
+        _draw(folder, loaded)
+    checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
+
+
+def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
+    """Return README.md for a checkpoint as it was loaded, that can be loaded from `where`.
+
+    Raises:
+        CheckpointError: its figures are not as they must be.
+    """
+    with _as_written_here(loaded):
+        return render(_described(loaded), loaded.evaluation, where=where)
+
+
+@contextmanager
+def _as_written_here(loaded: checkpoint.Checkpoint) -> Generator[None]:
     try:
-        _write(folder, loaded, where=where)
+        yield
     except (KeyError, TypeError, AttributeError) as error:
         raise checkpoint.CheckpointError(
-            f"{folder}: {checkpoint.RESULTS_FILE} or {checkpoint.EVALUATION_FILE} is not as this "
-            f"version writes it ({type(error).__name__}: {error}): delete it, and measure again "
-            "with python -m training.evaluate."
+            f"{loaded.folder}: {checkpoint.RESULTS_FILE} or {checkpoint.EVALUATION_FILE} is not as "
+            f"this version writes it ({type(error).__name__}: {error}): delete it, and measure "
+            "again with python -m training.evaluate."
         ) from error
 
 
-def _write(folder: Path, loaded: checkpoint.Checkpoint, *, where: str) -> None:
+def _draw(folder: Path, loaded: checkpoint.Checkpoint) -> None:
     from training import plots  # matplotlib takes a second, which a dry run need not wait for
 
     results = _described(loaded)
-    card = render(results, loaded.evaluation, where=where)
     (folder / PLOTS).mkdir(exist_ok=True)
     stale = {path.name for path in (folder / PLOTS).glob("*.png")}
     for name, figure in plots.draw(results, loaded.evaluation, loaded.model):
@@ -54,7 +72,6 @@ def _write(folder: Path, loaded: checkpoint.Checkpoint, *, where: str) -> None:
         stale.discard(f"{name}.png")
     for name in stale & {f"{plot}.png" for plot in plots.NAMES}:
         (folder / PLOTS / name).unlink()
-    checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
 
 
 def _described(loaded: checkpoint.Checkpoint) -> dict[str, Any]:

@@ -1,68 +1,170 @@
-"""Push a checkpoint to the Hugging Face Hub, in one commit."""
+"""Publish a checkpoint, or the app, on the Hugging Face Hub: python -m training.publish"""
 
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import httpx2
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub import SpaceHardware, hf_hub_url
+from huggingface_hub.utils import build_hf_headers, get_session
 
-from model.checkpoint import CONFIG_FILE, RESULTS_FILE, WEIGHTS_FILE
+from model import checkpoint
+from model.checkpoint import (
+    CARD_FILE,
+    CONFIG_FILE,
+    EVALUATION_FILE,
+    RESULTS_FILE,
+    SHIPPED,
+    WEIGHTS_FILE,
+)
+from training.card import PLOTS, text
+from training.hub import Parcel, PublishError, Remote, connect, send, told
+from training.space import WAIT_SECONDS, publish_space
 
-CARD_FILE = "README.md"
+_OURS = (WEIGHTS_FILE, CONFIG_FILE, RESULTS_FILE, EVALUATION_FILE, CARD_FILE, f"{PLOTS}/")
 
 
-class PublishError(Exception):
-    """The Hub cannot be pushed to."""
+def push(
+    source: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], object] = print,
+) -> str | None:
+    """Push a checkpoint, a folder or one that ships, to OWNER/NAME; return the commit.
 
-
-def check_login(repo_id: str) -> str:
-    """Check the name and the token before training, not after; return the token's account.
+    It is loaded first, as strictly as it is served. A dry run says what it would do, and returns
+    None.
 
     Raises:
-        PublishError: no such name can be, no token, one that is not valid, or no Hub.
+        CheckpointError: the checkpoint is damaged.
+        PublishError: it lacks its figures or its card, or the Hub refuses or cannot be reached;
+            nothing is half-pushed.
     """
-    try:
-        validate_repo_id(repo_id)
-        return HfApi().whoami()["name"]
-    except LocalTokenNotFoundError as error:
+    parcel = Parcel(
+        repo_id,
+        files=_read(_folder(source), repo_id),
+        ours=_OURS,
+        is_ours=lambda remote: _is_checkpoint(repo_id, remote),
+    )
+    return send(connect(), parcel, private=private, tag=tag, dry_run=dry_run, say=say)
+
+
+def _folder(source: str | Path) -> Path:
+    folder = SHIPPED / source if str(source) in checkpoint.shipped_names() else Path(source)
+    if not folder.is_dir():
         raise PublishError(
-            "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."
-        ) from error
-    except (HfHubHTTPError, httpx2.HTTPError, HFValidationError) as error:
-        raise PublishError(_explain(error)) from error
+            f"There is no checkpoint {source}: expected a folder, or one of "
+            f"{', '.join(checkpoint.shipped_names())}."
+        )
+    return folder
 
 
-def push(folder: Path, repo_id: str) -> str:
-    """Push a checkpoint's folder to OWNER/NAME, created if new; return the commit's URL.
+def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
+    """Return the files to push, by path; the card is written for where they go.
 
     Raises:
-        PublishError: the Hub refused, or cannot be reached; nothing is half-pushed.
+        CheckpointError, PublishError: they are not what they should be.
     """
-    files = [WEIGHTS_FILE, CONFIG_FILE, RESULTS_FILE, CARD_FILE]
-    try:
-        api = HfApi()
-        api.create_repo(repo_id, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            allow_patterns=files,
-            commit_message=f"Upload {folder.name}",
+    loaded = checkpoint.load(folder.resolve())
+    for name, maker in (
+        (RESULTS_FILE, "training"),
+        (EVALUATION_FILE, f"training.evaluate {folder}"),
+        (CARD_FILE, f"training.card {folder}"),
+    ):
+        if not (folder / name).is_file():
+            raise PublishError(f"{folder / name} is missing: `python -m {maker}` makes it.")
+    if loaded.results.get("name") != loaded.config.name:
+        raise PublishError(
+            f"{folder / RESULTS_FILE} is of {loaded.results.get('name')}, the weights are of "
+            f"{loaded.config.name}: `python -m training` makes both."
         )
-    except (HfHubHTTPError, httpx2.HTTPError, HFValidationError) as error:
-        raise PublishError(_explain(error)) from error
-    return commit.commit_url
+    paths = [folder / name for name in _OURS[:4]] + sorted(folder.glob(f"{PLOTS}/*.png"))
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
+    _check_evaluation(folder, files)
+    card = text(loaded, where=repo_id)
+    for plot in re.findall(rf"\]\(({PLOTS}/[^)]+)\)", card):
+        if plot not in files:
+            raise PublishError(
+                f"{folder / plot} is missing: `python -m training.card {folder}` makes it."
+            )
+    return files | {CARD_FILE: card.encode()}
 
 
-def _explain(error: Exception) -> str:
-    if isinstance(error, HFValidationError):
-        return f"Not a name on the Hub: {error}"
-    response = getattr(error, "response", None)
-    if response is None:
-        return f"The Hub cannot be reached ({type(error).__name__}): check the network."
-    hint = {
-        401: "the token is not valid: log in with `hf auth login`",
-        403: "the token may not write there: make one with write access",
-        429: "too many requests: wait some minutes",
-    }.get(response.status_code, "try again later")
-    return f"The Hub answered {response.status_code}: {hint}."
+def _check_evaluation(folder: Path, files: dict[str, bytes]) -> None:
+    """Refuse figures that were measured on other weights."""
+    weights = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
+    if weights.encode() not in files[EVALUATION_FILE]:
+        raise PublishError(
+            f"{folder / EVALUATION_FILE} was measured on other weights than {WEIGHTS_FILE}: "
+            f"`python -m training.evaluate {folder}` measures these."
+        )
+
+
+def _is_checkpoint(repo_id: str, remote: Remote) -> bool:
+    """Return whether the config.json that is there is that of a network of this project."""
+    if CONFIG_FILE not in remote.oids:
+        return False
+    url = hf_hub_url(repo_id, CONFIG_FILE, revision=remote.head)
+    with told():
+        answer = get_session().get(url, headers=build_hf_headers())
+    return answer.status_code == 200 and b'"hidden_sizes"' in answer.content
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    shared = {"private": options.private, "dry_run": options.dry_run}
+    if options.space:
+        if options.checkpoint or options.tag:
+            parser.error("--space takes neither a checkpoint nor --tag")
+    elif not options.repo_id or options.model or options.hardware:
+        parser.error("expected CHECKPOINT OWNER/NAME, or --space OWNER/NAME")
+    try:
+        if options.space:
+            publish_space(
+                options.space,
+                **shared,
+                hardware=options.hardware,
+                model=options.model,
+                wait=options.wait,
+            )
+        else:
+            push(options.checkpoint, options.repo_id, **shared, tag=options.tag)
+    except (checkpoint.CheckpointError, PublishError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "interrupted: nothing was pushed", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
+    add = parser.add_argument
+    add("checkpoint", nargs="?", help="a folder, or a network that ships, such as mlp-32")
+    add("repo_id", nargs="?", metavar="OWNER/NAME", help="the model's name on the Hub")
+    add("--space", metavar="OWNER/NAME", help="publish the app there, as a Space, instead")
+    add("--private", action="store_true", help="create it for its owner's eyes alone")
+    add("--tag", help="a name for the commit, such as v1")
+    add(
+        "--hardware", type=SpaceHardware, metavar="NAME",
+        help="of the Space, such as cpu-basic (asks for a plan) or zero-a10g (does not)",
+    )  # fmt: skip
+    add("--model", metavar="OWNER/NAME[@REVISION]", help="the model that the Space serves")
+    add(
+        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS",
+        help=f"for the Space to run ({WAIT_SECONDS})",
+    )  # fmt: skip
+    add("--dry-run", action="store_true", help="say what would be done; no token is needed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
