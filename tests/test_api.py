@@ -19,6 +19,7 @@ from model.checkpoint import save
 from model.drawing import draw
 from model.mlp import MLP
 from tests.conftest import post, serve
+from ui.api import _test_accuracy
 
 NUMBER = {"type": "number"}
 NUMBERS = {"type": "array", "items": NUMBER}
@@ -83,6 +84,12 @@ def test_models_lists_what_ships(client):
     measured = Reader.load("mlp-32").evaluation["test"]["accuracy"]["value"]
     assert models["mlp-32"]["test_accuracy"] == measured
     assert models["mlp-32"]["revision"] is None
+
+
+@pytest.mark.parametrize("broken", [{}, {"test": []}, {"test": {"accuracy": {"value": "<b>"}}}])
+def test_others_figures_are_taken_for_numbers_alone(broken):
+    assert _test_accuracy(broken) is None
+    assert _test_accuracy({"test": {"accuracy": {"value": 0.5}}}) == 0.5
 
 
 def test_plain_http_is_the_client(app_url, client, seven, digits):

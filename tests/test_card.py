@@ -77,7 +77,7 @@ def test_the_hub_shows_what_was_measured(name):
 
 
 # What the text itself says: digits, MNIST's sizes, names, years, the canvas and the plots.
-SAID = """10 28 784 20 50,000 10,000 60,000 95 15 280 16 32 256 2.0 2017 2019 99.9 0.9999"""
+SAID = """10 28 784 20 50,000 10,000 60,000 95 15 280 16 32 256 2.0 2015 2017 2019 99.9 0.9999"""
 
 
 def numbers(value):
@@ -251,7 +251,7 @@ def test_the_code_of_the_shipped_card_runs(name, picture, monkeypatch):
 
 
 def test_the_code_of_a_card_on_the_hub_runs(hub, picture, tmp_path, monkeypatch):
-    files = (CONFIG_FILE, WEIGHTS_FILE)
+    files = (CONFIG_FILE, WEIGHTS_FILE, EVALUATION_FILE)
     content = {file: (SHIPPED / "mlp-32" / file).read_bytes() for file in files}
     hub.repos["tester/digits"] = [("c" * 40, content)]
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
@@ -263,13 +263,14 @@ def test_the_code_of_a_card_on_the_hub_runs(hub, picture, tmp_path, monkeypatch)
     assert "from model" not in plain
     check_output(program, plain, picture, Reader.load("mlp-32", device="cpu").read(picture))
     assert any(request.startswith("GET /tester/digits/resolve/") for request in hub.requests)
+    assert load("tester/digits").evaluation == figures("mlp-32")[1]
 
 
 def test_what_is_refused_is_said_by_the_plain_code(picture, mnist, monkeypatch):
     monkeypatch.chdir(ROOT)
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     Image.fromarray(noise).save(picture)
-    [_, plain] = code((SHIPPED / "mlp-1024" / CARD_FILE).read_text())
+    [_, plain] = code(render(*figures("mlp-1024"), where="model/weights/mlp-1024"))
     assert output(plain, picture)[1] == "not a digit"
 
 

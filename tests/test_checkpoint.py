@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from model.checkpoint import (
     CONFIG_FILE,
+    EVALUATION_FILE,
     RESULTS_FILE,
     WEIGHTS_FILE,
     CheckpointError,
@@ -32,7 +33,7 @@ def test_round_trip_is_exact(folder):
     assert loaded.config.name == "tiny"
     assert loaded.config.hidden_sizes == (4, 3)
     assert (loaded.config.temperature, loaded.config.threshold) == (1.25, 0.5)
-    assert loaded.results == {}
+    assert loaded.results == loaded.evaluation == {}
     for key, tensor in model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[key], tensor)
     assert sorted(p.name for p in folder.iterdir()) == [CONFIG_FILE, WEIGHTS_FILE]
@@ -157,6 +158,10 @@ DAMAGE = {
     "other sizes than the weights": (
         lambda f: change_config(f, hidden_sizes=[4]),
         r"layers\.2\.weight: unknown key.*layers\.1\.weight: expected shape \(10, 4\)",
+    ),
+    "evaluation is a list": (
+        lambda f: (f / EVALUATION_FILE).write_text("[]"),
+        r"evaluation\.json: expected an object, found list",
     ),
     "results are no JSON": (
         lambda f: (f / RESULTS_FILE).write_text("?"),

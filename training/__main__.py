@@ -90,8 +90,10 @@ def _run(
     try:
         _measure(out, options, device=device)
     except KeyboardInterrupt:
-        _say(f"interrupted: not measured; python -m training.evaluate {shlex.quote(str(out))} does")
-        return
+        raise ValueError(
+            f"interrupted: the weights are in {out}, not measured and not pushed; "
+            f"python -m training.evaluate {shlex.quote(str(out))} measures them"
+        ) from None
     if options.push:
         _say(f"pushed: {push(out, options.push)}")
     print(json.dumps({key: value for key, value in results.items() if key != "history"}))

@@ -61,7 +61,11 @@ def write(results: Figures, evaluation: Figures, *, where: str) -> Iterator[str]
 
 def _summary(results: Figures, evaluation: Figures) -> Iterator[str]:
     yield f"# {results['name']}"
-    verdict = ", and says where the ink is no digit" if refuses(results) else ""
+    verdict = (
+        ", or says that the ink is no digit, as far as [Evaluation](#evaluation) tells"
+        if refuses(results)
+        else ""
+    )
     yield (
         f"Reads one handwritten digit, 0 to 9, from 28 × 28 pixels{verdict}. It is "
         f"{network(results)}: {sizes(results)}, {results['parameters']:,} parameters, trained on "
@@ -77,8 +81,11 @@ def _headlines(evaluation: Figures) -> Iterator[tuple[str, str]]:
     test, pens = evaluation.get("test"), evaluation.get("pens")
     if test:
         yield f"MNIST's test set, {test['n']:,} images", f"{interval(test['accuracy'])} read right"
-        yield "its calibration: confidence less accuracy", points(test["calibration_error"])
-        yield "its images that are refused as no digit", percent(test["refused"])
+        yield (
+            "their calibration error: how far confidence is from accuracy",
+            points(test["calibration_error"]),
+        )
+        yield "those of them that are refused as no digit", percent(test["refused"])
     if pens:
         which = f"synthetic digits with pens of many widths, {pens['n']:,}"
         yield which, f"{interval(pens['accuracy'])} read right"
@@ -135,7 +142,7 @@ def _uses(results: Figures) -> Iterator[str]:
     yield "### Out-of-scope use and misuse"
     unasked = (
         "Ink that may be something else: some of it is read as a digit all the same; "
-        "[The verdict](#the-verdict-digit-or-not) says how much."
+        "[Evaluation](#evaluation) says how much."
         if refuses(results)
         else "Ink that may be no digit: it is read as a digit all the same."
     )
@@ -297,9 +304,9 @@ def _training(results: Figures) -> Iterator[str]:
         "fitted on the validation digits"
         + (", the synthetic ones included" if recipe.get("pens") or recipe.get("outliers") else "")
         + (
-            ", and the eleventh output's bias is set so that about "
-            f"{percent(MAX_REFUSED, 1)} of MNIST's validation digits, or "
-            f"{percent(MAX_REFUSED_PENS, 1)} of the synthetic ones, are refused."
+            ", and the eleventh output's bias is set so that at most "
+            f"{percent(MAX_REFUSED, 1)} of MNIST's validation digits and at most "
+            f"{percent(MAX_REFUSED_PENS, 1)} of the synthetic ones are refused."
             if refuses(results)
             else "."
         )
@@ -327,14 +334,14 @@ def _drawn(recipe: Figures) -> Iterator[str]:
             f"{recipe['outliers']:g} pictures of no digit to each: letters, signs, scribbles, "
             "dots, dashes, noise (`training/outliers.py`)."
         )
-    if recipe.get("teacher"):
-        lines.append(
-            f"It learned the probabilities that `{recipe['teacher']}` gives these pictures, in "
-            "place of their labels."
-        )
     if lines:
         yield "To these were added, drawn by a program and not by people:"
         yield "\n".join(f"- {line}" for line in lines)
+    if recipe.get("teacher"):
+        yield (
+            f"It learned the probabilities that `{recipe['teacher']}` gives all these pictures, in "
+            "place of their labels (Hinton et al. 2015)."
+        )
 
 
 def _times(results: Figures) -> Iterator[str]:
@@ -463,7 +470,8 @@ def _end(results: Figures, evaluation: Figures) -> Iterator[str]:
         }.items()
     )
     yield "## Citation"
-    yield f"```bibtex\n{_BIBTEX}```"
+    teacher = _HINTON if results["recipe"].get("teacher") else ""
+    yield f"```bibtex\n{_BIBTEX}{teacher}```"
     yield "## About this card"
     yield (
         "Written by `python -m training.card` from `results.json` and `evaluation.json` beside it, "
@@ -472,6 +480,12 @@ def _end(results: Figures, evaluation: Figures) -> Iterator[str]:
     )
 
 
+_HINTON = """@misc{hinton2015distilling,
+  title = {Distilling the Knowledge in a Neural Network},
+  author = {Hinton, Geoffrey and Vinyals, Oriol and Dean, Jeff},
+  howpublished = {arXiv:1503.02531}, year = {2015}
+}
+"""
 _BIBTEX = """@article{lecun1998gradient,
   title = {Gradient-based learning applied to document recognition},
   author = {LeCun, Yann and Bottou, L{\\'e}on and Bengio, Yoshua and Haffner, Patrick},
