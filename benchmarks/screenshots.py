@@ -1,7 +1,7 @@
 """The page as visitors see it: python -m benchmarks.screenshots FOLDER
 
-A 9, a scribble and a blank canvas, on desktop and phone, light and dark: look at each. The
-README's picture, screenshot.png, is what a desktop shows of the 9 without scrolling.
+A 9, a scribble and a blank canvas, and a model card, on desktop and phone, light and dark: look at
+each. The README's picture, screenshot.png, is what a desktop shows of the 9 without scrolling.
 """
 
 import argparse
@@ -30,15 +30,22 @@ def scribble(page: Page) -> None:
     page.mouse.up()
 
 
-INKS = {
+def open_card(page: Page) -> None:
+    """Go to the default model's card, and wait until it is there."""
+    page.get_by_role("link", name="Model card").click()
+    page.locator("[data-testid=card][data-model]").wait_for()
+
+
+VIEWS = {
     "nine": lambda page: page.get_by_test_id("example-9").click(),
     "scribble": scribble,
     "blank": lambda page: None,
+    "card": open_card,
 }
 
 
 def main() -> int:
-    """Write one PNG for each device, scheme and drawing."""
+    """Write one PNG for each device, scheme and view."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
@@ -46,13 +53,13 @@ def main() -> int:
     with serve() as url, chromium() as browser:
         for device, settings in DEVICES.items():
             for scheme in ("light", "dark"):
-                for name, draw in INKS.items():
+                for name, show in VIEWS.items():
                     context = browser.new_context(**settings, color_scheme=scheme)
                     page = context.new_page()
                     page.goto(url)
                     page.get_by_test_id("sketchpad").wait_for()
                     page.wait_for_timeout(1000)
-                    draw(page)
+                    show(page)
                     page.wait_for_timeout(2500)
                     path = folder / f"{device}-{scheme}-{name}.png"
                     page.screenshot(path=path, full_page=True)

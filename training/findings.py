@@ -230,8 +230,8 @@ def examined(results: Figures, evaluation: Figures) -> Iterator[str]:
     sizes = results["recipe"]["hidden_sizes"]
     yield (
         _hidden_text(sizes)
-        + " Red: ink there adds to it; blue: ink there takes away; each picture has a scale of its "
-        "own."
+        + " Blue: ink there adds to it; orange: ink there takes away; each picture has a scale of "
+        "its own."
     )
     yield image("hidden", hidden_alt(sizes))
 
@@ -266,11 +266,11 @@ def hidden_alt(sizes: Sequence[int]) -> str:
     """Say what the pictures of weights show."""
     if not sizes:
         return (
-            "Ten templates of 28 × 28 weights, one for each digit, 0 to 9: red where ink speaks "
-            "for the digit, blue where it speaks against it."
+            "Ten templates of 28 × 28 weights, one for each digit, 0 to 9: blue where ink speaks "
+            "for the digit, orange where it speaks against it."
         )
     which = f"{MAX_UNITS} of {sizes[0]:,}" if sizes[0] > MAX_UNITS else f"the {sizes[0]:,}"
     return (
-        f"The weights of {which} hidden units as pictures of 28 × 28: red where ink adds to the "
-        "unit, blue where it takes away."
+        f"The weights of {which} hidden units as pictures of 28 × 28: blue where ink adds to the "
+        "unit, orange where it takes away."
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
@@ -27,6 +28,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
 )  # fmt: skip
 GREY, DARK = "#8a8a8a", "#222222"
+# Blue adds and orange takes, as on the app's pages.
+WEIGHTS = LinearSegmentedColormap.from_list("weights", [RED, "white", BLUE])
 STYLES = dict(
     zip(
         ("letters", "script", "scribbles", "dots", "dashes", "two digits", "noisy paper"),
@@ -196,7 +199,7 @@ def hidden(model: MLP) -> Figure:
     columns = 5 if len(order) <= N_CLASSES else 8
     tiles = [weights[i].reshape(SIZE, SIZE) for i in order]
     scaled = [tile / (np.abs(tile).max() or 1) for tile in tiles]
-    return _tiles(scaled, titles, columns=columns, cmap="RdBu_r", low=-1)
+    return _tiles(scaled, titles, columns=columns, cmap=WEIGHTS, low=-1)
 
 
 def _weights(model: MLP, layer: int) -> np.ndarray:
@@ -219,7 +222,7 @@ def share(value: float) -> str:
 
 
 def _tiles(
-    tiles: list[np.ndarray], titles: list[str], *, columns: int, cmap: str, low: float
+    tiles: list[np.ndarray], titles: list[str], *, columns: int, cmap: str | Colormap, low: float
 ) -> Figure:
     """Lay tiles, (28, 28) from `low` to 1 each, out in rows, each under its title."""
     gap, above = (
