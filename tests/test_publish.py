@@ -195,11 +195,11 @@ def test_what_is_not_whole_is_not_sent(hub, net, call, name, content, message):
 
 
 def test_a_card_without_its_plots_is_not_sent(hub, net, call, monkeypatch):
-    monkeypatch.setattr(publish, "_card", lambda *_: "![Figures](plots/mistakes.png)")
+    monkeypatch.setattr(publish, "_card", lambda *_: "![Figures](plots/none.png)")
     status, _, err = call(net, REPO)
     assert status == 1
     assert err == [
-        f"error: {net}/plots/mistakes.png is missing: `python -m training.card {net}` makes it."
+        f"error: {net}/plots/none.png is missing: `python -m training.card {net}` makes it."
     ]
     assert hub.requests == []
 
