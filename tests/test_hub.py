@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from model import Reader
+from model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, WELCOME
 from tests import loopback_hub
 from tests.conftest import run, serve
 
@@ -23,7 +24,9 @@ def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"pushed: {hub.url}/{REPO}/commit/" in done.stderr
     [(commit, files)] = hub.repos[REPO]  # one commit
-    assert sorted(files) == ["README.md", "config.json", "model.safetensors", "results.json"]
+    pushed = {each.relative_to(out).as_posix() for each in out.rglob("*") if each.is_file()}
+    assert files.keys() == pushed
+    assert {WEIGHTS_FILE, CONFIG_FILE, *WELCOME, "plots/confusion.png"} < pushed
     Image.fromarray(mnist[0][0]).save(tmp_path / "digit.png")
     trained = Reader.load(out)
     expected, measured = trained.read(tmp_path / "digit.png"), trained.evaluation

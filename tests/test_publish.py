@@ -1,7 +1,5 @@
 """Publish to a Hub on loopback, with the real client through real sockets."""
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -50,11 +48,7 @@ def net(tmp_path):
     """A checkpoint with all that is pushed."""
     folder = tmp_path / "net"
     shutil.copytree(SHIPPED / "mlp-32", folder)
-    (folder / "plots").mkdir(exist_ok=True)
     (folder / "plots" / "mine.png").write_bytes(b"PNG")
-    if not (folder / "evaluation.json").exists():
-        weights = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
-        (folder / "evaluation.json").write_text(json.dumps({"weights_sha256": weights}))
     return folder
 
 
@@ -118,15 +112,13 @@ def test_the_client_itself_skips_what_is_there(hub, net, call):
 def test_a_change_is_a_commit_and_the_old_one_stays(hub, net, call):
     call(net, REPO, "--tag", "v1")
     (net / "plots" / "mine.png").rename(net / "plots" / "other.png")
-    (net / "evaluation.json").unlink()
-    for name in ("model.safetensors", "config.json", "results.json"):
-        shutil.copy(SHIPPED / "logistic" / name, net / name)
+    shutil.copytree(SHIPPED / "logistic", net, dirs_exist_ok=True)
     hub.repos[REPO][-1][1]["notes.txt"] = b"mine"
     status, out, _ = call(net, REPO)
     assert status == 0
     (old, _), (new, files) = hub.repos[REPO]
     assert set(files) == paths(net) | {"notes.txt"}
-    assert {"  delete evaluation.json", "  delete plots/mine.png"} < set(out)
+    assert "  delete plots/mine.png" in out
     assert any(line.startswith("  change model.safetensors") for line in out)
     sizes = [checkpoint.load(f"{REPO}@{each}").config.hidden_sizes for each in (old, new, "v1")]
     assert sizes == [(32,), (), (32,)]
@@ -182,7 +174,8 @@ def spoil(net, name, content=None):
         ("results.json", None, "results.json is missing: `python -m training` makes it."),
         ("README.md", None, "README.md is missing: `python -m training.card "),
         ("results.json", b'{"name": "other"}', "is of other, the weights are of mlp-32"),
-        ("results.json", b'{"name": "mlp-32"}', "results.json is not as this version writes it (K"),
+        ("results.json", b'{"name": "mlp-32", "recipe": 3}', "is not as this version writes it ("),
+        ("evaluation.json", None, "evaluation.json is missing: `python -m training.evaluate "),
         ("evaluation.json", b"{}", "was measured on other weights than model.safetensors"),
     ],
 )
@@ -194,12 +187,12 @@ def test_what_is_not_whole_is_not_sent(hub, net, call, name, content, message):
     assert hub.requests == []
 
 
-def test_a_card_without_its_plots_is_not_sent(hub, net, call, monkeypatch):
-    monkeypatch.setattr(publish, "_card", lambda *_: "![Figures](plots/none.png)")
+def test_a_card_without_its_plots_is_not_sent(hub, net, call):
+    (net / "plots" / "refusal.png").unlink()
     status, _, err = call(net, REPO)
     assert status == 1
     assert err == [
-        f"error: {net}/plots/none.png is missing: `python -m training.card {net}` makes it."
+        f"error: {net}/plots/refusal.png is missing: `python -m training.card {net}` makes it."
     ]
     assert hub.requests == []
 

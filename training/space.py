@@ -9,7 +9,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, SpaceHardware, SpaceRuntime, constants
 
-from model.checkpoint import CONFIG_FILE, RESULTS_FILE, WEIGHTS_FILE
+from model.checkpoint import NEEDED, WELCOME
 from training.hub import Parcel, PublishError, Remote, connect, look, send, told
 
 ROOT = Path(__file__).parent.parent
@@ -107,11 +107,10 @@ def _pin(api: HfApi, model: str) -> tuple[str, str]:
     remote = look(api, repo_id, "model", revision=revision or None, token=False)
     if remote is None:
         raise PublishError(f"There is no public model {model} on the Hub, for the Space to serve.")
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    for name in NEEDED:
         if name not in remote.oids:
             raise PublishError(f"{model} on the Hub has no {name}: the app cannot load it.")
-    wanted = (CONFIG_FILE, WEIGHTS_FILE, RESULTS_FILE, "evaluation.json")
-    names = ",".join(name for name in wanted if name in remote.oids)
+    names = ",".join(name for name in (*NEEDED, *WELCOME) if name in remote.oids)
     return f"{repo_id}@{remote.head}", f"{repo_id} {names} {remote.head}"
 
 
