@@ -5,14 +5,13 @@ import threading
 import time
 from contextlib import contextmanager
 
-from model.checkpoint import CONFIG_FILE, RESULTS_FILE, SHIPPED, WEIGHTS_FILE
+from model.checkpoint import NEEDED, SHIPPED, WEIGHTS_FILE, WELCOME
 from model.hub import LIVELY
 
 
 def files_of(name):
     """The files of a shipped checkpoint, as a Hub has them."""
-    wanted = (CONFIG_FILE, WEIGHTS_FILE, RESULTS_FILE)
-    return {each: (SHIPPED / name / each).read_bytes() for each in wanted}
+    return {each: (SHIPPED / name / each).read_bytes() for each in (*NEEDED, *WELCOME)}
 
 
 FILES = files_of("mlp-32")
@@ -68,7 +67,9 @@ def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None):
         name = path.rpartition("/")[2]
         if name not in files:
             connection.sendall(
-                head("404 Not Found").replace(b"ETag", b"X-Error-Code: EntryNotFound\r\nX")
+                head("404 Not Found", commit=commit).replace(
+                    b"ETag", b"X-Error-Code: EntryNotFound\r\nX"
+                )
             )
             return
         body = files[name]

@@ -555,7 +555,7 @@ def test_a_space_serves_a_model_of_the_hub(hub, call, net):
     assert call("--space", SPACE, "--model", f"{REPO}@v1")[0] == 0
     front = matter(hub.files(f"spaces/{SPACE}")["README.md"].decode())
     assert front["models"] == [REPO]
-    names = "config.json,model.safetensors,results.json,evaluation.json"
+    names = "config.json,model.safetensors,results.json,evaluation.json,README.md"
     assert front["preload_from_hub"] == [f"{REPO} {names} {commit}"]
     assert hub.variables[f"spaces/{SPACE}"] == {"MODEL": f"{REPO}@{commit}"}
     call("--space", SPACE)

@@ -10,7 +10,14 @@ from huggingface_hub import constants
 
 from app import load_readers
 from model import CheckpointError, Reader
-from model.checkpoint import CONFIG_FILE, SHIPPED, WEIGHTS_FILE, UnreachableError, load
+from model.checkpoint import (
+    CONFIG_FILE,
+    SHIPPED,
+    WEIGHTS_FILE,
+    WELCOME,
+    UnreachableError,
+    load,
+)
 from model.hub import Pull, StaleWarning
 from model.limits import LIMITS
 from model.mlp import MLP
@@ -138,7 +145,7 @@ def test_all_files_are_of_the_commit_that_a_name_stands_for(point):
         assert load(f"{REPO}@v1").revision == NEW
         assert huggingface_hub.get_session().event_hooks == before  # others' calls are as they were
     assert [line for line in asked if line.startswith("GET")] == [
-        f"GET {NEW}/{name}" for name in (CONFIG_FILE, "results.json", WEIGHTS_FILE)
+        f"GET {NEW}/{name}" for name in (CONFIG_FILE, *WELCOME, WEIGHTS_FILE)
     ]
     names = [line.split("/")[0] for line in asked if not line.startswith(f"HEAD {NEW}")]
     assert [name for name in names if not name.startswith("GET")] == [

@@ -1,17 +1,23 @@
 """The README's code runs as it is written."""
 
+import base64
 import dataclasses
 import json
+import os
 import re
+import shlex
 import subprocess
+import sys
 from ast import literal_eval
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.limits import Limits
 from server.limits import ServerLimits
-from tests.conftest import ROOT, run
+from tests.conftest import DATA, ROOT, ask, run, serve
+from tests.loopback_hub import ACCOUNT, TOKEN
 
 README = (ROOT / "README.md").read_text()
 
@@ -103,6 +109,39 @@ def test_javascript_calls_each_endpoint(app_url, tmp_path):
     assert "model: 'mlp-32'" in done.stdout
     assert re.search(r"7, 2, 1, 0, 4,\s+1, 4, 9, 5, 9", done.stdout), done.stdout
     assert done.stdout.count("hidden_sizes") == 3
+
+
+def test_from_training_to_a_space(hub, mnist_dir, tmp_path):
+    [block] = [each for each in blocks("bash") if "--space" in each]
+    env = hub.environment(str(tmp_path / "home"), token=None)
+    quick = ["--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20", "--quiet"]
+    seven = base64.b64encode((DATA / "seven.png").read_bytes()).decode()
+    served = []
+    for line in block.replace("OWNER", ACCOUNT).splitlines():
+        command = shlex.split(line.replace("checkpoints/", f"{tmp_path}/"), comments=True)
+        match command:
+            case ["pip", "install", "-r", name]:
+                assert (ROOT / name).is_file()
+            case ["hf", *rest]:
+                hf = Path(sys.executable).with_name("hf")
+                login = [hf, *rest, "--token", TOKEN]  # it would ask for it
+                subprocess.run(login, env=os.environ | env, check=True, capture_output=True)
+            case ["python", "app.py", *rest]:
+                with serve(*rest, env=env) as url:
+                    served.append(ask(url, "models")[-1]["name"])
+                    picture = {"url": f"data:image/png;base64,{seven}"}
+                    assert ask(url, "predict", picture, served[-1])["digit"] == 7
+            case ["python", "-m", "training", *rest]:
+                done = run("-m", "training", *rest, "--data-dir", mnist_dir, *quick)
+                assert done.returncode == 0, done.stderr
+            case ["python", *rest]:
+                done = run(*rest, env=env)
+                assert done.returncode == 0, done.stderr
+    assert served == ["mlp-32-yours", f"{ACCOUNT}/mine"]
+    [(commit, _)] = hub.repos[f"{ACCOUNT}/mine"]
+    assert hub.tags[f"{ACCOUNT}/mine"] == {"v1": commit}
+    assert hub.hardware[f"spaces/{ACCOUNT}/draw"] == "zero-a10g"
+    assert done.stdout.splitlines()[-1] == f"it runs: {hub.url}/spaces/{ACCOUNT}/draw"
 
 
 @pytest.mark.parametrize("flag", ["--max-upload", "--max-queue", "--max-seconds", "--metrics"])
