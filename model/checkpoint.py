@@ -29,7 +29,7 @@ WELCOME = (RESULTS_FILE, EVALUATION_FILE, CARD_FILE)
 MAX_CARD = 64_000  # bytes of a card that are read: a long one has 20,000
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
-N_NAMED = 20  # of what does not fit: a large network has hundreds of keys
+N_NAMED = 20  # files or keys of what does not fit: a large network has hundreds
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
@@ -183,6 +183,8 @@ def _load_folder(folder: Path) -> Checkpoint:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             found = sorted(p.name for p in folder.iterdir())
+            if len(found) > N_NAMED:
+                found[N_NAMED:] = [f"{len(found) - N_NAMED} more"]
             raise CheckpointError(
                 f"{folder / name} is missing: expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, "
                 f"and {WEIGHTS_FILE}, found {', '.join(found) or 'nothing'}; {NO_PICKLES}"

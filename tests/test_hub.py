@@ -47,7 +47,7 @@ def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
     ("token", "message"),
     [
         (None, "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."),
-        ("hf_wrong", "The Hub answered 401: the token is not valid"),
+        ("hf_wrong", "The Hub answered 401: the token in HF_TOKEN is not valid: correct it, or"),
     ],
 )
 def test_a_missing_or_wrong_token_is_found_before_training(hub, tmp_path, token, message):

@@ -22,7 +22,11 @@ def test_a_seven_is_read_before_the_pen_is_lifted(visitor, digits):
     visitor.page.mouse.up()
 
 
-@pytest.mark.parametrize("model", ["logistic", "mlp-32", "mlp-1024"])
+@pytest.mark.parametrize(
+    ("device", "model"),
+    [("desktop", "logistic"), ("phone", "mlp-32"), ("desktop", "mlp-1024"), ("phone", "mlp-1024")],
+    indirect=["device"],
+)
 def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
     reader = Reader.load(model)
     visitor.page.get_by_test_id("model").select_option(model)

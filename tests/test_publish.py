@@ -26,6 +26,11 @@ from training.space import FILES, FOLDERS, TORCH, space_files
 
 # huggingface_hub's own, where it sends a file to LFS
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+WRONG_TOKEN = (
+    "The Hub answered 401: the token in HF_TOKEN is not valid: correct it, or unset it and "
+    "`hf auth login`."
+)
+DRY = "dry run: nothing is sent, and whether the token may write there is not asked"
 REPO, SPACE = f"{ACCOUNT}/digits", f"{ACCOUNT}/draw"
 
 
@@ -147,7 +152,7 @@ def test_a_dry_run_sends_nothing_and_needs_nothing(hub, net, call, monkeypatch):
     status, out, err = call(net, REPO, "--tag", "v1", "--dry-run")
     assert (status, err) == (0, [])
     assert out[0] == f"model {hub.url}/{REPO}: new"
-    assert out[-2:] == ["  tag    v1", "dry run: nothing is sent"]
+    assert out[-2:] == ["  tag    v1", DRY]
     assert (sent(hub), hub.repos) == ([], {})
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     status, out, err = call(net, REPO, "--dry-run")
@@ -171,7 +176,6 @@ def spoil(net, name, content=None):
     [
         (WEIGHTS_FILE, b"x" * 100, "model.safetensors is not a whole safetensors file"),
         (WEIGHTS_FILE, None, "model.safetensors is missing"),
-        ("results.json", None, "results.json is missing: `python -m training` makes it."),
         ("README.md", None, "README.md is missing: `python -m training.card "),
         ("results.json", b'{"name": "other"}', "is of other, the weights are of mlp-32"),
         ("results.json", b'{"name": "mlp-32", "recipe": 3}', "is not as this version writes it ("),
@@ -230,7 +234,7 @@ def test_the_hubs_own_first_files_are_no_obstacle(hub, net, call):
 
 LIMITED = {"ratelimit": '"api";r=0;t=55'}
 FAILURES = [
-    ("whoami", 401, "The Hub answered 401: the token is not valid: log in with `hf auth login`."),
+    ("whoami", 401, WRONG_TOKEN),
     ("whoami", (429, LIMITED), "The Hub answered 429: too many requests: wait 55 s."),
     ("whoami", 503, "The Hub answered 503: try again later."),
     ("info", 500, "The Hub answered 500: try again later."),
@@ -279,7 +283,7 @@ def test_the_owner_must_be_yours(hub, net, call):
     ("token", "message"),
     [
         (None, "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."),
-        ("hf_wrong", "The Hub answered 401: the token is not valid: log in with `hf auth login`."),
+        ("hf_wrong", WRONG_TOKEN),
         (READ_ONLY_TOKEN, "The Hub answered 403: the token may not write there: make one with wr"),
     ],
 )
@@ -474,7 +478,7 @@ def test_a_space_is_brought_up_to_date(hub, call):
 
 def test_a_space_dry_run_sends_nothing(hub, call):
     status, out, _ = call("--space", SPACE, "--dry-run")
-    assert (status, out[-1], sent(hub)) == (0, "dry run: nothing is sent", [])
+    assert (status, out[-1], sent(hub)) == (0, DRY, [])
 
 
 BUILD = [{"stage": "BUILDING"}, {"stage": "BUILDING"}, {"stage": "APP_STARTING"}]
@@ -569,7 +573,10 @@ def test_a_space_serves_a_model_of_the_hub(hub, call, net):
     [
         (REPO, f"There is no public model {REPO} on the Hub"),
         (f"{ACCOUNT}/none", f"There is no public model {ACCOUNT}/none on the Hub"),
-        (f"{ACCOUNT}/bare@v9", f"There is no public model {ACCOUNT}/bare@v9 on the Hub"),
+        (
+            f"{ACCOUNT}/bare@v9",
+            f"There is no public model {ACCOUNT}/bare on the Hub to serve, or it has no revision v9.",
+        ),
         (f"{ACCOUNT}/bare", f"{ACCOUNT}/bare on the Hub has no config.json: the app cannot load"),
     ],
 )

@@ -89,15 +89,28 @@ def _run(
     save(out, trained.model, results)
     _say(f"saved to {out}")
     try:
-        _measure(out, options, device=device)
+        test = _measure(out, options, device=device)["test"]
     except KeyboardInterrupt:
         raise ValueError(
             f"interrupted: the weights are in {out}, not measured and not pushed; "
             f"python -m training.evaluate {shlex.quote(str(out))} measures them"
         ) from None
+    print(json.dumps({k: v for k, v in results.items() if k != "history"} | _test_figures(test)))
+    if options.push and trained.interrupted:
+        raise KeyboardInterrupt(
+            "interrupted: not pushed; "
+            f"python -m training.publish {shlex.quote(str(out))} {options.push} pushes it as it is"
+        )
     if options.push:
         push(out, options.push, say=_say)
-    print(json.dumps({key: value for key, value in results.items() if key != "history"}))
+
+
+def _test_figures(test: dict[str, Any]) -> dict[str, float]:
+    return {
+        "test_accuracy": test["accuracy"]["value"],
+        "test_calibration_error": test["calibration_error"],
+        "test_refused": test["refused"],
+    }
 
 
 def save(out: Path, model: MLP, results: dict[str, Any]) -> None:
@@ -110,14 +123,15 @@ def save(out: Path, model: MLP, results: dict[str, Any]) -> None:
     checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
 
 
-def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> None:
-    """Measure what was saved, as anyone can again, and write its card."""
+def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> dict[str, Any]:
+    """Measure what was saved, as anyone can again, and write its card; return the figures."""
     _say("measuring it on what training did not use")
     material = prepare(options.data_dir, samples=options.samples)
     loaded = checkpoint.load(out)
     loaded.model.to(device)
-    evaluate.write(str(out), loaded, material, samples=options.samples)
+    evaluation = evaluate.write(str(out), loaded, material, samples=options.samples)
     card.write(out, where=options.push or str(out))
+    return evaluation
 
 
 def _draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
@@ -128,7 +142,7 @@ def _draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | N
         min(POOL, math.ceil(share * TRAIN_SIZE * recipe.epochs))
         for share in (recipe.pens, recipe.outliers)
     )
-    _say("drawing synthetic digits and outliers, unless they are in the cache")
+    _say("drawing synthetic digits and outliers, unless they are in the cache: some minutes")
     return Synthetic(
         load_pens(n_pens, seed=0, cache=cache).to(device),
         load_outliers(n_outliers, seed=0, cache=cache).to(device),

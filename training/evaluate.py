@@ -324,7 +324,6 @@ def write(
     """Measure a checkpoint and write evaluation.json into its folder; return what it holds."""
     command = command_of(model, samples=samples, drawings=drawings)
     evaluation = evaluate(loaded, material, command=command)
-    print(summary(model, evaluation))
     if loaded.folder and not loaded.revision:  # the Hub's cache is not ours to write to
         path = loaded.folder / EVALUATION_FILE
         checkpoint.write_json(path, evaluation)
@@ -345,7 +344,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         material = prepare(options.data_dir, samples=options.samples, drawings=drawings)
         for name, each in loaded.items():
             each.model.to(device)
-            write(name, each, material, samples=options.samples, drawings=options.drawings)
+            figures = write(
+                name, each, material, samples=options.samples, drawings=options.drawings
+            )
+            print(summary(name, figures))
     except (checkpoint.CheckpointError, DataError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """What publishing asks of the Hugging Face Hub: in bounded time, in one commit, or not at all."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -209,7 +210,7 @@ def send(
     for line in _plan(parcel, remote, change, private=private, tag=tag):
         say(line)
     if dry_run:
-        say("dry run: nothing is sent")
+        say("dry run: nothing is sent, and whether the token may write there is not asked")
         return None
     if remote and not change.add and not change.delete:
         commit = remote.head
@@ -378,6 +379,8 @@ def _explain(error: BaseException) -> str:
 def _answered(error: HfHubHTTPError) -> str:
     status, headers = error.response.status_code, error.response.headers
     hint = _HINTS.get(status, "try again later")
+    if status == 401 and "HF_TOKEN" in os.environ:  # which goes before the one of a login
+        hint = "the token in HF_TOKEN is not valid: correct it, or unset it and `hf auth login`"
     if status == 429:
         reset = re.search(r";\s*t=(\d+)", headers.get("ratelimit", ""))
         seconds = reset[1] if reset else headers.get("retry-after", "")

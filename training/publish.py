@@ -72,13 +72,13 @@ def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
     """
     loaded = checkpoint.load(folder.resolve())
     for name, maker in (
-        (RESULTS_FILE, "training"),
         (EVALUATION_FILE, f"training.evaluate {folder}"),
         (CARD_FILE, f"training.card {folder}"),
     ):
         if not (folder / name).is_file():
             raise PublishError(f"{folder / name} is missing: `python -m {maker}` makes it.")
-    if loaded.results.get("name") != loaded.config.name:
+    # Weights that another program trained have no results: their card says as much.
+    if loaded.results and loaded.results.get("name") != loaded.config.name:
         raise PublishError(
             f"{folder / RESULTS_FILE} is of {loaded.results.get('name')}, the weights are of "
             f"{loaded.config.name}: `python -m training` makes both."

@@ -106,7 +106,8 @@ def _pin(api: HfApi, model: str) -> tuple[str, str]:
     repo_id, _, revision = model.partition("@")
     remote = look(api, repo_id, "model", revision=revision or None, token=False)
     if remote is None:
-        raise PublishError(f"There is no public model {model} on the Hub, for the Space to serve.")
+        of = f", or it has no revision {revision}" if revision else ""
+        raise PublishError(f"There is no public model {repo_id} on the Hub to serve{of}.")
     for name in NEEDED:
         if name not in remote.oids:
             raise PublishError(f"{model} on the Hub has no {name}: the app cannot load it.")
