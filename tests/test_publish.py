@@ -1,5 +1,6 @@
 """Publish to a Hub on loopback, with the real client through real sockets."""
 
+import copy
 import os
 import re
 import shutil
@@ -8,9 +9,11 @@ import subprocess
 import time
 
 import gradio
+import httpx2
 import pytest
 import yaml
 from huggingface_hub import CommitOperationAdd, HfApi, constants, set_client_factory
+from huggingface_hub.utils import get_session
 from huggingface_hub.utils._http import default_client_factory
 from packaging.requirements import Requirement
 
@@ -211,6 +214,7 @@ def test_a_card_without_its_plots_is_not_sent(hub, net, call):
         (["mlp-32", REPO, "--tag", "a b"], "Not a tag: 'a b'"),
         (["mlp-32", REPO, "--private"], f"{REPO} is there and public: --private is for a new one"),
         (["mlp-32", f"{ACCOUNT}/taken"], f"The name {ACCOUNT}/taken is taken by something else (c"),
+        (["mlp-32", f"{ACCOUNT}/resnet"], f"The name {ACCOUNT}/resnet is taken by something else"),
         (["--space", f"{ACCOUNT}/taken"], f"The name {ACCOUNT}/taken is taken by something else"),
     ],
 )
@@ -218,8 +222,10 @@ def test_what_would_mislead_is_refused(hub, call, arguments, message):
     hub.repos[REPO] = [("c" * 40, {".gitattributes": b"x"})]
     bert = {"config.json": b'{"model_type": "bert"}', "pytorch_model.bin": b"x"}
     hub.repos[f"{ACCOUNT}/taken"] = [("d" * 40, bert)]
+    resnet = {"config.json": b'{"model_type": "resnet", "hidden_sizes": [256]}'}
+    hub.repos[f"{ACCOUNT}/resnet"] = [("f" * 40, resnet)]
     hub.repos[f"spaces/{ACCOUNT}/taken"] = [("e" * 40, {"app.py": b"print()"})]
-    before = dict(hub.repos)
+    before = copy.deepcopy(hub.repos)
     status, _, err = call(*arguments)
     assert (status, len(err)) == (1, 1)
     assert err[0].startswith(f"error: {message}")
@@ -238,7 +244,8 @@ FAILURES = [
     ("whoami", (429, LIMITED), "The Hub answered 429: too many requests: wait 55 s."),
     ("whoami", 503, "The Hub answered 503: try again later."),
     ("info", 500, "The Hub answered 500: try again later."),
-    ("create", 409, "The Hub answered 409: someone else changes it at this moment: run this again"),
+    ("create", 409, "The Hub answered 409: the name is taken, by what the token may not see"),
+    ("commit", 409, "The Hub answered 409: someone else changes it at this moment: run this again"),
     ("create", 500, "The Hub answered 500: try again later. Nothing was pushed."),
     ("validate", 500, "The Hub answered 500: try again later."),
     ("preupload", (429, {"Retry-After": "120"}), "The Hub answered 429: too many requests: wait 1"),
@@ -260,7 +267,7 @@ FAILURES = [
 )
 def test_a_failure_is_one_line_and_leaves_nothing(hub, net, call, step, failure, message, existed):
     hub.repos |= {REPO: [("c" * 40, {"README.md": b"mine"})]} if existed else {}
-    before, began = dict(hub.repos), time.monotonic()
+    before, began = copy.deepcopy(hub.repos), time.monotonic()
     hub.fail[step] = failure
     status, _, err = call(net, REPO)
     assert (status, len(err)) == (1, 1)
@@ -390,6 +397,75 @@ def test_ctrl_c_takes_back_what_was_created(hub, net, call):
     assert hub.repos == {}
 
 
+def test_what_someone_else_brought_is_not_taken_back(hub, net, call):
+    hub.fail["commit"] = lambda: (hub.commit(REPO, {"theirs.txt": b"x"}) and None) or 500
+    assert call(net, REPO)[2] == [
+        "error: The Hub answered 500: try again later. Nothing was pushed."
+    ]
+    assert hub.files(REPO) == {"theirs.txt": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments", "said"),
+    [
+        (
+            "tag",
+            (REPO, "--tag", "v1"),
+            r"The commit \w+ is pushed, without its tag: run this again.",
+        ),
+        ("runtime", ("--space", SPACE), r"The commit is pushed; whether it runs, http\S+ says."),
+    ],
+)
+def test_ctrl_c_after_the_commit_says_that_it_is_pushed(hub, net, call, step, arguments, said):
+    hub.fail[step] = lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(0.2)
+    status, _, err = call(*([] if step == "runtime" else [net]), *arguments)
+    assert (status, len(err)) == (130, 1)
+    assert re.fullmatch(f"interrupted. {said}", err[0])
+
+
+@pytest.mark.parametrize("step", ["create", "commit"])
+def test_what_a_silent_hub_did_is_not_known(hub, net, call, monkeypatch, step):
+    monkeypatch.setattr(training.hub, "WRITE_SECONDS", 0.3)
+    if step == "commit":
+        hub.repos[REPO] = [("c" * 40, {"README.md": b"mine"})]
+
+    def late():
+        if step == "create":
+            hub.repos[REPO] = []
+        time.sleep(0.5)
+        return 500
+
+    hub.fail[step] = late
+    [line] = call(net, REPO)[2]
+    if step == "create":
+        assert line.endswith("created a moment ago, is deleted again.")
+        assert hub.repos == {}
+    else:
+        assert line.endswith(
+            "It may have arrived: run this again, what is there is not sent twice."
+        )
+
+
+def test_only_publishing_is_bounded(net, call, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    call(net, REPO)
+    assert type(get_session()) is httpx2.Client
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((302, {"Location": "/api/whoami-v2"}), "The Hub cannot be reached (TooManyRedirects)"),
+        ((200, {"Content-Encoding": "gzip"}), "The Hub cannot be reached (DecodingError)"),
+    ],
+)
+def test_what_is_between_here_and_the_hub(hub, net, call, answer, message):
+    hub.fail["whoami"] = answer
+    status, _, err = call(net, REPO)
+    assert (status, len(err)) == (1, 1)
+    assert err[0].startswith(f"error: {message}")
+
+
 def test_ctrl_c_before_anything(hub, net, call):
     hub.fail["whoami"] = lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(0.2)
     assert call(net, REPO)[::2] == (130, ["interrupted: nothing was pushed"])
@@ -416,6 +492,7 @@ def test_what_is_no_command(hub, call, arguments):
 def quick(monkeypatch):
     """Ask a Space more often than a real one is."""
     monkeypatch.setattr(training.space, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(training.space, "SETTLE_SECONDS", 0.1)
 
 
 def test_a_space_holds_what_the_app_needs(hub, call):
@@ -508,6 +585,11 @@ LOGS = f"`hf spaces logs {SPACE}` shows its logs."
         ([{"stage": "CONFIG_ERROR"}], ["CONFIG_ERROR"], f"does not run: CONFIG_ERROR. {LOGS}"),
         ([{"stage": "NO_APP_FILE"}], ["NO_APP_FILE"], f"does not run: NO_APP_FILE. {LOGS}"),
         ([{"stage": "PAUSED"}], ["PAUSED"], f"does not run: PAUSED. {LOGS}"),
+        (
+            [{"stage": "BUILD_ERROR", "sha": "of before"}, {"stage": "RUNNING"}],
+            ["BUILD_ERROR", "RUNNING"],
+            None,
+        ),
         (BUILD[:1], ["BUILDING"], "does not run after 0.3 s, its stage is BUILDING: look there"),
         (
             [{"stage": "RUNNING", "sha": "of before"}],
@@ -562,8 +644,11 @@ def test_a_space_serves_a_model_of_the_hub(hub, call, net):
     names = "config.json,model.safetensors,results.json,evaluation.json,README.md"
     assert front["preload_from_hub"] == [f"{REPO} {names} {commit}"]
     assert hub.variables[f"spaces/{SPACE}"] == {"MODEL": f"{REPO}@{commit}"}
+    asked = len(hub.requests)
     call("--space", SPACE)
     assert hub.variables[f"spaces/{SPACE}"] == {}
+    runtimes = [line for line in hub.requests[asked:] if line.endswith("/runtime")]
+    assert len(runtimes) > 1  # the first that runs may still have the old variable
     call("--space", SPACE, "--model", f"{REPO}@v1")
     assert hub.variables[f"spaces/{SPACE}"] == {"MODEL": f"{REPO}@{commit}"}
 
@@ -575,17 +660,20 @@ def test_a_space_serves_a_model_of_the_hub(hub, call, net):
         (f"{ACCOUNT}/none", f"There is no public model {ACCOUNT}/none on the Hub"),
         (
             f"{ACCOUNT}/bare@v9",
-            f"There is no public model {ACCOUNT}/bare on the Hub to serve, or it has no revision v9.",
+            f"There is no public model {ACCOUNT}/bare on the Hub to serve, or it has no revis",
         ),
-        (f"{ACCOUNT}/bare", f"{ACCOUNT}/bare on the Hub has no config.json: the app cannot load"),
+        (f"{ACCOUNT}/bare", f"{ACCOUNT}/bare@{'c' * 40} on the Hub: config.json is not there."),
+        (f"{ACCOUNT}/bert", "This is a config of transformers, whose models are of other kinds."),
     ],
 )
 def test_a_space_needs_no_secret_to_read_its_model(hub, call, net, model, message):
     call(net, REPO, "--private")
     hub.repos[f"{ACCOUNT}/bare"] = [("c" * 40, {"pytorch_model.bin": b"x"})]
+    bert = {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"x"}
+    hub.repos[f"{ACCOUNT}/bert"] = [("d" * 40, bert)]
     status, _, err = call("--space", SPACE, "--model", model)
     assert (status, len(err)) == (1, 1)
-    assert err[0].startswith(f"error: {message}")
+    assert message in err[0]
     assert f"spaces/{SPACE}" not in hub.repos
 
 

@@ -96,13 +96,15 @@ def _run(
             f"python -m training.evaluate {shlex.quote(str(out))} measures them"
         ) from None
     print(json.dumps({k: v for k, v in results.items() if k != "history"} | _test_figures(test)))
-    if options.push and trained.interrupted:
-        raise KeyboardInterrupt(
-            "interrupted: not pushed; "
-            f"python -m training.publish {shlex.quote(str(out))} {options.push} pushes it as it is"
-        )
-    if options.push:
+    if not options.push:
+        return
+    unpushed = f"python -m training.publish {shlex.quote(str(out))} {options.push} pushes it"
+    try:
+        if trained.interrupted:
+            raise KeyboardInterrupt
         push(out, options.push, say=_say)
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(str(stopped) or f"interrupted: not pushed; {unpushed}") from None
 
 
 def _test_figures(test: dict[str, Any]) -> dict[str, float]:

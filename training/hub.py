@@ -26,12 +26,15 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import (
     disable_progress_bars,
+    enable_progress_bars,
     hf_raise_for_status,
     validate_repo_id,
 )
+from huggingface_hub.utils._http import default_client_factory  # no public name undoes the setting
 
 CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 5, 10, 60  # a commit of MB takes the Hub a while
 BLANK = {".gitattributes", ".gitignore", "LICENSE", "README.md"}  # the Hub's own first commit
+_AGAIN = "run this again, what is there is not sent twice."
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 _HINTS = {
     401: "the token is not valid: log in with `hf auth login`",
@@ -45,6 +48,10 @@ _HINTS = {
 
 class PublishError(Exception):
     """What was to be published was not: the message says why, and what to do."""
+
+
+class NoAnswerError(PublishError):
+    """The Hub was asked and did not answer: what it did is not known."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +113,12 @@ class _Client(httpx2.Client):
         try:
             response = super().send(request, **options)
         except httpx2.TimeoutException as error:
-            raise PublishError(
+            raise NoAnswerError(
                 f"The Hub does not answer within {seconds} s: check the network, or try "
                 "again later."
             ) from error
-        except httpx2.TransportError as error:
-            raise PublishError(
+        except httpx2.RequestError as error:
+            raise NoAnswerError(
                 f"The Hub cannot be reached ({type(error).__name__}): check the network."
             ) from error
         if response.status_code in (408, 429) or response.status_code >= 500:
@@ -120,13 +127,19 @@ class _Client(httpx2.Client):
         return response
 
 
-def connect() -> HfApi:
-    """Return the API, with all its calls bounded in time."""
+@contextmanager
+def connect() -> Generator[HfApi]:
+    """Give the API, with all its calls bounded in time; what else is in this process is not."""
     # hf_xet has a network of its own, with limits of its own; a digit reader's MBs need no Xet.
-    constants.HF_HUB_DISABLE_XET = True
+    without_xet, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, True
     set_client_factory(lambda: _Client(follow_redirects=True))
     disable_progress_bars()
-    return HfApi()
+    try:
+        yield HfApi()
+    finally:
+        constants.HF_HUB_DISABLE_XET = without_xet
+        set_client_factory(default_client_factory)
+        enable_progress_bars()
 
 
 def check_name(repo_id: str) -> None:
@@ -148,8 +161,8 @@ def check_login(repo_id: str) -> str:
         PublishError: no such name can be, no token, one that is not valid, or no Hub.
     """
     check_name(repo_id)
-    with told():
-        return connect().whoami()["name"]
+    with connect() as api, told():
+        return api.whoami()["name"]
 
 
 def look(
@@ -196,7 +209,7 @@ def send(
 
     Raises:
         PublishError: it cannot be; the repository is as it was, or as the message says.
-        KeyboardInterrupt: with a message that says the same.
+        KeyboardInterrupt: with a message that says the same, or without while nothing is pushed.
     """
     check_name(parcel.repo_id)
     if tag is not None and not _TAG.fullmatch(tag):
@@ -219,7 +232,8 @@ def send(
         commit = _commit(api, parcel, remote, change, private=private)
         say(f"pushed: {parcel.url}/commit/{commit}")
     if tag and tagged is None:
-        with told(after=f"The commit {commit} is pushed, without its tag: run this again."):
+        after = f"The commit {commit} is pushed, without its tag: run this again."
+        with told(after), interrupted(after):
             api.create_tag(parcel.repo_id, tag=tag, revision=commit, repo_type=parcel.repo_type)
     if tag:
         say(f"tagged: {tag}" if tagged is None else f"tagged: {tag}, as it was")
@@ -301,7 +315,7 @@ def _commit(
     api: HfApi, parcel: Parcel, remote: Remote | None, change: Change, *, private: bool
 ) -> str:
     """Create the repository if it is new, and commit; take back what this call created."""
-    created = False
+    created, new = False, remote is None
     try:
         if remote is None:
             with told():
@@ -322,27 +336,43 @@ def _commit(
                 repo_type=parcel.repo_type,
                 parent_commit=remote.head if remote else None,
             ).oid
+    except NoAnswerError as error:
+        left = _take_back(api, parcel, created=new, known=False)
+        raise PublishError(f"{error} {left}") from error
     except PublishError as error:
-        raise PublishError(f"{error} {_take_back(api, parcel, created)}") from error
+        raise PublishError(f"{error} {_take_back(api, parcel, created=created)}") from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted. {_take_back(api, parcel, created)}") from None
+        left = _take_back(api, parcel, created=new, known=False)
+        raise KeyboardInterrupt(f"interrupted. {left}") from None
 
 
-def _take_back(api: HfApi, parcel: Parcel, created: bool) -> str:
-    """Delete the repository if this run created it and it is empty; say what is left."""
+def _take_back(api: HfApi, parcel: Parcel, *, created: bool, known: bool = True) -> str:
+    """Delete the repository if this run created it and it is empty; say what is left.
+
+    Where it is not `known` what the Hub did with the last call, it may still be at it.
+    """
     try:
         remote = look(api, parcel.repo_id, parcel.repo_type)
         change = _difference(parcel, remote)
         if remote and not change.add and not change.delete:
             return f"Yet it is all there: {parcel.url}/commit/{remote.head}"
         if not created or remote is None or not remote.oids.keys() <= BLANK:
-            return "Nothing was pushed."
+            return "Nothing was pushed." if known else f"It may have arrived: {_AGAIN}"
         with told():
             api.delete_repo(parcel.repo_id, repo_type=parcel.repo_type, missing_ok=True)
     except PublishError:
         made = f"{parcel.url} was created, and may be empty" if created else "It may have arrived"
-        return f"{made}: run this again, what is there is not sent twice."
+        return f"{made}: {_AGAIN}"
     return f"Nothing was pushed; {parcel.repo_id}, created a moment ago, is deleted again."
+
+
+@contextmanager
+def interrupted(after: str) -> Generator[None]:
+    """Let Ctrl-C tell what has been done by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted. {after}") from None
 
 
 @contextmanager
@@ -358,8 +388,9 @@ def told(after: str = "") -> Generator[None]:
         raise PublishError(
             f"{_explain(error.__cause__ or error)} {error} {after}".strip()
         ) from error
-    except (PublishError, ValueError, KeyError, OSError) as error:
-        raise PublishError(f"{_explain(error)} {after}".strip()) from error
+    except (PublishError, ValueError, KeyError, TypeError, OSError) as error:
+        kind = type(error) if isinstance(error, PublishError) else PublishError
+        raise kind(f"{_explain(error)} {after}".strip()) from error
 
 
 def _explain(error: BaseException) -> str:
@@ -372,6 +403,10 @@ def _explain(error: BaseException) -> str:
             return _answered(error)
         case PublishError():
             return str(error)
+        case UnicodeEncodeError():
+            return "The token has characters that no token has: log in with `hf auth login`."
+        case ValueError() if "Invalid metadata" in str(error):
+            return " ".join(str(error).split())
     said = " ".join(str(error).split())
     return f"The Hub's answer is not understood ({type(error).__name__}: {said})."
 
@@ -379,6 +414,8 @@ def _explain(error: BaseException) -> str:
 def _answered(error: HfHubHTTPError) -> str:
     status, headers = error.response.status_code, error.response.headers
     hint = _HINTS.get(status, "try again later")
+    if status == 409 and error.response.url.path.endswith("/repos/create"):
+        hint = "the name is taken, by what the token may not see: choose another"
     if status == 401 and "HF_TOKEN" in os.environ:  # which goes before the one of a login
         hint = "the token in HF_TOKEN is not valid: correct it, or unset it and `hf auth login`"
     if status == 429:

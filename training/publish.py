@@ -1,6 +1,7 @@
 """Publish a checkpoint, or the app, on the Hugging Face Hub: python -m training.publish"""
 
 import argparse
+import dataclasses
 import hashlib
 import re
 import sys
@@ -51,7 +52,8 @@ def push(
         ours=_OURS,
         is_ours=lambda remote: _is_checkpoint(repo_id, remote),
     )
-    return send(connect(), parcel, private=private, tag=tag, dry_run=dry_run, say=say)
+    with connect() as api:
+        return send(api, parcel, private=private, tag=tag, dry_run=dry_run, say=say)
 
 
 def _folder(source: str | Path) -> Path:
@@ -112,7 +114,9 @@ def _is_checkpoint(repo_id: str, remote: Remote) -> bool:
     url = hf_hub_url(repo_id, CONFIG_FILE, revision=remote.head)
     with told():
         answer = get_session().get(url, headers=build_hf_headers())
-    return answer.status_code == 200 and b'"hidden_sizes"' in answer.content
+        found = answer.json() if answer.status_code == 200 else None
+    keys = {each.name for each in dataclasses.fields(checkpoint.Config)}
+    return isinstance(found, dict) and found.keys() == keys  # others have hidden_sizes, too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,6 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _hardware(name: str) -> SpaceHardware:
+    try:
+        return SpaceHardware(name)
+    except ValueError as error:
+        known = ", ".join(each.value for each in SpaceHardware)
+        raise argparse.ArgumentTypeError(f"there is no {name}, but {known}") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.publish", description=__doc__)
     add = parser.add_argument
@@ -154,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--private", action="store_true", help="create it for its owner's eyes alone")
     add("--tag", help="a name for the commit, such as v1")
     add(
-        "--hardware", type=SpaceHardware, metavar="NAME",
+        "--hardware", type=_hardware, metavar="NAME",
         help="of the Space, such as cpu-basic (asks for a plan) or zero-a10g (does not)",
     )  # fmt: skip
     add("--model", metavar="OWNER/NAME[@REVISION]", help="the model that the Space serves")

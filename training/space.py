@@ -9,8 +9,19 @@ from typing import Any
 
 from huggingface_hub import HfApi, SpaceHardware, SpaceRuntime, constants
 
+from model import checkpoint
 from model.checkpoint import NEEDED, WELCOME
-from training.hub import Parcel, PublishError, Remote, connect, look, send, told
+from model.hub import Pull
+from training.hub import (
+    Parcel,
+    PublishError,
+    Remote,
+    connect,
+    interrupted,
+    look,
+    send,
+    told,
+)
 
 ROOT = Path(__file__).parent.parent
 # What the Dockerfile copies too, and the picture that the README shows.
@@ -45,7 +56,24 @@ def publish_space(
     Raises:
         PublishError: it cannot be, or does not run; the message says what the Hub says of it.
     """
-    api = connect()
+    with connect() as api:
+        _publish(
+            api, repo_id, private=private, hardware=hardware, model=model, wait=wait,
+            dry_run=dry_run, say=say,
+        )  # fmt: skip
+
+
+def _publish(
+    api: HfApi,
+    repo_id: str,
+    *,
+    private: bool,
+    hardware: SpaceHardware | None,
+    model: str | None,
+    wait: float,
+    dry_run: bool,
+    say: Callable[[str], object],
+) -> None:
     pinned, preload = _pin(api, model) if model else (None, None)
     create: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": hardware}
     if pinned:
@@ -61,9 +89,11 @@ def publish_space(
     commit = send(api, parcel, private=private, dry_run=dry_run, say=say)
     if commit is None:
         return
-    with told(after=f"The commit is pushed: run this again. {parcel.url}"):
-        _set(api, repo_id, hardware=hardware, model=pinned, say=say)
-    _wait(api, parcel, commit, wait, say)
+    after = f"The commit is pushed: run this again. {parcel.url}"
+    with told(after), interrupted(after):
+        changed = _set(api, repo_id, hardware=hardware, model=pinned, say=say)
+    with interrupted(f"The commit is pushed; whether it runs, {parcel.url} says."):
+        _wait(api, parcel, commit, wait, say, changed=changed)
 
 
 def space_files(repo_id: str, preload: str | None = None) -> dict[str, bytes]:
@@ -73,7 +103,8 @@ def space_files(repo_id: str, preload: str | None = None) -> dict[str, bytes]:
     files = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
         for path in paths
-        if "__pycache__" not in path.parts and not path.name.startswith(".")
+        if "__pycache__" not in path.parts
+        and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
     }
     files["README.md"] = _readme(files["README.md"].decode(), repo_id, preload).encode()
     files["requirements.txt"] = re.sub(
@@ -101,18 +132,18 @@ def _pin(api: HfApi, model: str) -> tuple[str, str]:
     """Return OWNER/NAME@COMMIT, and what the Space fetches of it when it is built.
 
     Raises:
-        PublishError: anyone could not load it: a Space needs no secret.
+        PublishError: not anyone can see it: a Space needs no secret.
+        CheckpointError: the app could not load it.
     """
     repo_id, _, revision = model.partition("@")
     remote = look(api, repo_id, "model", revision=revision or None, token=False)
     if remote is None:
         of = f", or it has no revision {revision}" if revision else ""
         raise PublishError(f"There is no public model {repo_id} on the Hub to serve{of}.")
-    for name in NEEDED:
-        if name not in remote.oids:
-            raise PublishError(f"{model} on the Hub has no {name}: the app cannot load it.")
+    pinned = f"{repo_id}@{remote.head}"
+    checkpoint.load(pinned, pull=Pull(token=False))  # as strictly as the app will
     names = ",".join(name for name in (*NEEDED, *WELCOME) if name in remote.oids)
-    return f"{repo_id}@{remote.head}", f"{repo_id} {names} {remote.head}"
+    return pinned, f"{repo_id} {names} {remote.head}"
 
 
 def _set(
@@ -122,24 +153,35 @@ def _set(
     hardware: SpaceHardware | None,
     model: str | None,
     say: Callable[[str], object],
-) -> None:
-    """Bring the settings of a Space that was there to what was asked for."""
+) -> bool:
+    """Bring the settings of a Space that was there to what was asked for; return what changed."""
+    changed = False
     known = api.get_space_variables(repo_id).get(MODEL_VARIABLE)
     if model and (known is None or known.value != model):
         api.add_space_variable(repo_id, MODEL_VARIABLE, model)
         say(f"{MODEL_VARIABLE} is {model}")
+        changed = True
     if known and not model:
         api.delete_space_variable(repo_id, MODEL_VARIABLE)
         say(f"{MODEL_VARIABLE} is removed: it serves what ships")
+        changed = True
     if hardware and hardware != api.get_space_runtime(repo_id).requested_hardware:
         api.request_space_hardware(repo_id, hardware)
-        say(f"hardware: {hardware}")
+        say(f"hardware: {hardware.value}")
+        changed = True
+    return changed
 
 
 def _wait(
-    api: HfApi, parcel: Parcel, commit: str, seconds: float, say: Callable[[str], object]
+    api: HfApi,
+    parcel: Parcel,
+    commit: str,
+    seconds: float,
+    say: Callable[[str], object],
+    *,
+    changed: bool,
 ) -> None:
-    """Say each stage until the Space runs this commit.
+    """Say each stage until the Space runs this commit, with the settings that have `changed`.
 
     Raises:
         PublishError: it will not, or not within these seconds.
@@ -149,11 +191,13 @@ def _wait(
         if runtime.stage != stage:
             stage = runtime.stage
             say(f"stage: {stage}")
-        fresh = runtime.raw.get("sha") in (None, commit)  # of the commit before, it says nothing
+        settled = time.monotonic() - began > SETTLE_SECONDS
+        changed = changed and stage in RUNS  # it has stopped, to start with what is new
+        fresh = runtime.raw.get("sha") in (None, commit) and (settled or not changed)
         if stage in RUNS and fresh:
             say(f"it runs: {parcel.url}")
             return
-        if stage in ENDS and (fresh or time.monotonic() - began > SETTLE_SECONDS):
+        if stage in ENDS and (fresh or settled):
             raise PublishError(_why(parcel, runtime))
     raise PublishError(
         f"{parcel.url} does not run after {seconds:g} s, its stage is {stage or 'not known'}: "
