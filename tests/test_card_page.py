@@ -86,7 +86,7 @@ def test_nothing_of_a_hostile_card_is_more_than_words():
     assert {urlparse(link).scheme for link in links} == {"https"}
     assert {name for name, _ in tags.attributes} <= {"href", "target", "rel", "class", "id"}
     assert {value for name, value in tags.attributes if name == "id"} == {
-        "section-a-card-windowhacked--1"
+        "section-a-card-scriptwindowhacked--1script"
     }
     assert {value for name, value in tags.attributes if name == "rel"} == {
         "noopener noreferrer nofollow"
@@ -106,7 +106,7 @@ def test_each_plot_is_drawn_once_and_nothing_else_is_one():
 
 
 @pytest.mark.parametrize("card", [
-    "# a\n" * 16_000, "![c](plots/confusion.png)\n\n" * 2_400, "- a\n" * 16_000,
+    "# a\n" * 16_000, "- a\n" * 16_000,
     "x\n\n" + "|a" * 500 + "\n" + "|-" * 500 + "\n" + "|a\n" * 20_000,
 ])  # fmt: skip
 def test_a_browser_gets_no_more_of_a_card_than_it_can_lay_out(card):
@@ -117,7 +117,8 @@ def test_a_browser_gets_no_more_of_a_card_than_it_can_lay_out(card):
 
 def test_a_card_s_own_sections_can_be_linked_to():
     text = parts('# A b!\n\n## A b\n\n[c](#a-b-1) [d](#no"x)\n')[0].html
-    assert '<h1 id="section-a-b">' in text and '<h2 id="section-a-b-1">' in text
+    assert '<h1 id="section-a-b">' in text
+    assert '<h2 id="section-a-b-1">' in text
     assert '<p><a href="#section-a-b-1">c</a> d</p>' in text
 
 
