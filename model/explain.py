@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.drawing import PEN_WIDTH, Strokes, lay_out, parse
-from model.mlp import MLP, SIZE
+from model.mlp import MLP, N_CLASSES, SIZE
 from model.reader import Layer, Reading
+
+SHOWN_UNITS = 32  # of a first hidden layer, where a card shows their weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,21 @@ def output_layer(model: MLP) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights to the ten logits and the eleventh, (11, H) float32, and their bias."""
     *_, weight, bias, head, head_bias = (p.numpy(force=True) for p in model.parameters())
     return np.vstack([weight, head]), np.concatenate([bias, head_bias])
+
+
+def heaviest_units(model: MLP) -> tuple[np.ndarray, list[int] | None]:
+    """Return SHOWN_UNITS of the first hidden layer at most, and the digit that each speaks for.
+
+    Those come first whose weights to the next layer's units, or to the ten digits, are largest.
+    What a unit speaks for is not known where more layers follow. Without a hidden layer, the units
+    are the ten digits themselves.
+    """
+    if not model.hidden_sizes:
+        return np.arange(N_CLASSES), [*range(N_CLASSES)]
+    onward = model.state_dict()["layers.1.weight"].numpy(force=True)  # (next layer, units)
+    units = np.argsort(-np.linalg.norm(onward, axis=0), kind="stable")[:SHOWN_UNITS]
+    last = len(model.hidden_sizes) == 1
+    return units, onward[:, units].argmax(axis=0).tolist() if last else None
 
 
 def _linears(model: MLP) -> list[tuple[np.ndarray, np.ndarray]]:

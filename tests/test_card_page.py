@@ -22,7 +22,7 @@ from model.mlp import MLP
 from tests.visitor import ON_DESKTOP, ON_PHONE, QUESTION, REDS, number, percent, red
 from ui.card import message
 from ui.figures import plots
-from ui.markdown import parts
+from ui.markdown import MAX_TOKENS, parts
 
 MODEL = "mlp-32"
 EVALUATION = json.loads((SHIPPED / MODEL / EVALUATION_FILE).read_text(encoding="utf-8"))
@@ -84,20 +84,48 @@ def test_nothing_of_a_hostile_card_is_more_than_words():
     assert tags.tags <= SAFE
     links = {value for name, value in tags.attributes if name == "href"}
     assert {urlparse(link).scheme for link in links} == {"https"}
-    assert {name for name, _ in tags.attributes} <= {"href", "target", "rel", "class"}
+    assert {name for name, _ in tags.attributes} <= {"href", "target", "rel", "class", "id"}
+    assert {value for name, value in tags.attributes if name == "id"} == {
+        "section-a-card-scriptwindowhacked--1script"
+    }
     assert {value for name, value in tags.attributes if name == "rel"} == {
         "noopener noreferrer nofollow"
     }
     text = "".join(part.html for part in found)
     assert "not shown" not in text
     assert "[picture: remote]" in text
-    assert [part.plot for part in found if part.plot] == ["confusion", "evil"]
+    assert "[picture: nothing is drawn of it]" in text
+    assert [part.plot for part in found if part.plot] == ["confusion"]
+
+
+def test_each_plot_is_drawn_once_and_nothing_else_is_one():
+    found = parts("![c](plots/confusion.png)\n\n" * 1_000 + "![d](plots/constructor.png)\n")
+    assert [part.plot for part in found] == ["confusion", ""]
+    assert found[1].html.count("[picture: c]") == 999
+    assert found[1].html.endswith("<p>[picture: d]</p>")
+
+
+@pytest.mark.parametrize("card", [
+    "# a\n" * 16_000, "- a\n" * 16_000,
+    "x\n\n" + "|a" * 500 + "\n" + "|-" * 500 + "\n" + "|a\n" * 20_000,
+])  # fmt: skip
+def test_a_browser_gets_no_more_of_a_card_than_it_can_lay_out(card):
+    found = parts(card[:MAX_CARD])
+    assert sum(part.html.count("<") for part in found) <= MAX_TOKENS
+    assert "too much to be shown" in found[-1].html
+
+
+def test_a_card_s_own_sections_can_be_linked_to():
+    text = parts('# A b!\n\n## A b\n\n[c](#a-b-1) [d](#no"x)\n')[0].html
+    assert '<h1 id="section-a-b">' in text
+    assert '<h2 id="section-a-b-1">' in text
+    assert '<p><a href="#section-a-b-1">c</a> d</p>' in text
 
 
 def test_front_matter_is_not_shown_and_nothing_else_is_lost():
     found = parts("---\na: 1\n---\n\n# b\n\n---\n\nc [d](e.md)\n\n![f *g*](plots/hidden.png)\nh\n")
     assert [part.html for part in found] == [
-        "<h1>b</h1>\n<hr />\n<p>c d</p>\n<p>[picture: f *g*]\nh</p>"
+        '<h1 id="section-b">b</h1>\n<hr />\n<p>c d</p>\n<p>[picture: f *g*]\nh</p>'
     ]
 
 
@@ -122,7 +150,7 @@ def lay(folder, *, card=None, evaluation=None, results=None):
 def test_a_giant_card_is_cut_off(tmp_path):
     reader = lay(tmp_path, card=b"# x\n" + 10 * MAX_CARD * b"\xe2\x82")
     assert 0 < len(reader.card) <= MAX_CARD
-    assert message(reader)["parts"][0]["html"].startswith("<h1>x</h1>")
+    assert message(reader)["parts"][0]["html"].startswith('<h1 id="section-x">x</h1>')
 
 
 def test_without_a_card_what_is_known_is_shown(tmp_path):
@@ -513,7 +541,7 @@ def test_a_hostile_card_does_nothing_in_a_browser(card, tmp_path, app_url):
     expect(card.get("card")).to_contain_text("<script>window.hacked = 1</script>")
     assert card.page.evaluate("window.hacked") is None
     assert card.get("card").locator("img, script, iframe, style, form").count() == 0
-    assert "[picture: nothing is drawn of it]" in card.texts("plot-evil")[0]
+    expect(card.get("card")).to_contain_text("[picture: nothing is drawn of it]")
     assert "<img src=x onerror=hacked=1>" in card.texts("plot-refusal")[0]
     hosts = {urlparse(url).netloc for url in card.requests if url.startswith("http")}
     assert hosts == {urlparse(app_url).netloc}

@@ -5,6 +5,7 @@ Beside each plot stands its text for those who do not see it: what it shows, wit
 
 from collections.abc import Iterator, Sequence
 
+from model.explain import SHOWN_UNITS
 from model.mlp import N_CLASSES
 from training.wording import (
     Figures,
@@ -19,8 +20,6 @@ from training.wording import (
     sure,
     table,
 )
-
-MAX_UNITS = 32  # hidden units that are drawn
 
 
 def evaluated(results: Figures, evaluation: Figures) -> Iterator[str]:
@@ -252,11 +251,11 @@ def _hidden_text(sizes: Sequence[int]) -> str:
             "Without a hidden layer, a logit is the sum of ink × weights: each digit has one "
             "template."
         )
-    if sizes[0] <= MAX_UNITS:
+    if sizes[0] <= SHOWN_UNITS:
         text = f"The {sizes[0]:,} units of the first hidden layer"
     else:
         text = (
-            f"Of the {sizes[0]:,} units of the first hidden layer the {MAX_UNITS} that weigh most"
+            f"Of the {sizes[0]:,} units of the first hidden layer the {SHOWN_UNITS} that weigh most"
         )
     text += ", each as a picture of its 784 weights"
     return text + (", named after the digit that it speaks for most." if len(sizes) == 1 else ".")
@@ -269,7 +268,7 @@ def hidden_alt(sizes: Sequence[int]) -> str:
             "Ten templates of 28 × 28 weights, one for each digit, 0 to 9: blue where ink speaks "
             "for the digit, orange where it speaks against it."
         )
-    which = f"{MAX_UNITS} of {sizes[0]:,}" if sizes[0] > MAX_UNITS else f"the {sizes[0]:,}"
+    which = f"{SHOWN_UNITS} of {sizes[0]:,}" if sizes[0] > SHOWN_UNITS else f"the {sizes[0]:,}"
     return (
         f"The weights of {which} hidden units as pictures of 28 × 28: blue where ink adds to the "
         "unit, orange where it takes away."

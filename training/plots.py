@@ -14,9 +14,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from model.checkpoint import write_whole
+from model.explain import heaviest_units
 from model.mlp import MLP, N_CLASSES, SIZE
 from training.evaluate import wilson
-from training.findings import MAX_UNITS
 
 NAMES = ("training", "confusion", "reliability", "refusal", "hidden", "mistakes")
 WIDTH = 7.2  # inches: 720 px where a page shows them, and text of 10 points then has 14 px
@@ -188,22 +188,13 @@ def refusal(measured: Mapping[str, Any]) -> Figure:
 
 def hidden(model: MLP) -> Figure:
     """The first layer's weights, a picture for each unit: of digits where nothing is hidden."""
-    weights = _weights(model, 0)
-    if model.hidden_sizes:
-        outgoing = _weights(model, 1)  # (next layer, units)
-        order = np.argsort(-np.linalg.norm(outgoing, axis=0), kind="stable")[:MAX_UNITS]
-        last = len(model.layers) == 2
-        titles = [f"for {outgoing[:, i].argmax()}" if last else f"{i}" for i in order]
-    else:
-        order, titles = np.arange(N_CLASSES), [f"for {digit}" for digit in range(N_CLASSES)]
+    weights = model.state_dict()["layers.0.weight"].numpy(force=True)
+    order, digits = heaviest_units(model)
+    titles = [f"for {digit}" for digit in digits] if digits else [f"{unit}" for unit in order]
     columns = 5 if len(order) <= N_CLASSES else 8
     tiles = [weights[i].reshape(SIZE, SIZE) for i in order]
     scaled = [tile / (np.abs(tile).max() or 1) for tile in tiles]
     return _tiles(scaled, titles, columns=columns, cmap=WEIGHTS, low=-1)
-
-
-def _weights(model: MLP, layer: int) -> np.ndarray:
-    return model.state_dict()[f"layers.{layer}.weight"].cpu().numpy()
 
 
 def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:

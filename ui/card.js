@@ -1,6 +1,8 @@
 // The card of a model: its text as the server made it safe, its plots drawn from the figures.
 
-const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds, and by which model it is read
+// In sessionStorage:
+const SAVED = "drawing"; // what the sketchpad holds, and by which model it is read
+const LEFT = "card-left"; // the address that was left, and how far it was scrolled
 const NUMBER =
   /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \([\d., to]+\))?$/; // with its interval
 
@@ -10,6 +12,7 @@ const status = find("card-status");
 const article = find("card");
 const contents = find("contents");
 let newest = 0; // of the cards that were asked for
+let returned = whereLeft(); // px, until they are scrolled
 
 // A link's model comes before the one that the sketchpad has.
 function wanted() {
@@ -50,9 +53,28 @@ function lay({ model, parts, figures }) {
   article.replaceChildren(
     ...parts.map((part) => (part.plot ? plotted(part, figures) : text(part))),
   );
-  for (const part of parts) drawPlot(part.plot, figures);
-  list(model);
+  list();
   article.dataset.model = model;
+  // The plots have their heights once they were observed, in the next frame.
+  requestAnimationFrame(() => requestAnimationFrame(scroll));
+}
+
+// To where this page was left, if a visitor comes back to it; else to the section of the address.
+function scroll() {
+  const to = returned;
+  returned = null;
+  if (to !== null) window.scrollTo(0, to);
+  else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+function whereLeft() {
+  if (performance.getEntriesByType("navigation")[0]?.type === "navigate") return null;
+  try {
+    const left = JSON.parse(sessionStorage.getItem(LEFT));
+    return left?.address === location.href ? left.y : null;
+  } catch {
+    return null;
+  }
 }
 
 // Safe to be set: ui/markdown.py made it, and no HTML of the card's own gets through.
@@ -61,6 +83,9 @@ function text({ html }) {
   part.className = "text";
   part.innerHTML = html;
   for (const table of part.querySelectorAll("table")) alignNumbers(table);
+  for (const link of part.querySelectorAll("a[href^='#']")) {
+    link.href = addressOf(chooser.value) + link.getAttribute("href");
+  }
   return part;
 }
 
@@ -79,48 +104,43 @@ function alignNumbers(table) {
 function plotted({ plot, alt }, figures) {
   const box = make("figure", { class: "plot", role: "figure", "aria-label": alt });
   box.dataset.testid = `plot-${plot}`;
-  if (!(plot in PLOTS && plot in figures)) {
-    box.append(make("p", { class: "note" }, `[picture: ${alt}] Its figures are not here.`));
-  }
+  if (plot in figures) PLOTS[plot](box, figures[plot], figures.mistakes?.mistakes ?? []);
+  else box.append(make("p", { class: "note" }, `[picture: ${alt}] Its figures are not here.`));
   return box;
 }
 
-function drawPlot(name, figures) {
-  if (!(name in PLOTS && name in figures)) return;
-  PLOTS[name](find(`plot-${name}`), figures[name], figures.mistakes?.mistakes ?? []);
+// Where a link starts that stays on this page: a base stands before others.
+function addressOf(model) {
+  return `${location.pathname}?${new URLSearchParams({ model })}`;
 }
 
-// The card's sections, as links: to this page's own address, since a base stands before others.
-function list(model) {
-  const links = [...article.querySelectorAll("h2")].map((head, i) => {
-    head.id = `section-${i + 1}`;
-    const href = `${location.pathname}?${new URLSearchParams({ model })}#${head.id}`;
-    return make("a", { href }, head.textContent);
-  });
+function list() {
+  const links = [...article.querySelectorAll("h2")].map((head) =>
+    make("a", { href: `${addressOf(chooser.value)}#${head.id}` }, head.textContent),
+  );
   contents.replaceChildren(...links);
   contents.hidden = links.length < 2;
   for (const box of article.querySelectorAll(".scroll, pre")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // what scrolls can be reached
   }
-  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-function choose(model, note = "") {
+// The address names the model, so that a link to a section is one within this page.
+function choose(model, { note = "", hash = "" } = {}) {
   chooser.value = model;
+  history.replaceState(history.state, "", addressOf(model) + hash);
   find("draw-with").href = toSketchpad({});
   show(model, note);
 }
 
-chooser.addEventListener("change", () => {
-  history.replaceState(
-    null,
-    "",
-    `${location.pathname}?${new URLSearchParams({ model: chooser.value })}`,
-  );
-  choose(chooser.value);
+chooser.addEventListener("change", () => choose(chooser.value));
+
+window.addEventListener("pagehide", () => {
+  sessionStorage.setItem(LEFT, JSON.stringify({ address: location.href, y: window.scrollY }));
 });
 
 const first = wanted();
 const known = [...chooser.options].some((option) => option.value === first);
-if (known) choose(first);
-else choose(chooser.value, first ? `There is no model ${first} here.` : "");
+const { hash } = location;
+if (known) choose(first, { hash });
+else choose(chooser.value, { hash, note: first ? `There is no model ${first} here.` : "" });

@@ -12,12 +12,11 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from model import Reader
-from model.explain import output_layer
-from model.mlp import MLP, N_CLASSES, N_PIXELS
+from model.explain import heaviest_units, output_layer
+from model.mlp import MLP, N_PIXELS
 from ui.message import picture
 
 MAX_EPOCHS, MAX_POINTS, MAX_BINS, MAX_MISTAKES, MAX_KINDS = 2_000, 1_001, 100, 100, 20
-MAX_UNITS = 32  # of a layer that are shown, as many as in the card's own plot
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -119,7 +118,7 @@ class Mistakes(_Figures):
 
 def plots(reader: Reader) -> dict[str, Any]:
     """Return what is drawn for each plot of a card, by its name, without those that do not fit."""
-    found = {name: _fitting(read, reader) for name, read in _PLOTS.items()}
+    found = {name: _fitting(read, reader) for name, read in PLOTS.items()}
     return {name: figures for name, figures in found.items() if figures is not None}
 
 
@@ -168,18 +167,15 @@ def _hidden(reader: Reader) -> dict[str, Any]:
     """
     model = reader.model
     weights = first_weights(model)
-    units, outgoing = np.arange(N_CLASSES), None
-    if model.hidden_sizes:
-        onward = model.state_dict()["layers.1.weight"].numpy(force=True)
-        units = np.argsort(-np.linalg.norm(onward, axis=0), kind="stable")[:MAX_UNITS]
-    if len(model.hidden_sizes) == 1:
-        outgoing = output_layer(model)[0].T[units].tolist()
+    units, favourites = heaviest_units(model)
+    single = len(model.hidden_sizes) == 1
     return {
         "templates": not model.hidden_sizes,
         "of": len(weights),
         "units": units.tolist(),
         "tiles": [picture(weights[unit]) for unit in units],
-        "outgoing": outgoing,
+        "favourites": favourites,
+        "outgoing": output_layer(model)[0].T[units].tolist() if single else None,
     }
 
 
@@ -190,7 +186,8 @@ def first_weights(model: MLP) -> np.ndarray:
     return next(model.parameters()).numpy(force=True).astype(np.float64)
 
 
-_PLOTS: dict[str, Callable[[Reader], Any]] = {
+# What a card's plots are called: of plots/NAME.png.
+PLOTS: dict[str, Callable[[Reader], Any]] = {
     "training": _training,
     "confusion": _confusion,
     "reliability": _reliability,

@@ -416,7 +416,8 @@ function drawReliability(box, { bins, calibration_error: error }) {
         title,
         legendOf([
           ["accuracy", "answers that are right"],
-          ["gap", "what confidence says more or less"],
+          ["over", "more confident than right, by so much"],
+          ["under", "less confident than right, by so much"],
           ["ideal", "calibrated: as sure as right"],
           ["count", "below: how many (square root)"],
         ]),
@@ -445,7 +446,12 @@ function drawReliability(box, { bins, calibration_error: error }) {
       const group = draw("g", { class: "bin" });
       group.append(
         bar("accuracy", each, 0, each.accuracy),
-        bar("gap", each, each.accuracy, each.confidence),
+        bar(
+          each.confidence > each.accuracy ? "over" : "under",
+          each,
+          each.accuracy,
+          each.confidence,
+        ),
       );
       inside.append(group);
     }
@@ -602,15 +608,11 @@ function drawMistakes(box, { mistakes }) {
   box.append(make("p", { class: "note" }, mistakes.length ? note : "There is none."), gallery);
 }
 
-function drawHidden(box, { templates, of, units, tiles, outgoing }) {
+function drawHidden(box, { templates, of, units, tiles, favourites, outgoing }) {
   const most = outgoing ? Math.max(...outgoing.flat().map(Math.abs), 1e-9) : 1;
   const title = make("p", { class: "readout" });
   title.dataset.testid = "hidden-at";
   const grid = make("div", { class: templates ? "tiles few" : "tiles" });
-  // The digit that each speaks for most.
-  const favourites = templates
-    ? units
-    : outgoing?.map((row) => row.indexOf(Math.max(...row.slice(0, NOT_A_DIGIT))));
   const buttons = units.map((unit, i) => {
     const canvas = make("canvas", { width: SIZE, height: SIZE });
     drawNumbers(canvas, tiles[i], { full: 0.6 * tiles[i].scale });
