@@ -526,6 +526,24 @@ def test_a_mistake_is_made_again_on_the_sketchpad_and_undo_brings_the_drawing_ba
 
 @pytest.mark.browser
 @ON_DESKTOP
+def test_a_section_is_gone_to_without_a_reload_and_back_leads_to_where_one_was(card):
+    page = card.page
+    page.evaluate("window.mark = 1")
+    page.get_by_role("link", name="Evaluation", exact=True).first.click()
+    page.wait_for_url("**/card?model=*#section-evaluation")
+    assert page.evaluate("window.mark") == 1
+    mistake = page.get_by_test_id("plot-mistakes").locator("a").nth(1)
+    mistake.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    assert before > 1000
+    mistake.click()
+    expect(page.get_by_test_id("answer")).to_contain_text("%")
+    page.go_back()
+    page.wait_for_function("y => Math.abs(scrollY - y) < 5", arg=before)
+
+
+@pytest.mark.browser
+@ON_DESKTOP
 def test_a_hostile_card_does_nothing_in_a_browser(card, tmp_path, app_url):
     """What the server would say of a hostile folder's card takes the place of a shipped one's."""
     hostile = copy.deepcopy(EVALUATION)
