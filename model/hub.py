@@ -183,7 +183,7 @@ class _Watch:
         self.patience = patience
         self.ends = time.monotonic() + LONGEST
         self.given_up = False
-        self.asking = False  # a request is under way; else the cache's lock may be waited for
+        self.asking = False  # while there is nothing to ask, the cache's lock may be waited for
         self.live()
 
     def live(self) -> None:
@@ -339,7 +339,7 @@ def _heard(watch: _Watch) -> Generator[None]:
                 watch.live()
             if request.method == "HEAD":
                 watch.bound(_size(response))
-            response.stream = _counted(response.stream, watch, new=new)
+            response.stream = _counted(response.stream, watch, new=new, again=response.is_error)
 
     hooks = get_session().event_hooks
     hooks["request"].append(begin)
@@ -356,11 +356,14 @@ def _size(response: "httpx2.Response") -> int:
     """Return how many bytes the file has by its headers; 0 if they do not say."""
     own = "0" if response.has_redirect_location else response.headers.get("content-length", "0")
     size = response.headers.get("x-linked-size", own)
-    return int(size) if size.isdecimal() else 0
+    return int(size[:18]) if size.isdecimal() else 0  # int() refuses thousands of digits
 
 
-def _counted(stream: Any, watch: _Watch, *, new: bool) -> Any:
-    """Return a body that tells the watch of each piece that has come, if that is new."""
+def _counted(stream: Any, watch: _Watch, *, new: bool, again: bool) -> Any:
+    """Return a body that tells the watch of each piece that has come, if that is new.
+
+    `again` is whether it may be asked for once more, after a pause.
+    """
     import httpx2
 
     class Counted(httpx2.SyncByteStream):
@@ -380,7 +383,7 @@ def _counted(stream: Any, watch: _Watch, *, new: bool) -> Any:
                 raise
 
         def close(self) -> None:
-            watch.asking = False
+            watch.asking = again
             stream.close()
 
     return Counted()
@@ -410,6 +413,10 @@ def _told_apart(error: BaseException) -> BaseException:
 
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
     kind = type(error).__name__
+    if isinstance(error, errors.HFValidationError):
+        return HubError(f"it can be no name: {error}")
+    if isinstance(error, ValueError) and isinstance(error.__cause__, Exception):
+        return _told_apart(error.__cause__)  # of a download that is forced, a ValueError says so
     if isinstance(error, errors.OfflineModeIsEnabled):
         return _OutOfReachError("HF_HUB_OFFLINE is set")
     if status in NOT_NOW or status >= 500:
