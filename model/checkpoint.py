@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import tempfile
@@ -27,8 +28,12 @@ NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 CARD_FILE = "README.md"
 WELCOME = (RESULTS_FILE, EVALUATION_FILE, CARD_FILE)
 MAX_CARD = 64_000  # bytes of a card that are read: a long one has 20,000
+MAX_JSON = 1_000_000  # bytes: 35,000 is much
+MAX_HEADER = 100_000  # bytes in weights that are none: names and shapes, and what others add
 SHIPPED = Path(__file__).parent / "weights"
 MAX_LAYERS, MAX_UNITS = 16, 65_536  # far above what MNIST needs: a config must not eat the memory
+MAX_KEYS = 2 * (MAX_LAYERS + 2)  # with the output and not_a_digit, a weight and a bias each
+MIN_TEMPERATURE = 0.001  # logits divided by less would overflow
 N_NAMED = 20  # files or keys of what does not fit: a large network has hundreds
 _NAME = re.compile(r"\w[\w.-]{0,95}", re.ASCII)  # shown on the page: markup and code have no place
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
@@ -123,11 +128,14 @@ def load(
         UnreachableError: the Hub is out of reach, and the cache does not have it.
         CheckpointError: names the file, the key, what was expected and what was found.
     """
-    if str(source) in shipped_names():
-        return _load_folder(SHIPPED / source)
-    if Path(source).is_dir():
-        return _load_folder(Path(source))
+    folder = SHIPPED / source if str(source) in shipped_names() else Path(source)
+    if folder.is_dir():
+        if revision:
+            raise CheckpointError(f"{source} has no revisions: expected none, found {revision!r}.")
+        return _load_folder(folder)
     repo, named = _on_hub(source)
+    if revision and named and revision != named:
+        raise CheckpointError(f"{source} names another revision than {revision!r}: name one.")
     return _load_hub(repo, revision or named, pull)
 
 
@@ -162,14 +170,21 @@ def _on_hub(source: str | Path) -> tuple[str, str | None]:
 def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpoint:
     try:
         folder = hub.fetch(
-            repo, revision, needed=NEEDED, welcome=WELCOME, check=_read_config, pull=pull
-        )
+            repo, revision, needed=NEEDED, welcome=WELCOME, pull=pull,
+            largest=dict.fromkeys((*NEEDED, *WELCOME), MAX_JSON) | {CARD_FILE: MAX_CARD},
+            check=lambda path: {WEIGHTS_FILE: _largest_weights(_read_config(path))},
+        )  # fmt: skip
     except hub.SilentError as error:
         raise UnreachableError(str(error)) from error
     except hub.MissingError as error:
         raise CheckpointError(
             f"{error} Expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, and {WEIGHTS_FILE}; "
             f"{NO_PICKLES}"
+        ) from error
+    except hub.TooLargeError as error:
+        raise CheckpointError(
+            f"{error} Expected {CONFIG_FILE} of at most {MAX_JSON:,} bytes, and float32 weights "
+            "of its hidden_sizes."
         ) from error
     except hub.HubError as error:
         raise CheckpointError(str(error)) from error
@@ -179,10 +194,15 @@ def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpo
     return replace(loaded, config=config, revision=folder.name)
 
 
+def _largest_weights(config: Config) -> int:
+    """Return how many bytes the weights of such a network may have."""
+    return MAX_HEADER + 4 * sum(map(math.prod, parameter_shapes(config.hidden_sizes).values()))
+
+
 def _load_folder(folder: Path) -> Checkpoint:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
-            found = sorted(p.name for p in folder.iterdir())
+            found = sorted(foreign.plain(p.name) for p in folder.iterdir())
             if len(found) > N_NAMED:
                 found[N_NAMED:] = [f"{len(found) - N_NAMED} more"]
             raise CheckpointError(
@@ -201,6 +221,9 @@ def _load_folder(folder: Path) -> Checkpoint:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    if size > MAX_JSON:
+        raise CheckpointError(f"{path}: expected at most {MAX_JSON:,} bytes, found {size:,}.")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -225,7 +248,8 @@ def _read_config(path: Path) -> Config:
     value = _read_json(path)
     expected = {field.name for field in dataclasses.fields(Config)}
     if value.keys() != expected:
-        unknown, missing = sorted(value.keys() - expected), sorted(expected - value.keys())
+        unknown = foreign.brief(sorted(value.keys() - expected))
+        missing = sorted(expected - value.keys())
         raise CheckpointError(
             f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}. "
             + foreign.config_hint(value)
@@ -235,13 +259,16 @@ def _read_config(path: Path) -> Config:
     if not isinstance(sizes, list) or not sizes_fit(sizes):
         raise CheckpointError(
             f"{path}: hidden_sizes: expected a list of at most {MAX_LAYERS} whole numbers in "
-            f"1..{MAX_UNITS}, found {sizes!r}."
+            f"1..{MAX_UNITS}, found {foreign.brief(sizes)}."
         )
-    for key, high in (("temperature", 100), ("threshold", 1)):
+    for key, low, high in (("temperature", MIN_TEMPERATURE, 100), ("threshold", 0, 1)):
         number = value[key]
-        if type(number) not in (int, float) or not 0 < number <= high:  # NaN is not, either
+        fits = type(number) in (int, float) and low <= number <= high  # NaN does not
+        if not fits or number == 0:
+            least = f"of at least {low}" if low else "above 0"
             raise CheckpointError(
-                f"{path}: {key}: expected a number above 0 and up to {high}, found {number!r}."
+                f"{path}: {key}: expected a number {least} and up to {high}, found "
+                f"{foreign.brief(number)}."
             )
     return Config(value["name"], tuple(sizes), value["temperature"], value["threshold"])
 
@@ -249,7 +276,8 @@ def _read_config(path: Path) -> Config:
 def _check_name(path: Path, name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise CheckpointError(
-            f"{path}: name: expected letters, digits, '.', '_' and '-', found {name!r}."
+            f"{path}: name: expected letters, digits, '.', '_' and '-', found "
+            f"{foreign.brief(name)}."
         )
 
 
@@ -268,13 +296,13 @@ def _read_weights(path: Path, hidden_sizes: tuple[int, ...]) -> dict[str, Tensor
             problems = _problems(shapes, found)
             if problems:
                 some = problems[:N_NAMED] + (["and more"] if len(problems) > N_NAMED else [])
-                hint = foreign.hint(found, hidden_sizes)
+                hint = foreign.hint(found, hidden_sizes, most=MAX_KEYS)
                 raise CheckpointError(f"{path}: {'; '.join(some)}. {hint}".rstrip())
             state = {key: file.get_tensor(key) for key in shapes}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a whole safetensors file: expected {len(shapes)} tensors, "
-            f"found: {error}."
+            f"found: {foreign.plain(str(error), 200)}."
         ) from error
     _refuse_not_finite(path, state)
     return state
@@ -295,10 +323,12 @@ def _problems(
 ) -> list[str]:
     missing = [f"{k}: missing, expected shape {s}" for k, s in shapes.items() if k not in found]
     unknown = [
-        f"{k}: unknown key, found shape {s}" for k, (s, _) in found.items() if k not in shapes
+        f"{foreign.plain(k)}: unknown key, found shape {foreign.brief(s)}"
+        for k, (s, _) in found.items()
+        if k not in shapes
     ]
     wrong = [
-        f"{k}: expected shape {shapes[k]} of F32, found {shape} of {dtype}"
+        f"{k}: expected shape {shapes[k]} of F32, found {foreign.brief(shape)} of {dtype}"
         for k, (shape, dtype) in found.items()
         if k in shapes and (shape, dtype) != (shapes[k], "F32")
     ]

@@ -1,6 +1,7 @@
 """Recognise weights that are not this project's, to say what would have to change."""
 
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,16 +9,32 @@ from model.mlp import N_CLASSES, N_PIXELS
 
 Found = Mapping[str, tuple[tuple[int, ...], str]]  # shape and dtype of each key
 EXAMPLE = '{"name": "mine", "hidden_sizes": [32], "temperature": 1.0, "threshold": 1.0}'
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxstring = 2, 20, 80
 
 
-def hint(found: Found, hidden_sizes: tuple[int, ...]) -> str:
+def plain(text: str, most: int = 80) -> str:
+    """Return a stranger's text as it can be printed: in one line, a short one, no escape codes."""
+    fits = len(text) <= most
+    return text if fits and text.isprintable() else repr(text[:most]) + ("" if fits else "…")
+
+
+def brief(value: object) -> str:
+    """Return the beginning of a stranger's value, as Python writes it."""
+    text = _BRIEF.repr(value)
+    return text if len(text) <= 800 else f"{text[:800]}…"
+
+
+def hint(found: Found, hidden_sizes: tuple[int, ...], *, most: int) -> str:
     """Return how these weights could be made to fit; empty where there is nothing to say.
 
-    `hidden_sizes` is what their config says.
+    `hidden_sizes` is what their config says; more than `most` keys are no network of ours.
     """
-    layers = _layers(found)
+    layers = _layers(found) if len(found) <= most else None
     if layers is None:
-        damaged = any(len(shape) == 2 and shape[1] == N_PIXELS for shape, _ in found.values())
+        damaged = len(found) <= most and any(
+            len(shape) == 2 and shape[1] == N_PIXELS for shape, _ in found.values()
+        )
         return "" if damaged else (
             f"This is another kind of network: expected linear layers alone, {N_PIXELS} pixels → "
             f"hidden → {N_CLASSES} digits."
@@ -26,7 +43,9 @@ def hint(found: Found, hidden_sizes: tuple[int, ...]) -> str:
     sizes = [found[f"{layer}.weight"][0][0] for layer in layers[:-1]]
     ours = [f"layers.{i}" for i in range(len(layers))]
     if layers != ours:
-        names = ", ".join(f"{old}.* to {new}.*" for old, new in zip(layers, ours, strict=True))
+        names = ", ".join(
+            f"{plain(old)}.* to {new}.*" for old, new in zip(layers, ours, strict=True)
+        )
         sentences.append(f"It looks like this network under other names: rename {names}.")
     if sizes != list(hidden_sizes):
         sentences.append(f"These are the weights of hidden_sizes {sizes}.")
@@ -68,4 +87,5 @@ def _layers(found: Found) -> list[str] | None:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sort fc10 after fc9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"(\d{1,9})", name)  # int() refuses thousands of digits
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

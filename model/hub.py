@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -38,6 +38,10 @@ class MissingError(HubError):
     """A file that is needed is not there."""
 
 
+class TooLargeError(HubError):
+    """A file has more bytes than it may."""
+
+
 class StaleWarning(UserWarning):
     """The Hub is out of reach: what was last known of it is taken from the cache."""
 
@@ -59,14 +63,16 @@ def fetch(
     *,
     needed: Sequence[str],
     welcome: Sequence[str] = (),
-    check: Callable[[Path], object] = lambda path: None,
+    largest: Mapping[str, int],
+    check: Callable[[Path], Mapping[str, int]] = lambda path: {},
     pull: Pull | None = None,
 ) -> Path:
     """Return the cache's folder of a commit of OWNER/NAME, named after it, with these files.
 
     A branch, a tag or a short commit is looked up once, so that all files are of one commit. A
-    commit in full that is in the cache is asked of nobody. `check` is given the first needed file
-    before the others are asked for, and may raise.
+    commit in full that is in the cache is asked of nobody. `largest` says how many bytes each file
+    may have; of a larger one the download ends, and a welcome one is left out. `check` is given the
+    first needed file before the others are asked for, may raise, and returns more of `largest`.
 
     The Hub is out of reach when it has neither answered a request nor sent 50 kB for
     `pull.patience` s, after LONGEST s in all, or when it says "not now" (408, 429, 5xx). Then what
@@ -76,10 +82,12 @@ def fetch(
     Raises:
         SilentError: the Hub is out of reach, and the cache does not have it.
         MissingError: a needed file is not there.
-        HubError: the Hub said no.
+        TooLargeError: one has more bytes than it may.
+        HubError: the Hub said no, or that can be no name or revision.
     """
+    _refuse_path(revision)
     where = f"{repo}@{revision}" if revision else repo
-    wanted = _Wanted(repo, revision or "main", needed, welcome, check, pull or Pull())
+    wanted = _Wanted(repo, revision or "main", needed, welcome, largest, check, pull or Pull())
     known = wanted.known()
     if known and (wanted.pull.local_files_only or known.name == revision):
         return known
@@ -111,8 +119,7 @@ def cached(
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    if ".." in (revision or "") or (revision or "").startswith("/"):  # it names a file, too
-        raise HubError(f"{revision} can be no revision.")
+    _refuse_path(revision)
     try:
         found = [
             try_to_load_from_cache(repo, name, revision=revision, cache_dir=cache_dir)
@@ -124,6 +131,13 @@ def cached(
     return paths[0].parent if len(paths) == len(needed) else None
 
 
+def _refuse_path(revision: str | None) -> None:
+    """Refuse a revision that would lead out of the cache, where it names a file."""
+    name = revision or ""
+    if ".." in name or name.startswith("/") or not name.isprintable():
+        raise HubError(f"{revision!r} can be no revision.")
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """What is to be fetched."""
@@ -132,7 +146,8 @@ class _Wanted:
     revision: str
     needed: Sequence[str]
     welcome: Sequence[str]
-    check: Callable[[Path], object]
+    largest: Mapping[str, int]  # bytes
+    check: Callable[[Path], Mapping[str, int]]
     pull: Pull
 
     def known(self) -> Path | None:
@@ -168,6 +183,7 @@ class _Watch:
         self.patience = patience
         self.ends = time.monotonic() + LONGEST
         self.given_up = False
+        self.asking = False  # while there is nothing to ask, the cache's lock may be waited for
         self.live()
 
     def live(self) -> None:
@@ -179,6 +195,15 @@ class _Watch:
         self._n_bytes += n_bytes
         if self._n_bytes >= LIVELY:
             self.live()
+
+    def expect(self, name: str, largest: int) -> None:
+        """Note which file comes next, and how many bytes it may have."""
+        self._name, self._largest = name, largest
+
+    def bound(self, n_bytes: int) -> None:
+        """Refuse a file of so many bytes, if they are too many."""
+        if n_bytes > self._largest:
+            raise TooLargeError(f"{self._name} has more than {self._largest:,} bytes.")
 
     def remaining(self) -> float:
         """Return for how long it may still say nothing, in s."""
@@ -210,34 +235,47 @@ def _download(wanted: _Wanted) -> Path:
         watch.given_up = True
     if time.monotonic() > watch.ends:
         raise _OutOfReachError(f"the Hub was not done within {LONGEST:g} s")
-    raise _OutOfReachError(f"the Hub did not answer within {watch.patience:g} s")
+    other = "" if watch.asking else ", or another process is fetching it"
+    raise _OutOfReachError(f"the Hub did not answer within {watch.patience:g} s{other}")
 
 
 def _take_all(wanted: _Wanted, watch: _Watch) -> Path:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
     from huggingface_hub.utils import tqdm
 
-    class Bar(tqdm):  # what comes by Xet, which is not the client's own HTTP, is heard of here
+    class Bar(tqdm):
+        """Hears of what comes by Xet too, which is not the client's own HTTP, and unpacked."""
+
+        n_bytes = 0
+
         def update(self, n: float | None = 1) -> bool | None:
+            self.n_bytes += int(n or 0)
+            watch.bound(self.n_bytes)
             watch.hear(int(n or 0))
             return super().update(n)
 
+    def take(name: str) -> Path:
+        watch.expect(name, largest[name])
+        return wanted.take(name, commit, tqdm_class=Bar)
+
+    largest = dict(wanted.largest)
+    watch.expect(wanted.needed[0], largest[wanted.needed[0]])
     commit = _look_up(wanted)
     whole = replace(wanted, revision=commit).known()
     if whole:
         _remember(whole, wanted.revision)
         return whole
-    first = wanted.take(wanted.needed[0], commit, tqdm_class=Bar)
-    wanted.check(first)
+    first = take(wanted.needed[0])
+    largest |= wanted.check(first)
     for name in wanted.welcome:
         try:
-            wanted.take(name, commit, tqdm_class=Bar)
+            take(name)
         except LocalEntryNotFoundError:  # an EntryNotFoundError, though the Hub is out of reach
             raise
-        except EntryNotFoundError:
+        except (EntryNotFoundError, TooLargeError):
             continue
     for name in wanted.needed[1:]:  # the last: where they are, all is there
-        wanted.take(name, commit, tqdm_class=Bar)
+        take(name)
     _remember(first.parent, wanted.revision)
     return first.parent
 
@@ -289,6 +327,7 @@ def _heard(watch: _Watch) -> Generator[None]:
             # A little longer than who waits here does: that one says why.
             limits = dict.fromkeys(("connect", "read", "write", "pool"), 1.25 * watch.patience)
             request.extensions["timeout"] = limits
+            watch.asking = True
 
     def answered(response: "httpx2.Response") -> None:
         if threading.get_ident() == thread:
@@ -298,7 +337,9 @@ def _heard(watch: _Watch) -> Generator[None]:
             seen.add((request.method, request.url))
             if new and not response.has_redirect_location:
                 watch.live()
-            response.stream = _counted(response.stream, watch, new=new)
+            if request.method == "HEAD":
+                watch.bound(_size(response))
+            response.stream = _counted(response.stream, watch, new=new, again=response.is_error)
 
     hooks = get_session().event_hooks
     hooks["request"].append(begin)
@@ -311,16 +352,29 @@ def _heard(watch: _Watch) -> Generator[None]:
         hooks["response"].remove(answered)
 
 
-def _counted(stream: Any, watch: _Watch, *, new: bool) -> Any:
-    """Return a body that tells the watch of each piece that has come, if that is new."""
+def _size(response: "httpx2.Response") -> int:
+    """Return how many bytes the file has by its headers; 0 if they do not say."""
+    own = "0" if response.has_redirect_location else response.headers.get("content-length", "0")
+    size = response.headers.get("x-linked-size", own)
+    return int(size[:18]) if size.isdecimal() else 0  # int() refuses thousands of digits
+
+
+def _counted(stream: Any, watch: _Watch, *, new: bool, again: bool) -> Any:
+    """Return a body that tells the watch of each piece that has come, if that is new.
+
+    `again` is whether it may be asked for once more, after a pause.
+    """
     import httpx2
 
     class Counted(httpx2.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
+            n_bytes = 0
             try:
                 for piece in stream:
                     if watch.given_up:
                         raise _GivenUpError
+                    n_bytes += len(piece)
+                    watch.bound(n_bytes)
                     watch.hear(len(piece) if new else 0)
                     yield piece
             except httpx2.TransportError as error:
@@ -329,6 +383,7 @@ def _counted(stream: Any, watch: _Watch, *, new: bool) -> Any:
                 raise
 
         def close(self) -> None:
+            watch.asking = again
             stream.close()
 
     return Counted()
@@ -358,6 +413,10 @@ def _told_apart(error: BaseException) -> BaseException:
 
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
     kind = type(error).__name__
+    if isinstance(error, errors.HFValidationError):
+        return HubError(f"it can be no name: {error}")
+    if isinstance(error, ValueError) and isinstance(error.__cause__, Exception):
+        return _told_apart(error.__cause__)  # of a download that is forced, a ValueError says so
     if isinstance(error, errors.OfflineModeIsEnabled):
         return _OutOfReachError("HF_HUB_OFFLINE is set")
     if status in NOT_NOW or status >= 500:

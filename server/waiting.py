@@ -2,12 +2,14 @@
 
 import html
 import json
+import math
 import secrets
 import socket
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingTCPServer
@@ -21,6 +23,8 @@ CSP = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
     f"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {FRAMES}"
 )
+DEADLINE = 10  # s of a connection in all, however slowly it talks: the page comes back for more
+MOST = 64  # connections at a time; more are closed at once
 LOADING = "The model is being loaded: try again in a moment."
 
 
@@ -42,12 +46,42 @@ def waiting(host: str, ports: Iterable[int], *, model: str) -> Generator[int]:
     finally:
         server.shutdown()
         server.server_close()
+        server.hang_up()
 
 
 class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, float] = {}  # and when each has to end
+        super().__init__(*arguments)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Take a connection in, unless there are too many."""
+        with self._lock:
+            if len(self._open) >= MOST:
+                return False
+            self._open[request] = time.monotonic() + DEADLINE
+        return True
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End what has lasted too long: a timeout is of each piece, and bytes may be dripped."""
+        self.hang_up(time.monotonic())
+
+    def hang_up(self, now: float = math.inf) -> None:
+        """End the connections that had to end by now; each thread then closes its own."""
+        with self._lock:
+            for request in [each for each, ends in self._open.items() if ends <= now]:
+                with suppress(OSError):  # who called has gone
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print what went wrong here; that a caller has gone did not."""
@@ -71,7 +105,7 @@ def _listen(host: str, ports: Iterable[int], answer: type[BaseHTTPRequestHandler
 
 class _Answer(BaseHTTPRequestHandler):
     model: str
-    timeout = 5  # s for a request to arrive
+    timeout = 5  # s between two pieces of a request
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -57,8 +57,11 @@ def drip(connection, data, *, every=0.05):
         time.sleep(every)
 
 
-def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None):
-    """Return an answer of a Hub that has these files, but sends the weights' body its own way."""
+def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None, sizes=None):
+    """Return an answer of a Hub that has these files, but sends the weights' body its own way.
+
+    Before it is asked for a body it says `sizes` of it.
+    """
 
     def answer(connection, line):
         method, path, _ = line.split()
@@ -73,7 +76,9 @@ def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None):
             )
             return
         body = files[name]
-        connection.sendall(head("200 OK", length=len(body), etag=name + commit[0], commit=commit))
+        said = (sizes or {}) if method == "HEAD" else {}
+        length = said.get(name, len(body))
+        connection.sendall(head("200 OK", length=length, etag=name + commit[0], commit=commit))
         if method == "GET":
             (weights if name == WEIGHTS_FILE else socket.socket.sendall)(connection, body)
 

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from model.checkpoint import (
     CONFIG_FILE,
     EVALUATION_FILE,
+    MAX_JSON,
     RESULTS_FILE,
     WEIGHTS_FILE,
     CheckpointError,
@@ -141,7 +143,11 @@ DAMAGE = {
     ),
     "temperature is 0": (
         lambda f: change_config(f, temperature=0),
-        r"config\.json: temperature: expected a number above 0 and up to 100, found 0",
+        r"config\.json: temperature: expected a number of at least 0\.001 and up to 100, found 0",
+    ),
+    "temperature by which the logits overflow": (
+        lambda f: change_config(f, temperature=1e-320),
+        r"temperature: expected a number of at least 0\.001 and up to 100, found 1e-320",
     ),
     "threshold is NaN": (
         lambda f: change_config(f, threshold=float("nan")),
@@ -176,6 +182,22 @@ DAMAGE = {
         lambda f: (f / RESULTS_FILE).write_text("?"),
         r"results\.json is not JSON",
     ),
+    "results are too large": (
+        lambda f: (f / RESULTS_FILE).write_text('{"x": "' + MAX_JSON * "x" + '"}'),
+        r"results\.json: expected at most 1,000,000 bytes, found 1,000,009\.",
+    ),
+    "config is too large": (
+        lambda f: (f / CONFIG_FILE).write_text('{"x": "' + MAX_JSON * "x" + '"}'),
+        r"config\.json: expected at most 1,000,000 bytes, found 1,000,009\.",
+    ),
+    "sizes are long": (
+        lambda f: change_config(f, hidden_sizes=900_000 * "x"),
+        r"hidden_sizes: expected a list .*found 'x+\.\.\.x+'\.$",
+    ),
+    "unknown config keys with escape codes, and long ones": (
+        lambda f: change_config(f, **{"\x1b[2J\nerror": 1}, **{900 * c: 1 for c in "abcdefg"}),
+        r"unknown \['\\x1b\[2J\\nerror', 'a+\.\.\.a+', .*missing \[\]",
+    ),
 }
 
 
@@ -183,8 +205,10 @@ DAMAGE = {
 def test_damage_is_named(folder, damage):
     harm, message = DAMAGE[damage]
     harm(folder)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(CheckpointError, match=message) as caught:
         load(folder)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1500
 
 
 def tutorial(names, *, hidden=(4, 3), dtype=torch.float32):
@@ -236,6 +260,18 @@ STRANGERS = {
         {f"encoder.{i}.weight": torch.zeros(2, 2) for i in range(500)},
         r"encoder\.\d+\.weight: unknown key.*; and more\. This is another kind of network",
     ),
+    "of thousands of layers that fit": (
+        tutorial(range(8000), hidden=[1] * 7999),
+        r"and more\. This is another kind of network",
+    ),
+    "named by escape codes, and at length": (
+        tutorial(["\x1b[2J\nerror: ", 9000 * "1", "²"]),
+        r"'\\x1b\[2J\\nerror: \.weight': unknown key.*, '1{80}'…\.\* to layers\.1.*, ²\.\* to ",
+    ),
+    "of many dimensions": (
+        {"x": torch.zeros([1] * 60)},
+        r"x: unknown key, found shape \(1, 1, .*\.\.\.\)",
+    ),
 }
 
 
@@ -243,9 +279,12 @@ STRANGERS = {
 def test_weights_of_others_are_refused_with_what_would_fit(folder, kind):
     state, message = STRANGERS[kind]
     save_file(state, folder / WEIGHTS_FILE)
+    started = time.monotonic()
     with pytest.raises(CheckpointError, match=message) as caught:
         load(folder)
+    assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2500
+    assert time.monotonic() - started < 5  # half a second; comparing all with all took a minute
 
 
 def test_a_tutorials_weights_work_once_they_are_as_the_message_says(folder):

@@ -1,6 +1,11 @@
 """Pull from a Hub that is out of reach, silent, slow or half there: real sockets and client."""
 
+import gzip
+import io
+import json
+import logging
 import re
+import threading
 import time
 
 import huggingface_hub
@@ -11,14 +16,20 @@ from huggingface_hub import constants
 from app import load_readers
 from model import CheckpointError, Reader
 from model.checkpoint import (
+    CARD_FILE,
     CONFIG_FILE,
+    EVALUATION_FILE,
+    MAX_CARD,
+    MAX_HEADER,
+    MAX_JSON,
+    RESULTS_FILE,
     SHIPPED,
     WEIGHTS_FILE,
     WELCOME,
     UnreachableError,
     load,
 )
-from model.hub import Pull, StaleWarning
+from model.hub import LIVELY, Pull, StaleWarning
 from model.limits import LIMITS
 from model.mlp import MLP
 from tests.rough_hub import (
@@ -29,6 +40,7 @@ from tests.rough_hub import (
     drip_the_rest,
     dripping,
     hang_halfway,
+    head,
     in_pieces,
     listening,
     no_hub,
@@ -100,8 +112,26 @@ def test_a_hub_that_is_not_there_is_said_at_once(point, url):
     assert time.monotonic() - started < 4.5
 
 
+def test_a_welcome_file_that_cannot_be_had_is_not_one_that_is_not_there(point):
+    def answer(connection, line):
+        if RESULTS_FILE in line:
+            connection.sendall(head("403 Forbidden"))
+        else:
+            serving(FILES)(connection, line)
+
+    with listening(answer) as url:
+        point(url)
+        with pytest.raises(UnreachableError, match=r"the Hub cannot be reached .*403"):
+            load(REPO)
+
+
 @pytest.mark.parametrize("weights", [hang_halfway, drip_the_rest, break_off])
-def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(point, tmp_path, weights):
+def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(
+    point, tmp_path, monkeypatch, weights
+):
+    said = io.StringIO()
+    handlers = [logging.StreamHandler(said)]
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "handlers", handlers)
     with listening(serving(FILES, weights)) as url:
         point(url)
         started = time.monotonic()
@@ -109,6 +139,7 @@ def test_weights_that_stop_halfway_leave_nothing_and_the_next_load_works(point, 
             load(REPO, pull=QUICK)
         assert time.monotonic() - started < 2.5
     assert left_in(tmp_path) == []
+    assert said.getvalue() == ""  # the client's own words of each try
     with listening(serving(FILES)) as url:
         point(url)
         assert load(REPO).revision == NEW
@@ -122,15 +153,98 @@ def test_a_slow_download_that_goes_on_is_waited_for(point):
         assert time.monotonic() - started > QUICK.patience
 
 
+def test_that_another_process_may_be_fetching_it_is_said(point):
+    with listening(serving(FILES, in_pieces)) as url:
+        point(url)
+        first = threading.Thread(target=load, args=(REPO,))
+        first.start()
+        time.sleep(0.3)
+        with pytest.raises(
+            UnreachableError, match=r"within 0\.3 s, or another process is fetching it, and"
+        ):
+            load(REPO, pull=Pull(patience=0.3))
+        first.join()
+
+
 def test_a_download_has_an_end_however_lively(point, monkeypatch):
     monkeypatch.setattr("model.hub.LONGEST", 0.5)
-    endless = FILES | {WEIGHTS_FILE: bytes(10**7)}
+    large = json.loads(FILES[CONFIG_FILE]) | {"hidden_sizes": [4096]}
+    endless = {CONFIG_FILE: json.dumps(large).encode(), WEIGHTS_FILE: bytes(10**7)}
     with listening(serving(endless, in_pieces)) as url:
         point(url)
         started = time.monotonic()
         with pytest.raises(UnreachableError, match=r"the Hub was not done within 0\.5 s"):
             load(REPO, pull=QUICK)
         assert time.monotonic() - started < 2.5
+
+
+TOO_LARGE = {CONFIG_FILE: MAX_JSON + 1, WEIGHTS_FILE: 2 * len(FILES[WEIGHTS_FILE]) + MAX_HEADER}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_needed_file_that_is_too_large_is_not_asked_for(point, tmp_path, name):
+    asked = []
+    with listening(serving(FILES | {name: bytes(TOO_LARGE[name])}, asked=asked)) as url:
+        point(url)
+        with pytest.raises(
+            CheckpointError, match=rf"{REPO} on the Hub: {name} has more than [\d,]+ bytes\. Expect"
+        ) as caught:
+            load(REPO)
+    assert not isinstance(caught.value, UnreachableError)
+    assert [line for line in asked if line.startswith("GET") and name in line] == []
+    assert left_in(tmp_path) == []
+
+
+def test_weights_that_are_larger_than_was_said_end(point, tmp_path):
+    files = FILES | {WEIGHTS_FILE: bytes(3 * 10**7)}
+    sent = []
+
+    def count(connection, body):
+        for i in range(0, len(body), LIVELY):
+            connection.sendall(body[i : i + LIVELY])
+            sent.append(LIVELY)
+            time.sleep(0.002)
+
+    sizes = {WEIGHTS_FILE: len(FILES[WEIGHTS_FILE])}
+    with listening(serving(files, count, sizes=sizes)) as url:
+        point(url)
+        with pytest.raises(
+            CheckpointError, match=r"model\.safetensors has more than 201,\d+ bytes"
+        ):
+            load(REPO)
+    assert left_in(tmp_path) == []
+    assert sum(sent) < 5 * 10**6  # of 30 MB
+
+
+def test_weights_that_unpack_to_more_end(point, tmp_path):
+    packed = gzip.compress(bytes(3 * 10**7))
+
+    def answer(connection, line):
+        if line.startswith("GET") and WEIGHTS_FILE in line:
+            told = head("200 OK", length=len(packed), etag=WEIGHTS_FILE)
+            connection.sendall(told.replace(b"ETag", b"Content-Encoding: gzip\r\nETag") + packed)
+        else:
+            serving(FILES)(connection, line)
+
+    with listening(answer) as url:
+        point(url)
+        with pytest.raises(
+            CheckpointError, match=r"model\.safetensors has more than 201,\d+ bytes"
+        ):
+            load(REPO)
+    assert left_in(tmp_path) == []
+
+
+def test_what_is_welcome_and_too_large_is_left_out(point):
+    large = {CARD_FILE: MAX_CARD + 1, EVALUATION_FILE: MAX_JSON + 1}
+    asked = []
+    files = FILES | {name: bytes(size) for name, size in large.items()}
+    with listening(serving(files, asked=asked)) as url:
+        point(url)
+        loaded = load(REPO)
+    assert (loaded.card, loaded.evaluation) == ("", {})
+    assert loaded.results["name"] == "mlp-32"
+    assert [line for line in asked if line.startswith("GET") and line.split("/")[-1] in large] == []
 
 
 def test_all_files_are_of_the_commit_that_a_name_stands_for(point):
@@ -225,11 +339,24 @@ def test_of_a_config_that_does_not_fit_no_weights_are_fetched(point):
     assert [line for line in asked if WEIGHTS_FILE in line] == []
 
 
-@pytest.mark.parametrize("revision", ["../../main", "/etc", "a..b"])
+@pytest.mark.parametrize("revision", ["../../main", "/etc", "a..b", "a\0b"])
 def test_a_revision_that_would_leave_the_cache_is_refused(point, revision):
     point("http://127.0.0.1:9")
-    with pytest.raises(CheckpointError, match="can be no revision"):
-        load(REPO, revision=revision)
+    for force in (False, True):
+        with pytest.raises(CheckpointError, match="can be no revision"):
+            load(REPO, revision=revision, pull=Pull(force_download=force))
+
+
+@pytest.mark.parametrize("source", ["mlp-32", SHIPPED / "mlp-32"])
+def test_what_lies_here_has_no_revisions(source):
+    with pytest.raises(CheckpointError, match=r"mlp-32 has no revisions: .* found 'x'"):
+        Reader.load(source, revision="x")
+
+
+def test_two_revisions_are_one_too_many(point):
+    point("http://127.0.0.1:9")
+    with pytest.raises(CheckpointError, match="digits@v1 names another revision than 'v2'"):
+        load(f"{REPO}@v1", revision="v2")
 
 
 @pytest.mark.parametrize(
@@ -292,6 +419,8 @@ def test_what_the_mixin_would_let_pass_is_refused(tmp_path):
 def test_a_download_is_forced_or_it_is_an_error(downloaded):
     with pytest.raises(UnreachableError, match="and it is asked for anew: check the network"):
         load(REPO, pull=Pull(force_download=True))
+    with pytest.raises(CheckpointError, match="it can be no name"):
+        load("-a/..b", pull=Pull(force_download=True))
 
 
 def test_the_app_says_what_it_serves_in_place_of_what_was_asked_for(downloaded, capfd):

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 from benchmarks.browser import running
 from model.checkpoint import WEIGHTS_FILE
 from model.hub import LIVELY
-from server.waiting import waiting
+from server.waiting import MOST, waiting
 from tests.conftest import ROOT, ask, run
 from tests.rough_hub import FILES, files_of, hang_halfway, listening, serving, silent
 
@@ -75,6 +75,47 @@ def test_it_takes_the_first_free_port_and_leaves_it(free_port):
                 waiting("127.0.0.1", ports, model="x").__enter__()
     with waiting("127.0.0.1", [free_port], model="x") as port:
         assert port == free_port
+
+
+def ended(caller, *, within):
+    """Whether the other side ends this connection by then."""
+    caller.settimeout(within)
+    try:
+        return caller.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_slow_callers_are_few_and_gone_with_it(free_port):
+    before = threading.active_count()
+    with waiting("127.0.0.1", [free_port], model="x") as port:
+        callers = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST + 20)]
+        assert all(ended(caller, within=2) for caller in callers[MOST:])
+        assert threading.active_count() <= before + 1 + MOST
+        assert not ended(callers[0], within=0.1)
+        callers[0].close()
+        time.sleep(0.3)
+        assert get(f"http://127.0.0.1:{port}/health")[0] == 503  # there is room again
+    assert all(ended(caller, within=2) for caller in callers[1:MOST])
+    time.sleep(0.2)
+    assert threading.active_count() <= before
+    for caller in callers:
+        caller.close()
+
+
+def test_a_byte_at_a_time_has_an_end(monkeypatch, free_port):
+    monkeypatch.setattr("server.waiting.DEADLINE", 0.4)
+    with (
+        waiting("127.0.0.1", [free_port], model="x") as port,
+        socket.create_connection(("127.0.0.1", port)) as caller,
+    ):
+        started = time.monotonic()
+        while not ended(caller, within=0.05) and time.monotonic() - started < 3:
+            with suppress(OSError):
+                caller.sendall(b"G")
+        assert 0.3 < time.monotonic() - started < 2
 
 
 @pytest.mark.browser
