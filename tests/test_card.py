@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import dataclasses
+import hashlib
 import io
 import json
 import random
@@ -31,6 +33,7 @@ from model.mlp import MLP
 from tests.conftest import ROOT
 from training.calibrate import MAX_REFUSED, MAX_REFUSED_PENS
 from training.card import CARD_FILE, PLOTS, main, render, write
+from training.card import text as card_text
 from training.evaluate import wilson
 
 ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
@@ -61,17 +64,17 @@ def test_the_hub_shows_what_was_measured(name):
         "image-classification",
         ["ylecun/mnist"],
     )
-    measured = [evaluation["test"], evaluation["pens"], *evaluation["drawings"]["pens"].values()]
     shown = [(each.metric_type, each.metric_value) for each in card.data.eval_results]
-    assert shown == [
-        pair
-        for each in measured
-        for pair in (
+    expected = []
+    for each in (evaluation["test"], evaluation["pens"]):
+        expected += [
             ("accuracy", each["accuracy"]["value"]),
             ("expected_calibration_error", each["calibration_error"]),
             ("refused", each["refused"]),
-        )
-    ]
+        ]
+    for each in evaluation["drawings"]["pens"].values():  # too few to tell calibration from chance
+        expected += [("accuracy", each["accuracy"]["value"]), ("refused", each["refused"])]
+    assert shown == expected
     assert card.data.eval_results[0].dataset_type == "ylecun/mnist"
     assert card.data.eval_results[0].dataset_split == "test"
 
@@ -112,7 +115,9 @@ def computed(results, evaluation):
     confusion = np.array(test["confusion"])
     yield int(confusion.sum() - np.trace(confusion))
     yield from range(10)  # digits: rows and columns of the confusion matrix
-    yield results["seconds"] * 2  # threads
+    yield round(results["seconds"]) * 2  # threads
+    for pen in evaluation["drawings"]["pens"].values():
+        yield from (each["right"] / each["n"] for each in pen["writers"])
     yield from (len(results["history"]), len(test["mistakes"]), MAX_REFUSED, MAX_REFUSED_PENS)
 
 
@@ -167,6 +172,8 @@ def test_no_number_stands_in_the_text_by_itself(name):
     rng = random.Random(0)
     other = scramble(results, rng) | {"recipe": scramble(results["recipe"], rng)}
     other["best_epoch"] = results["best_epoch"]
+    for epoch, each in enumerate(other["history"], 1):
+        each["epoch"] = epoch
     other["recipe"]["hidden_sizes"] = [8_123 for _ in results["recipe"]["hidden_sizes"]]
     measured = scramble(evaluation, rng)
     text = render(other, measured, where="model/weights/x")
@@ -178,6 +185,89 @@ def test_a_number_that_is_no_figure_is_found(name):
     results, evaluation = figures(name)
     text = render(results, evaluation, where="x").replace("## Factors", "It reads 98.765 %.")
     assert untraced(text, results, evaluation) == ["98.765"]
+
+
+def placed(evaluation):
+    """Where figures stand in a card, as regular expressions, and what they must be."""
+
+    def percents(*shares):
+        return [f"{100 * share:.2f}" for share in shares]
+
+    test, pens, people = (evaluation[key] for key in ("test", "pens", "drawings"))
+    sets = {r"MNIST's test set, [\d,]+ images": test, r"synthetic digits [\w ]+, [\d,]+": pens}
+    sets |= {f"people's drawings, 473, pen of {pen} px": f for pen, f in people["pens"].items()}
+    for label, each in sets.items():
+        shares = percents(each["accuracy"]["value"], each["answered_right"]["value"])
+        yield rf"^\| {label} \| (\S+) % [^|]*\| (\S+) % [^|]*\| (\S+) % \|$", [
+            *shares, *percents(each["refused"])
+        ]  # fmt: skip
+    yield "the test set, confidence is ([0-9.]+) points", percents(test["calibration_error"])
+    chance = r"([0-9.]+) points \(by chance: ([0-9.]+) points\)"
+    keys = ("calibration_error", "calibration_error_by_chance")
+    for each, where in ((test, "on the test set"), (pens, "on the 5,000 synthetic digits")):
+        yield f"{chance} {where}", percents(*(each[key] for key in keys))
+    for pen, each in people["pens"].items():
+        yield rf"^\| {pen} px .*\| {chance} \|$", percents(*(each[key] for key in keys))
+    worst = min(test["by_digit"], key=lambda each: each["recall"])
+    yield r"a (\d) is read right in (\S+) % .* all digits in (\S+) %", [
+        str(worst["digit"]), *percents(worst["recall"], test["accuracy"]["value"])
+    ]  # fmt: skip
+    for each in test["by_digit"]:
+        shares = percents(each["recall"], each["precision"], each["refused"])
+        columns = r"([\d,]+) \| (\S+) % [^|]*\| (\S+) % \| (\S+) %"
+        yield rf"^\| {each['digit']} \| {columns} \|$", [f"{each['n']:,}", *shares]
+    for kind, each in evaluation["refusal"]["kinds"].items():
+        shown = f"{100 * each['refused']:.1f}"
+        yield rf"^\| {kind} \| [^|]*\| 1,000 \| (\S+) %", [shown]
+    for change, share in evaluation["changes"]["changed"].items():
+        yield rf"^\| {re.escape(change)} \| (\S+) %", [f"{100 * share:.1f}"]
+    yield r"^\| parameters \| ([\d,]+) \|$", [f"{evaluation['size']['parameters']:,}"]
+    yield r"^\| model.safetensors \| ([\d,]+) bytes", [f"{evaluation['size']['bytes']:,}"]
+
+
+def test_each_figure_stands_in_its_place(name):
+    text = (SHIPPED / name / CARD_FILE).read_text()
+    places = list(placed(figures(name)[1]))
+    assert len(places) > 50
+    for pattern, expected in places:
+        found = re.search(pattern, text, re.MULTILINE)
+        assert found, pattern
+        assert list(found.groups()) == expected, pattern
+
+
+def put(value, path, new):
+    """The same JSON with something else at a path of keys."""
+    if not path:
+        return new
+    changed = copy.deepcopy(value)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = new
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        (("test", "by_digit"), []),
+        (("test", "bins"), []),
+        (("test", "confusion"), [[1]]),
+        (("test", "n"), "many"),
+        (("test", "accuracy", "value"), float("nan")),
+        (("test", "mistakes", 0, "pixels"), "AA"),
+        (("changes", "changed"), {}),
+        (("refusal", "curve"), []),
+        (("refusal", "kinds", "letters", "n"), 0),
+        (("machine",), "<script>"),
+        (("machine",), "a\n# b"),
+    ],
+)
+def test_wrong_figures_are_one_error(path, new):
+    loaded = load("mlp-32")
+    wrong = dataclasses.replace(loaded, evaluation=put(loaded.evaluation, path, new))
+    with pytest.raises(CheckpointError, match="is not as this version writes it"):
+        card_text(wrong, where="x")
 
 
 def test_each_plot_is_there_and_said_in_words(name):
@@ -259,7 +349,7 @@ def test_the_code_of_a_card_on_the_hub_runs(hub, picture, tmp_path, monkeypatch)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    program, plain = code(render(*figures("mlp-32"), where="tester/digits"))
+    plain, program = code(render(*figures("mlp-32"), where="tester/digits"))
     assert "from model" not in plain
     check_output(program, plain, picture, Reader.load("mlp-32", device="cpu").read(picture))
     assert any(request.startswith("GET /tester/digits/resolve/") for request in hub.requests)
@@ -320,12 +410,14 @@ def test_certainty_is_never_rounded_up():
     [
         (EVALUATION_FILE, "[]", "expected an object"),
         (EVALUATION_FILE, "{", "is not JSON"),
-        (EVALUATION_FILE, '{"test": {}}', "is not as this version writes it (KeyError"),
+        (EVALUATION_FILE, '{"test": {}}', "was measured on other weights than model.safetensors"),
+        (EVALUATION_FILE, '{"weights_sha256": "SHA", "test": {}}', "writes it (KeyError"),
         (RESULTS_FILE, '{"history": [1]}', "is not as this version writes it"),
     ],
 )
 def test_figures_that_are_none_are_said_in_one_line(bare, capsys, file, content, message):
-    (bare / file).write_text(content)
+    sha = hashlib.sha256((bare / WEIGHTS_FILE).read_bytes()).hexdigest()
+    (bare / file).write_text(content.replace("SHA", sha))
     with pytest.raises(CheckpointError):
         write(bare, where="x")
     assert main([str(bare)]) == 1

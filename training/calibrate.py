@@ -112,3 +112,19 @@ def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
         if b.confidence is not None and b.accuracy is not None
     ]
     return sum(gaps) / len(labels)
+
+
+def chance_error(probabilities: Tensor, *, redraws: int = 1_000, n_bins: int = 15) -> float:
+    """Return the calibration error, 0..1, that probabilities (N, 10) would show if they were true.
+
+    It is above 0 by chance, the more so the fewer the pictures: the mean over labels that are drawn
+    anew from the probabilities themselves.
+    """
+    confidence = probabilities.double().max(1).values
+    which = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
+    bins = F.one_hot(which, n_bins).double()  # (N, n_bins)
+    generator, total = torch.Generator().manual_seed(0), 0.0
+    for _ in range(redraws):
+        right = torch.rand(len(confidence), generator=generator, dtype=torch.float64) < confidence
+        total += float(((right.double() - confidence) @ bins).abs().sum())
+    return total / redraws / len(confidence)

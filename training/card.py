@@ -1,6 +1,8 @@
 """Write a checkpoint's model card, from measured figures alone: python -m training.card"""
 
 import argparse
+import math
+import re
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,10 +12,11 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from model import checkpoint
-from training import sections
+from training import evaluate, findings, sections
 
 CARD_FILE = checkpoint.CARD_FILE
 PLOTS = "plots"
+_MARKUP = re.compile(r"[<>`|\x00-\x1f\x7f\x85\u2028\u2029]|\]\(")
 
 
 def render(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, where: str) -> str:
@@ -45,15 +48,52 @@ def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
     Raises:
         CheckpointError: its figures are not as they must be.
     """
+    if loaded.evaluation:
+        check_evaluation(loaded)
     with _as_written_here(loaded):
+        for figures in (loaded.results, loaded.evaluation):
+            _check_figures(figures)
+        for mistake in loaded.evaluation.get("test", {}).get("mistakes", ()):
+            findings.pixels(mistake)
         return render(_described(loaded), loaded.evaluation, where=where)
+
+
+def check_evaluation(loaded: checkpoint.Checkpoint) -> None:
+    """Refuse figures that were measured on other weights.
+
+    Raises:
+        CheckpointError: they were.
+    """
+    if loaded.evaluation.get("weights_sha256") != evaluate.digest(loaded):
+        raise checkpoint.CheckpointError(
+            f"{loaded.folder}: {checkpoint.EVALUATION_FILE} was measured on other weights than "
+            f"{checkpoint.WEIGHTS_FILE}: `python -m training.evaluate {loaded.folder}` measures "
+            "these."
+        )
+
+
+def _check_figures(value: object) -> None:
+    """Refuse numbers that are none, and text that a page would take for markup.
+
+    Raises:
+        ValueError: one is there.
+    """
+    if isinstance(value, Mapping):
+        value = [each for pair in value.items() for each in pair]
+    if isinstance(value, list):
+        for each in value:
+            _check_figures(each)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no figure")
+    elif isinstance(value, str) and (found := _MARKUP.search(value)):
+        raise ValueError(f"text with {found[0]!r} in it")
 
 
 @contextmanager
 def _as_written_here(loaded: checkpoint.Checkpoint) -> Generator[None]:
     try:
         yield
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
         raise checkpoint.CheckpointError(
             f"{loaded.folder}: {checkpoint.RESULTS_FILE} or {checkpoint.EVALUATION_FILE} is not as "
             f"this version writes it ({type(error).__name__}: {error}): delete it, and measure "
@@ -65,9 +105,10 @@ def _draw(folder: Path, loaded: checkpoint.Checkpoint) -> None:
     from training import plots  # matplotlib takes a second, which a dry run need not wait for
 
     results = _described(loaded)
+    figures = list(plots.draw(results, loaded.evaluation, loaded.model))  # all, or an error
     (folder / PLOTS).mkdir(exist_ok=True)
     stale = {path.name for path in (folder / PLOTS).glob("*.png")}
-    for name, figure in plots.draw(results, loaded.evaluation, loaded.model):
+    for name, figure in figures:
         plots.save(figure, folder / PLOTS / f"{name}.png")
         stale.discard(f"{name}.png")
     for name in stale & {f"{plot}.png" for plot in plots.NAMES}:
@@ -92,45 +133,53 @@ def _described(loaded: checkpoint.Checkpoint) -> dict[str, Any]:
 
 def _metadata(results: Mapping[str, Any], evaluation: Mapping[str, Any]) -> ModelCardData:
     found = list(_eval_results(evaluation))
+    hidden = results["recipe"]["hidden_sizes"]
+    kind = ["feed-forward", "mlp", "relu"] if hidden else ["logistic-regression"]
     return ModelCardData(
-        language="en",
         license="apache-2.0",
         library_name="pytorch",  # the Hub's filter for networks of no other library
         pipeline_tag="image-classification",
-        tags=["mnist", "handwritten-digits", "feed-forward", "mlp", "relu", "safetensors"],
+        tags=["mnist", "handwritten-digits", *kind, "safetensors"],
         datasets=["ylecun/mnist"],
-        metrics=["accuracy"],
+        metrics=list(dict.fromkeys(each.metric_type for each in found)) or None,
         model_name=results["name"],
         eval_results=found or None,
     )
 
 
 def _eval_results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
-    """Yield what the Hub shows beside the card."""
+    """Yield what the Hub shows beside the card.
+
+    People's drawings are too few for a calibration error to tell more than chance does.
+    """
     mnist = {"dataset_name": "MNIST", "dataset_type": "ylecun/mnist", "dataset_split": "test"}
     pens = {"dataset_name": "Synthetic pens", "dataset_type": "synthetic-pens"}
     people = {"dataset_name": "Drawings on a tablet", "dataset_type": "tablet-drawings"}
     for figures, dataset in ((evaluation.get("test"), mnist), (evaluation.get("pens"), pens)):
-        yield from _three(figures, dataset) if figures else ()
+        yield from _shown(figures, dataset) if figures else ()
     drawings = evaluation.get("drawings") or {"pens": {}}
     for pen, figures in drawings["pens"].items():
         config = {"dataset_name": f"{people['dataset_name']}, pen of {pen} px"}
-        yield from _three(figures, people | config | {"dataset_config": f"pen-{pen}"})
+        few = people | config | {"dataset_config": f"pen-{pen}"}
+        yield from _shown(figures, few, calibration=False)
 
 
-def _three(figures: Mapping[str, Any], dataset: Mapping[str, Any]) -> Iterator[EvalResult]:
+def _shown(
+    figures: Mapping[str, Any], dataset: Mapping[str, Any], *, calibration: bool = True
+) -> Iterator[EvalResult]:
     for kind, name, value in (
         ("accuracy", "Accuracy", figures["accuracy"]["value"]),
         ("expected_calibration_error", "Calibration error", figures["calibration_error"]),
         ("refused", "Digits that are refused", figures["refused"]),
     ):
-        yield EvalResult(
-            task_type="image-classification",
-            metric_type=kind,
-            metric_name=name,
-            metric_value=value,
-            **dataset,
-        )
+        if calibration or kind != "expected_calibration_error":
+            yield EvalResult(
+                task_type="image-classification",
+                metric_type=kind,
+                metric_name=name,
+                metric_value=value,
+                **dataset,
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from model import Reader, checkpoint
 from model.checkpoint import EVALUATION_FILE, WEIGHTS_FILE, Checkpoint
 from model.mlp import MLP, N_CLASSES
 from model.reader import pick_device
-from training.calibrate import calibration_error, reliability
+from training.calibrate import calibration_error, chance_error, reliability
 from training.canvas import load_drawings
 from training.data import DataError, Split
 from training.material import Framed, Material, People, prepare
@@ -57,16 +57,16 @@ class Answers(NamedTuple):
 def evaluate(loaded: Checkpoint, material: Material, *, command: str) -> dict[str, Any]:
     """Return everything that evaluation.json says of a checkpoint; shares are in 0..1.
 
-    Accuracies come with Wilson's 95 % interval. A picture that is refused counts by its likeliest
-    digit on MNIST and on synthetic pens, where refusals are told apart; people's drawings count as
-    read only if they are answered, and right.
+    `accuracy`: the likeliest digit is the label, refused or not. `answered_right`: the answer is a
+    digit, and the label. Both come with Wilson's 95 % interval, but not on people's drawings: many
+    are of one hand, so their interval would be too narrow; each writer's count stands there.
     """
     ask = _asker(loaded)
     test, pens = ask(_as_framed(material.test)), ask(_as_framed(material.pens))
     others = {kind: ask(pictures) for kind, pictures in material.strangers.items()}
     return {
         "model": loaded.config.name,
-        "weights_sha256": _sha256(loaded),
+        "weights_sha256": digest(loaded),
         "command": command,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "machine": machine(),
@@ -138,7 +138,9 @@ def _digits(answers: Answers, labels: Tensor) -> dict[str, Any]:
     return {
         "n": len(labels),
         "accuracy": wilson(int((answers.digit == labels).sum()), len(labels)),
+        "answered_right": wilson(int((answers.said == labels).sum()), len(labels)),
         "calibration_error": _round(calibration_error(answers.probabilities, labels)),
+        "calibration_error_by_chance": _round(chance_error(answers.probabilities)),
         "refused": _share(answers.refused),
     }
 
@@ -206,14 +208,21 @@ def _changes(ask: Callable[[Framed], Answers], material: Material) -> dict[str, 
 def _drawings(ask: Callable[[Framed], Answers], people: People) -> dict[str, Any]:
     return {
         "n": len(people.digits),
-        "writers": people.n_writers,
-        "pens": {pen: _drawn(ask(many), people.digits) for pen, many in people.pens.items()},
+        "writers": len(people.writers.unique()),
+        "pens": {pen: _drawn(ask(many), people) for pen, many in people.pens.items()},
     }
 
 
-def _drawn(answers: Answers, labels: Tensor) -> dict[str, Any]:
-    right = int((answers.said == labels).sum())
-    return _digits(answers, labels) | {"accuracy": wilson(right, len(labels))}
+def _drawn(answers: Answers, people: People) -> dict[str, Any]:
+    figures = _digits(answers, people.digits)
+    shares = {key: {"value": figures[key]["value"]} for key in ("accuracy", "answered_right")}
+    right = answers.digit == people.digits
+    theirs = [right[people.writers == writer] for writer in people.writers.unique()]
+    return {
+        **figures,
+        **shares,
+        "writers": [{"n": len(each), "right": int(each.sum())} for each in theirs],
+    }
 
 
 def _speed(loaded: Checkpoint, material: Material) -> dict[str, Any]:
@@ -267,7 +276,8 @@ def multiply_adds(model: MLP) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if name.endswith("weight"))
 
 
-def _sha256(loaded: Checkpoint) -> str:
+def digest(loaded: Checkpoint) -> str:
+    """Return the SHA-256 of a checkpoint's weights."""
     return hashlib.sha256(_weights(loaded)).hexdigest()
 
 

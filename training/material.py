@@ -1,7 +1,8 @@
 """The pictures that a network is measured on, prepared once for all networks.
 
-None of them had a part in training or in choosing: not MNIST's test set, not the seeds of what is
-drawn here.
+None of them was trained on, or used to choose an epoch, a temperature or a threshold: not MNIST's
+test set, not the seeds of what is drawn here. MNIST's test set, people's drawings and what is no
+digit were looked at while the recipe was developed (training/RESULTS.md).
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ class People(NamedTuple):
     """Drawings by people, each with pens of several widths."""
 
     digits: Tensor  # (N,) int64, 0..9
-    n_writers: int
+    writers: Tensor  # (N,) int64: who drew it, numbered from 0
     pens: dict[str, Framed]  # by the pen's width, px of a canvas of 280
 
 
@@ -99,9 +100,10 @@ def framed(pictures: Iterable[Picture]) -> Framed:
 
 
 def _people(drawings: Sequence[Drawing]) -> People:
+    writers = list(dict.fromkeys(drawing["writer"] for drawing in drawings))
     return People(
         torch.tensor([drawing["digit"] for drawing in drawings]),
-        len({drawing["writer"] for drawing in drawings}),
+        torch.tensor([writers.index(drawing["writer"]) for drawing in drawings]),
         {
             str(pen): framed(canvas_picture(drawing["strokes"], pen) for drawing in drawings)
             for pen in PENS

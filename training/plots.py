@@ -1,6 +1,5 @@
 """The card's plots: PNG files whose bytes depend on the figures alone."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from model.checkpoint import write_whole
 from model.explain import heaviest_units
 from model.mlp import MLP, N_CLASSES, SIZE
 from training.evaluate import wilson
+from training.findings import pixels
+from training.wording import sure
 
 NAMES = ("training", "confusion", "reliability", "refusal", "hidden", "mistakes")
 WIDTH = 7.2  # inches: 720 px where a page shows them, and text of 10 points then has 14 px
@@ -72,11 +73,11 @@ def training(results: Mapping[str, Any]) -> Figure:
     epochs = [each["epoch"] for each in history]
     figure = _figure(2.9)
     losses, errors = figure.subplots(1, 2)
-    for key, label, colour in (("loss", "training", ORANGE), ("val_loss", "validation", BLUE)):
+    for key, label, colour in (("loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
         losses.plot(epochs, [each[key] for each in history], label=label, color=colour)
     _label(losses, "Loss", "epoch", "cross-entropy")
     for key, label, colour in (
-        ("val_accuracy", "MNIST validation", BLUE), ("pens_accuracy", "synthetic pens", GREEN),
+        ("val_accuracy", "MNIST validation", ORANGE), ("pens_accuracy", "synthetic pens", GREEN),
     ):  # fmt: skip
         if key in history[0]:
             wrong = [100 * (1 - each[key]) for each in history]
@@ -199,17 +200,9 @@ def hidden(model: MLP) -> Figure:
 
 def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
     """The wrong answers of which the network was surest."""
-    tiles = [
-        np.frombuffer(base64.b64decode(each["pixels"]), np.uint8).reshape(SIZE, SIZE) / 255
-        for each in wrong
-    ]
-    titles = [f"{e['label']} read as {e['digit']}\n{share(e['confidence'])}" for e in wrong]
+    tiles = [np.frombuffer(pixels(each), np.uint8).reshape(SIZE, SIZE) / 255 for each in wrong]
+    titles = [f"{e['label']} read as {e['digit']}\n{sure(e['confidence'])}" for e in wrong]
     return _tiles(tiles, titles, columns=5, cmap="gray_r", low=0)
-
-
-def share(value: float) -> str:
-    """Write a share in %, one that is not certain never as 100."""
-    return "> 99.9 %" if 0.9995 <= value < 1 else f"{100 * value:.1f} %"
 
 
 def _tiles(

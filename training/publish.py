@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import hashlib
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from model.checkpoint import (
     SHIPPED,
     WEIGHTS_FILE,
 )
-from training.card import PLOTS, text
+from training.card import PLOTS, check_evaluation, text
 from training.hub import Parcel, PublishError, Remote, connect, send, told
 from training.space import WAIT_SECONDS, publish_space
 
@@ -87,7 +86,7 @@ def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
         )
     paths = [folder / name for name in _OURS[:4]] + sorted(folder.glob(f"{PLOTS}/*.png"))
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
-    _check_evaluation(folder, files)
+    check_evaluation(loaded)
     card = text(loaded, where=repo_id)
     for plot in re.findall(rf"\]\(({PLOTS}/[^)]+)\)", card):
         if plot not in files:
@@ -95,16 +94,6 @@ def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
                 f"{folder / plot} is missing: `python -m training.card {folder}` makes it."
             )
     return files | {CARD_FILE: card.encode()}
-
-
-def _check_evaluation(folder: Path, files: dict[str, bytes]) -> None:
-    """Refuse figures that were measured on other weights."""
-    weights = hashlib.sha256(files[WEIGHTS_FILE]).hexdigest()
-    if weights.encode() not in files[EVALUATION_FILE]:
-        raise PublishError(
-            f"{folder / EVALUATION_FILE} was measured on other weights than {WEIGHTS_FILE}: "
-            f"`python -m training.evaluate {folder}` measures these."
-        )
 
 
 def _is_checkpoint(repo_id: str, remote: Remote) -> bool:

@@ -1,4 +1,4 @@
-"""The sections of a model card, as Mitchell et al. and the Hub's template have them.
+"""The sections of a model card: what Mitchell et al. ask for, in the order of the Hub's template.
 
 Each figure is one of results.json (`results`) or evaluation.json (`evaluation`); where one is
 missing, the section says which command measures it.
@@ -15,6 +15,7 @@ from training.calibrate import MAX_REFUSED, MAX_REFUSED_PENS
 from training.wording import (
     Figures,
     a,
+    by_writer,
     image,
     interval,
     network,
@@ -72,26 +73,41 @@ def _summary(results: Figures, evaluation: Figures) -> Iterator[str]:
         "MNIST. Every number between the ink and the answer can be shown, and the app shows it."
     )
     rows = list(_headlines(evaluation))
-    yield table(("measured on", "figure"), rows) if rows else not_measured("Its figures")
-    if rows:
-        yield ("In brackets: the range in which the true share lies, at 95 % confidence (Wilson).")
+    if not rows:
+        yield not_measured("Its figures")
+        return
+    yield table(("measured on", "read right", "answered right", "refused"), rows)
+    yield (
+        "Read right: the likeliest digit is the label, refused or not. Answered right: the answer "
+        "is a digit, and the label. In brackets: the range in which the true share lies, at 95 % "
+        "confidence (Wilson)"
+        + ("; of people's drawings, by writer." if evaluation.get("drawings") else ".")
+        + f" On the test set, confidence is {points(evaluation['test']['calibration_error'])} off "
+        "accuracy (expected calibration error). All figures are of one training, with one seed."
+    )
 
 
-def _headlines(evaluation: Figures) -> Iterator[tuple[str, str]]:
-    test, pens = evaluation.get("test"), evaluation.get("pens")
-    if test:
-        yield f"MNIST's test set, {test['n']:,} images", f"{interval(test['accuracy'])} read right"
-        yield (
-            "their calibration error: how far confidence is from accuracy",
-            points(test["calibration_error"]),
-        )
-        yield "those of them that are refused as no digit", percent(test["refused"])
-    if pens:
-        which = f"synthetic digits with pens of many widths, {pens['n']:,}"
-        yield which, f"{interval(pens['accuracy'])} read right"
+def _headlines(evaluation: Figures) -> Iterator[tuple[str, ...]]:
+    if not evaluation:
+        return
+    test, pens = evaluation["test"], evaluation["pens"]
+    yield f"MNIST's test set, {test['n']:,} images", *_shares(test)
+    yield f"synthetic digits with pens of many widths, {pens['n']:,}", *_shares(pens)
     for pen, drawn in (evaluation.get("drawings") or {"pens": {}})["pens"].items():
-        which = f"people's drawings, {drawn['n']:,}, pen of {pen} px"
-        yield which, f"{interval(drawn['accuracy'])} read right"
+        yield (
+            f"people's drawings, {drawn['n']:,}, pen of {pen} px",
+            f"{percent(drawn['accuracy']['value'])} ({by_writer(drawn)})",
+            percent(drawn["answered_right"]["value"]),
+            percent(drawn["refused"]),
+        )
+
+
+def _shares(figures: Figures) -> tuple[str, str, str]:
+    return (
+        interval(figures["accuracy"]),
+        interval(figures["answered_right"]),
+        percent(figures["refused"]),
+    )
 
 
 def _details(results: Figures, evaluation: Figures, where: str) -> Iterator[str]:
@@ -105,11 +121,11 @@ def _details(results: Figures, evaluation: Figures, where: str) -> Iterator[str]
         "Input": "28 × 28 grey pixels in 0 to 1, ink 1 on paper 0, framed as MNIST's makers did",
         "Output": outputs,
         "Made from": f"scratch, taught by `{teacher}`" if teacher else "scratch",
-        "Made by": "the authors of Draw a digit, which trains, publishes and serves such networks",
+        "Made with": "Draw a digit, which trains, publishes and serves such networks",
         "Licence": "Apache-2.0, for the weights and the code",
         "Version": _version(results, evaluation),
         "Try it": f"`python app.py --model {shlex.quote(where)}` serves a page to draw on",
-        "Questions": "the Community tab of this page on the Hub, or the project's issues",
+        "Questions": "the Community tab of this page on the Hub",
     }
     yield "\n".join(f"- **{key}:** {value}" for key, value in lines.items())
 
@@ -164,8 +180,8 @@ def _uses(results: Figures) -> Iterator[str]:
 def _limits(results: Figures, evaluation: Figures) -> Iterator[str]:
     yield "## Factors"
     yield (
-        "What changes the answer: the hand and the style (elsewhere than in MNIST a 1 has an "
-        "upstroke, a 7 a bar, a 9 a hook), the width of the pen, how far the digit is turned, and "
+        "What changes the answer: the hand and the style (a 1 may have an upstroke, a 7 a bar, a 9 "
+        "a hook), the width of the pen, how far the digit is turned, and "
         "what the picture is: its place, size, polarity, compression and light. The evaluation "
         "below varies the pen, the place, the size, the turn and the file; the light of photos it "
         "does not. Neither MNIST nor the drawings tell a writer's age, hand, country or "
@@ -174,19 +190,25 @@ def _limits(results: Figures, evaluation: Figures) -> Iterator[str]:
     yield "## Bias, risks and limitations"
     lines = [
         "MNIST's writers were employees of the United States' Census Bureau and American high "
-        "school students. Other hands are read less well"
+        "school students. Other hands may be read less well"
         + (
-            "; synthetic digits in other countries' styles make up for a part of that."
+            "; synthetic digits in other countries' styles are meant to make up for a part of that."
             if results["recipe"].get("pens")
             else "."
         ),
         *_measured_limits(evaluation),
         "Only Western Arabic numerals: Devanagari ones, say, are not among its answers.",
-        "Letters that look like a digit (O, l, S, Z, b, q) are read as that digit.",
+        "Letters that look like a digit (O, l, S, Z, b, q) may be read as that digit.",
     ]
     if not refuses(results):
         lines.append("It does not know what is not a digit: every ink is read as one of the ten.")
     yield "\n".join(f"- {line}" for line in lines)
+    yield "### Ethical considerations"
+    yield (
+        "A digit that is misread can cost someone money, a mark or a dose: where it can, a person "
+        "should read it. What is drawn may be personal; the network keeps nothing of what it "
+        "reads."
+    )
     yield "### Recommendations"
     yield (
         "Show the answer to whoever wrote, with its probability. Let a person read what is refused "
@@ -223,22 +245,39 @@ def _measured_limits(evaluation: Figures) -> Iterator[str]:
 
 def _start(results: Figures, where: str) -> Iterator[str]:
     yield "## How to get started"
-    yield "With this project's code, from any picture of a digit, a photo of paper too:"
+    on_hub = _on_hub(where)
+    ways = [_with_the_project(where), _in_plain_torch(results, where)]
+    for way in reversed(ways) if on_hub else ways:  # the project's code is not on the Hub
+        yield from way
+
+
+def _on_hub(where: str) -> bool:
+    return bool(_HUB_ID.fullmatch(where)) and not Path(where).is_dir()  # as Reader.load takes it
+
+
+def _with_the_project(where: str) -> Iterator[str]:
+    yield "### With the code of Draw a digit"
+    yield "In a copy of that project, from any picture of a digit, a photo of paper too:"
     yield (
         "```python\nfrom model import Reader\n\n"
         f'reading = Reader.load({_string(where)}).read("digit.png")\n'
         "print(reading.verdict, reading.digit, reading.confidence)\n```"
     )
+
+
+def _in_plain_torch(results: Figures, where: str) -> Iterator[str]:
+    yield "### In plain torch"
+    hub = " huggingface_hub" if _on_hub(where) else ""
+    yield f"```bash\npip install torch safetensors{hub} pillow numpy\n```"
     yield (
-        "Without it: the forward pass in plain torch, of a picture that is 28 × 28 pixels, light "
-        "ink on a dark ground, and framed as MNIST's are (the ink's box within 20 × 20, its centre "
-        "of mass in the middle)."
+        "The forward pass, of a picture that is 28 × 28 pixels, light ink on a dark ground, and "
+        "framed as MNIST's are (the ink's box within 20 × 20, its centre of mass in the middle):"
     )
     yield f"```python\n{_forward(results, where)}```"
 
 
 def _forward(results: Figures, where: str) -> str:
-    on_hub = _HUB_ID.fullmatch(where) and not Path(where).is_dir()  # as Reader.load takes it
+    on_hub = _on_hub(where)
 
     def path(file: str) -> str:
         return (
@@ -282,8 +321,8 @@ def _training(results: Figures) -> Iterator[str]:
     yield (
         "[MNIST](https://huggingface.co/datasets/ylecun/mnist): 60,000 images of digits, 28 × 28, "
         "which LeCun, Cortes and Burges made of NIST's forms. 50,000 were trained on and 10,000 "
-        "validated on, split at random by the seed; the 10,000 test images had no part in it, nor "
-        "in any choice. The images do not tell who wrote them."
+        "validated on, split at random by the seed; the 10,000 test images had no part in it. The "
+        "images do not tell who wrote them."
     )
     yield from _drawn(recipe)
     yield "### Training procedure"
@@ -378,7 +417,7 @@ def _times(results: Figures) -> Iterator[str]:
 def training_alt(results: Figures) -> str:
     """Say what the training curves show."""
     first, last = results["history"][0], results["history"][-1]
-    best = results["history"][results["best_epoch"] - 1]
+    [best] = [each for each in results["history"] if each["epoch"] == results["best_epoch"]]
     return (
         f"Loss and error by epoch. Of the validation images {percent(first['val_accuracy'])} are "
         f"read right after epoch {first['epoch']}, {percent(best['val_accuracy'])} after epoch "
@@ -393,13 +432,15 @@ def _energy(results: Figures) -> Iterator[str]:
     if "seconds" in results:
         threads = re.fullmatch(r"cpu, (\d+) threads?", str(results.get("device")))
         if threads:
-            core_seconds = results["seconds"] * int(threads[1])
+            seconds = round(results["seconds"])  # so that the product is that of what is shown
             text += (
-                f" The training took {results['seconds']:,.0f} s on {threads[1]} threads of a "
-                f"processor: at most {core_seconds:,.0f} core-seconds."
+                f" The training took {seconds:,} s on {threads[1]} threads of a processor: "
+                f"{seconds * int(threads[1]):,} thread-seconds."
             )
         else:
             text += f" The training took {results['seconds']:,.0f} s on {results['device']}."
+        if results["recipe"].get("pens") or results["recipe"].get("outliers"):
+            text += " Drawing the synthetic pictures is not counted."
         if teacher := results["recipe"].get("teacher"):
             text += f" The training of `{teacher}`, its teacher, comes on top."
     yield text
@@ -475,8 +516,8 @@ def _end(results: Figures, evaluation: Figures) -> Iterator[str]:
     yield "## About this card"
     yield (
         "Written by `python -m training.card` from `results.json` and `evaluation.json` beside it, "
-        "in the order of Mitchell et al. (2019) and of the Hub's annotated template; no figure in "
-        "it was typed by hand."
+        "with the contents that Mitchell et al. (2019) ask for, in the order of the Hub's "
+        "annotated template; every measured figure comes from these files."
     )
 
 

@@ -1,7 +1,8 @@
-"""Pictures of no digit from sources that training does not use: they measure what is refused.
+"""Pictures of no digit, to measure what is refused; training has its own, in training/outliers.py.
 
-The letters are A. V. Hershey's, drawn as strokes; the scribbles are random walks with inertia,
-where training bends splines through random points.
+The letters and the script are A. V. Hershey's, drawn as strokes, where training writes skeletons of
+its own; the scribbles are random walks with inertia, where training bends splines through random
+points. Training draws dots, dashes, digits side by side and noise much as they are drawn here.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from training.canvas import CANVAS, canvas_picture
 
 PENS = (8, 22)  # px, of a canvas of 280
 PRINT, SCRIPT = ("futural", "futuram", "rowmans", "timesr", "timesi"), ("cursive", "scripts")
+ALIKE = frozenset({"dots", "dashes", "two digits", "noisy paper"})  # training draws them too
 LETTERS = "AEFHKMNPRTUVWX" + "defhkmnprtuvwx"  # unlike digits in print; in script some are like
 
 

@@ -47,6 +47,12 @@ def interval(share: Figures) -> str:
     return f"{percent(share['value'])} ({low} to {high})"
 
 
+def by_writer(drawn: Figures) -> str:
+    """Write the lowest and the highest share of a writer's drawings that is read right."""
+    shares = [100 * each["right"] / each["n"] for each in drawn["writers"]]
+    return f"by writer {min(shares):.1f} to {max(shares):.1f}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a table in markdown."""
     lines = [head, ["---"] * len(head), *rows]
