@@ -76,6 +76,11 @@ def shipped_names() -> list[str]:
     return [f.name for f in sorted(folders, key=lambda f: (f / WEIGHTS_FILE).stat().st_size)]
 
 
+def folder_of(source: str | Path) -> Path:
+    """Return the folder of a checkpoint that ships, by its name; of any other, what is named."""
+    return SHIPPED / source if str(source) in shipped_names() else Path(source)
+
+
 def save(
     folder: str | Path, model: MLP, *, name: str, temperature: float = 1.0, threshold: float = 1.0
 ) -> None:
@@ -128,7 +133,7 @@ def load(
         UnreachableError: the Hub is out of reach, and the cache does not have it.
         CheckpointError: names the file, the key, what was expected and what was found.
     """
-    folder = SHIPPED / source if str(source) in shipped_names() else Path(source)
+    folder = folder_of(source)
     if folder.is_dir():
         if revision:
             raise CheckpointError(f"{source} has no revisions: expected none, found {revision!r}.")
@@ -145,7 +150,7 @@ def asks_hub(source: str | Path) -> bool:
     Raises:
         CheckpointError: there is no such model.
     """
-    if str(source) in shipped_names() or Path(source).is_dir():
+    if folder_of(source).is_dir():
         return False
     repo, revision = _on_hub(source)
     try:

@@ -49,6 +49,11 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(n_in, n_out) for n_in, n_out in pairwise(sizes))
         self.not_a_digit = nn.Linear(sizes[-2], 1)
 
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(p.numel() for p in self.parameters())
+
     @staticmethod
     def from_pretrained(
         source: str | Path,

@@ -157,7 +157,7 @@ def _results(recipe: Recipe, trained: Training, *, name: str) -> dict[str, Any]:
     n_images = len(trained.history) * round(TRAIN_SIZE * (1 + recipe.pens + recipe.outliers))
     return {
         "name": name,
-        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "parameters": trained.model.n_parameters,
         "val_accuracy": trained.best_val_accuracy,
         "best_epoch": trained.best_epoch,
         "interrupted": trained.interrupted,

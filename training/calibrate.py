@@ -90,7 +90,7 @@ def reliability(probabilities: Tensor, labels: Tensor, *, n_bins: int = 15) -> l
     """Sort pictures by the largest of their probabilities, (N, 10), into equal-width bins."""
     confidence, digit = probabilities.double().max(1)
     right = (digit == labels).double()
-    which = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
+    which = _bin_of(confidence, n_bins)
     bins = []
     for i in range(n_bins):
         there = which == i
@@ -98,6 +98,11 @@ def reliability(probabilities: Tensor, labels: Tensor, *, n_bins: int = 15) -> l
         means = [float(each[there].mean()) if n else None for each in (confidence, right)]
         bins.append(Bin(i / n_bins, (i + 1) / n_bins, n, *means))
     return bins
+
+
+def _bin_of(confidence: Tensor, n_bins: int) -> Tensor:
+    """Return which bin each confidence lies in, from 0; on an edge, the lower one."""
+    return (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor) -> float:
@@ -121,8 +126,7 @@ def chance_error(probabilities: Tensor, *, redraws: int = 1_000, n_bins: int = 1
     anew from the probabilities themselves.
     """
     confidence = probabilities.double().max(1).values
-    which = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
-    bins = F.one_hot(which, n_bins).double()  # (N, n_bins)
+    bins = F.one_hot(_bin_of(confidence, n_bins), n_bins).double()  # (N, n_bins)
     generator, total = torch.Generator().manual_seed(0), 0.0
     for _ in range(redraws):
         right = torch.rand(len(confidence), generator=generator, dtype=torch.float64) < confidence

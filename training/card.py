@@ -124,7 +124,7 @@ def _described(loaded: checkpoint.Checkpoint) -> dict[str, Any]:
     return {
         **loaded.results,
         "name": config.name,
-        "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "parameters": loaded.model.n_parameters,
         "temperature": config.temperature,
         "threshold": config.threshold,
         "recipe": {**recipe, "hidden_sizes": list(config.hidden_sizes)},
@@ -205,15 +205,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _folder(name: str) -> tuple[Path, str]:
     """Return a checkpoint's folder, and how its card names it."""
+    folder = checkpoint.folder_of(name)
     if name in checkpoint.shipped_names():
-        folder = checkpoint.SHIPPED / name
         return folder, folder.relative_to(checkpoint.SHIPPED.parent.parent).as_posix()
-    if not Path(name).is_dir():
+    if not folder.is_dir():
         raise checkpoint.CheckpointError(
             f"There is no folder {name}: expected a checkpoint's, or one of "
             f"{', '.join(checkpoint.shipped_names())}."
         )
-    return Path(name), name
+    return folder, name
 
 
 if __name__ == "__main__":

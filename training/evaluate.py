@@ -265,7 +265,7 @@ def _median(call: Callable[[], object], *, repeats: int = REPEATS) -> float:
 
 def _size(loaded: Checkpoint) -> dict[str, int]:
     return {
-        "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "parameters": loaded.model.n_parameters,
         "bytes": len(_weights(loaded)),
         "multiply_adds": multiply_adds(loaded.model),
     }

@@ -15,15 +15,15 @@ from model.checkpoint import (
     CARD_FILE,
     CONFIG_FILE,
     EVALUATION_FILE,
+    NEEDED,
     RESULTS_FILE,
-    SHIPPED,
-    WEIGHTS_FILE,
+    WELCOME,
 )
 from training.card import PLOTS, check_evaluation, text
 from training.hub import Parcel, PublishError, Remote, connect, send, told
 from training.space import WAIT_SECONDS, publish_space
 
-_OURS = (WEIGHTS_FILE, CONFIG_FILE, RESULTS_FILE, EVALUATION_FILE, CARD_FILE, f"{PLOTS}/")
+_OURS = (*NEEDED, *WELCOME)
 
 
 def push(
@@ -48,7 +48,7 @@ def push(
     parcel = Parcel(
         repo_id,
         files=_read(_folder(source), repo_id),
-        ours=_OURS,
+        ours=(*_OURS, f"{PLOTS}/"),
         is_ours=lambda remote: _is_checkpoint(repo_id, remote),
     )
     with connect() as api:
@@ -56,7 +56,7 @@ def push(
 
 
 def _folder(source: str | Path) -> Path:
-    folder = SHIPPED / source if str(source) in checkpoint.shipped_names() else Path(source)
+    folder = checkpoint.folder_of(source)
     if not folder.is_dir():
         raise PublishError(
             f"There is no checkpoint {source}: expected a folder, or one of "
@@ -84,7 +84,7 @@ def _read(folder: Path, repo_id: str) -> dict[str, bytes]:
             f"{folder / RESULTS_FILE} is of {loaded.results.get('name')}, the weights are of "
             f"{loaded.config.name}: `python -m training` makes both."
         )
-    paths = [folder / name for name in _OURS[:4]] + sorted(folder.glob(f"{PLOTS}/*.png"))
+    paths = [folder / name for name in _OURS] + sorted(folder.glob(f"{PLOTS}/*.png"))
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
     check_evaluation(loaded)
     card = text(loaded, where=repo_id)

@@ -57,43 +57,26 @@ def publish_space(
         PublishError: it cannot be, or does not run; the message says what the Hub says of it.
     """
     with connect() as api:
-        _publish(
-            api, repo_id, private=private, hardware=hardware, model=model, wait=wait,
-            dry_run=dry_run, say=say,
-        )  # fmt: skip
-
-
-def _publish(
-    api: HfApi,
-    repo_id: str,
-    *,
-    private: bool,
-    hardware: SpaceHardware | None,
-    model: str | None,
-    wait: float,
-    dry_run: bool,
-    say: Callable[[str], object],
-) -> None:
-    pinned, preload = _pin(api, model) if model else (None, None)
-    create: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": hardware}
-    if pinned:
-        create["space_variables"] = [{"key": MODEL_VARIABLE, "value": pinned}]
-    parcel = Parcel(
-        repo_id,
-        files=space_files(repo_id, preload),
-        ours=(*FILES, *(f"{folder}/" for folder in FOLDERS)),
-        is_ours=_is_this_app,
-        repo_type="space",
-        create=create,
-    )
-    commit = send(api, parcel, private=private, dry_run=dry_run, say=say)
-    if commit is None:
-        return
-    after = f"The commit is pushed: run this again. {parcel.url}"
-    with told(after), interrupted(after):
-        changed = _set(api, repo_id, hardware=hardware, model=pinned, say=say)
-    with interrupted(f"The commit is pushed; whether it runs, {parcel.url} says."):
-        _wait(api, parcel, commit, wait, say, changed=changed)
+        pinned, preload = _pin(api, model) if model else (None, None)
+        create: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": hardware}
+        if pinned:
+            create["space_variables"] = [{"key": MODEL_VARIABLE, "value": pinned}]
+        parcel = Parcel(
+            repo_id,
+            files=space_files(repo_id, preload),
+            ours=(*FILES, *(f"{folder}/" for folder in FOLDERS)),
+            is_ours=_is_this_app,
+            repo_type="space",
+            create=create,
+        )
+        commit = send(api, parcel, private=private, dry_run=dry_run, say=say)
+        if commit is None:
+            return
+        after = f"The commit is pushed: run this again. {parcel.url}"
+        with told(after), interrupted(after):
+            changed = _set(api, repo_id, hardware=hardware, model=pinned, say=say)
+        with interrupted(f"The commit is pushed; whether it runs, {parcel.url} says."):
+            _wait(api, parcel, commit, wait, say, changed=changed)
 
 
 def space_files(repo_id: str, preload: str | None = None) -> dict[str, bytes]:

@@ -341,7 +341,7 @@ def _info(reader: Reader) -> ModelInfo:
     return {
         "name": reader.name,
         "hidden_sizes": list(reader.model.hidden_sizes),
-        "parameters": sum(p.numel() for p in reader.model.parameters()),
+        "parameters": reader.model.n_parameters,
         "val_accuracy": reader.results.get("val_accuracy"),
         "test_accuracy": _test_accuracy(reader.evaluation),
         "temperature": reader.temperature,

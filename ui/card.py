@@ -68,6 +68,6 @@ def _known(reader: Reader, figures: Mapping[str, Any]) -> str:
         name=reader.name,
         file=CARD_FILE,
         architecture=" → ".join(map(str, (784, *reader.model.hidden_sizes, 10))),
-        parameters=sum(p.numel() for p in reader.model.parameters()),
+        parameters=reader.model.n_parameters,
         plots="".join(sections),
     )
