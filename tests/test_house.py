@@ -1,7 +1,10 @@
 """The house stands as it is drawn: which rooms know of which."""
 
+import importlib.util
+
 import pytest
 
+import training
 from tests.conftest import run
 
 
@@ -18,3 +21,13 @@ def test_arrows_point_one_way(module, forbidden):
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
+
+
+def test_what_training_needs_beyond_the_app_is_named(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tqdm" else find(name)
+    )
+    wanted = "needs tqdm, which the app does not: pip install -r requirements-training.txt"
+    with pytest.raises(ImportError, match=wanted):
+        importlib.reload(training)
