@@ -4,7 +4,7 @@
 const SAVED = "drawing"; // what the sketchpad holds, and by which model it is read
 const LEFT = "card-left"; // the address that was left, and how far it was scrolled
 const NUMBER =
-  /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \([\d., to]+\))?$/; // with its interval
+  /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \((by writer )?[\d., to]+\))?$/; // with its interval
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
 const chooser = find("card-model");
