@@ -1,9 +1,11 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from training import subset
 from training.data import SHA256, DataError, import_torchvision, load_test, load_train_val
 
 
@@ -19,6 +21,23 @@ def test_the_split_is_the_tutorials(mnist_dir):
     again, other = load_train_val(mnist_dir, seed=42), load_train_val(mnist_dir, seed=43)
     assert torch.equal(again[1].images, val.images)
     assert not torch.equal(other[1].images, val.images)
+
+
+def test_what_the_lesson_ships_is_mnists_and_made_by_its_command(mnist_dir, tmp_path):
+    shipped = np.load(subset.OUT / "mnist.npz")
+    n_train, n_val = len(shipped["train_images"]), len(shipped["val_images"])
+    for name, split in zip(("train", "val"), load_train_val(mnist_dir, seed=42), strict=True):
+        images, labels = shipped[f"{name}_images"], shipped[f"{name}_labels"]
+        assert (images.dtype, labels.dtype) == (np.uint8, np.uint8)
+        assert (images == split.images[: len(images)].numpy()).all()
+        assert (labels == split.labels[: len(labels)].numpy()).all()
+    subset.write(tmp_path, data_dir=mnist_dir, n_train=n_train, n_val=n_val)
+    assert np.load(tmp_path / "mnist.npz")["train_images"].shape == (n_train, 784)
+    shown, again = np.load(subset.OUT / "samples.npz"), np.load(tmp_path / "samples.npz")
+    for name in ("distorted", "pens"):  # of a level, another processor may round otherwise
+        assert np.abs(shown[name].astype(int) - again[name]).max() <= 1
+    with pytest.raises(DataError, match="--n-val: expected 1 to 10,000, found 0"):
+        subset.write(tmp_path, data_dir=mnist_dir, n_train=1, n_val=0)
 
 
 def test_the_test_set_begins_with_the_fixture(mnist_dir, mnist):
