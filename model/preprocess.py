@@ -65,7 +65,7 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
         framed = _frame_pixels(tones.ink(as_grey(pixels)[None])[0], inverted)
         if framed:
             return framed
-    return _frame(*_ink_in_box(pixels, tones), inverted, zoom=zoom)
+    return _frame(*ink_in_box(pixels, tones), inverted, zoom=zoom)
 
 
 def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -168,8 +168,11 @@ def _moved(ink: np.ndarray, dx: int, dy: int) -> np.ndarray:
     return np.roll(ink, (dy, dx), axis=(-2, -1)) if dx or dy else ink
 
 
-def _ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
-    """Return a picture's ink, cut to its box, and the box."""
+def ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
+    """Return a picture's ink, cut to its box, float32 in 0..1, and the box.
+
+    `pixels` is lightness, (H, W) uint8 or float32 in 0..1, and `tones` is what its levels mean.
+    """
     if pixels.dtype != np.uint8:
         return _in_box(tones.ink(pixels[None])[0])
     # More ink is all to one side of a level: the box is found without making all pixels floats.
@@ -199,15 +202,19 @@ def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preproc
     # Where the mass lies far off the box's centre, centring it must not cut ink off.
     x0 = min(max(x - CENTRE / scale, width - field), 0.0)
     y0 = min(max(y - CENTRE / scale, height - field), 0.0)
-    image = _resample(ink, x0, y0, field)
+    image = resample(ink, x0, y0, field)
     shift = ((x - width / 2) * scale, (y - height / 2) * scale)
     origin = ((x0 + int(left)) * zoom, (y0 + int(top)) * zoom)
     box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
     return Preprocessed(image, False, inverted, box, scale / zoom, shift, origin)
 
 
-def _resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
-    """Return what a field of so many pixels shows of the ink, from a corner on: (28, 28)."""
+def resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
+    """Return what a square field shows of the ink: (28, 28) float32 in 0..1.
+
+    The field's corner lies at `x0` and `y0`, at most 0, in pixels of the ink, and its side is
+    `field` of them. It reaches over all of the ink; around that is paper.
+    """
     pad, (height, width) = math.ceil(field), ink.shape
     x, y = x0 + pad, y0 + pad
     # Pillow rounds to float32: so far from 0 all windows round alike. Of a large sheet only what
