@@ -127,8 +127,18 @@ function answerOf({ verdict, digit, confidence }) {
 
 // Who comes without a drawing finds one: a page of zeros would show nothing.
 function begin({ ink }) {
-  if (!isEmpty(ink) || sessionStorage.getItem(SAVED)) return;
-  tell("load", { ink: { strokes: fixed.example, picture: null } });
+  if (isEmpty(ink) && !bringsOne()) {
+    tell("load", { ink: { strokes: fixed.example, picture: null } });
+  }
+}
+
+function bringsOne() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(SAVED));
+    return Boolean(kept?.picture) || kept?.strokes.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 // The step that is read now is marked, and stands in the address.

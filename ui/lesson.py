@@ -26,6 +26,7 @@ from ui.piece import piece
 from ui.sketchpad import QuestionError, pad
 
 NETWORK, BASELINE = "mlp-32", "logistic"  # the lesson's own, and what it begins with
+SHEET = 84  # px: as large as draw's own, which bounds what a drawing costs
 SIDE, PEN = 280, 18  # the sketchpad's units, and its usual pen: ui/shared.js
 N_EXAMPLES = 4  # MNIST's images of each digit that can be chosen
 
@@ -100,9 +101,13 @@ def label_of(question: Any) -> int | None:
 
 
 def _sheet(strokes: Strokes) -> np.ndarray:
-    """Draw strokes where they lie on the sketchpad, black on white."""
-    lines = [points[:, :2] for points in parse(strokes)]
-    ink = rasterize(lines, pen_width=PEN, height=SIDE, width=SIDE)
+    """Draw strokes where they lie on the sketchpad, black on white: (SHEET, SHEET) uint8."""
+    zoom = SHEET / SIDE
+    # A line far outside would be cut into pieces without end.
+    lines = [points[:, :2].clip(0, SIDE) * zoom for points in parse(strokes)]
+    if not lines:
+        return np.full((SHEET, SHEET), 255, np.uint8)
+    ink = rasterize(lines, pen_width=PEN * zoom, height=SHEET, width=SHEET)
     return (255 - 255 * ink).round().astype(np.uint8)
 
 
