@@ -55,7 +55,7 @@ def lesson(readers: Mapping[str, Reader], *, observe: Observe = ignore) -> None:
     piece(
         "lesson",
         server_functions=[text],
-        scripts=["plots", "pictures"],
+        scripts=["plots", "pictures", "outcomes"],
         styles=["article"],
     )
 

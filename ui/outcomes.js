@@ -1,0 +1,624 @@
+// The lesson's pictures of what comes out: shares, a loss, and what measured networks reach.
+
+const COOLEST = 0.25; // the temperatures that can be tried
+const WARMEST = 16;
+const PER_DOUBLING = 8;
+const WIDEST = 1e7; // a sum above it is told in thousands, millions…
+const GUESS = Math.log(10); // the loss where each digit has the same share
+const LOSSES = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
+const CURVE = 160; // points of -log p
+const TUTORIAL = 32; // hidden units
+const USUAL_PEN = "16"; // px, of the three that drawings are read with
+
+PICTURES.softmax = (box, { network }) => {
+  const own = network.temperature;
+  const stops = temperatures(own);
+  const rows = DIGITS.map(softmaxRow);
+  const sum = { cell: make("td", { class: "wide-number" }) };
+  sum.cell.dataset.testid = "softmax-sum";
+  const unit = make("span");
+  const told = make("p", { class: "readout" });
+  told.dataset.testid = "softmax-at";
+  const note = make("p", { class: "note" });
+  const chosen = stops.indexOf(own);
+  let [reading, temperature] = [null, own];
+  const control = slider("softmax", {
+    label: "Temperature",
+    count: stops.length,
+    first: chosen,
+    says: (i) => temperatureName(stops[i], own),
+    move: (i) => {
+      temperature = stops[i];
+      marks.forEach((mark) => setAttribute(mark, "aria-pressed", mark.value === `${temperature}`));
+      show();
+    },
+  });
+  control.element.lastElementChild.dataset.testid = "softmax-temperature";
+  const marks = [own, 1].map((stop) => {
+    const mark = make("button", { type: "button", value: stop }, temperatureName(stop, own));
+    mark.dataset.testid = stop === 1 ? "softmax-tutorial" : "softmax-calibrated";
+    mark.addEventListener("click", () => control.go(stops.indexOf(stop)));
+    return mark;
+  });
+  const show = () => {
+    setText(told, temperatureName(temperature, own));
+    if (reading) showSoftmax({ rows, sum: sum.cell, unit, told, note }, reading, temperature, own);
+  };
+  box.append(
+    make("div", { class: "warmth" }, control.element, make("div", {}, ...marks)),
+    told,
+    softmaxTable(rows, sum.cell, unit),
+    note,
+  );
+  control.go(chosen);
+  return (next) => {
+    reading = next;
+    show();
+  };
+};
+
+// Temperatures by equal steps of their ratio, with the network's own and the tutorial's among them.
+function temperatures(own) {
+  const count = Math.round(PER_DOUBLING * Math.log2(WARMEST / COOLEST));
+  const even = Array.from({ length: count + 1 }, (_, i) => COOLEST * 2 ** (i / PER_DOUBLING));
+  const near = (value) => [own, 1].some((each) => Math.abs(Math.log(value / each)) < 0.03);
+  return [...even.filter((value) => !near(value)), ...new Set([own, 1])].sort((a, b) => a - b);
+}
+
+function temperatureName(value, own) {
+  const names = [value === own && "calibrated", value === 1 && "the tutorial’s"].filter(Boolean);
+  return [`T = ${value === 1 ? "1" : value.toFixed(2)}`, ...names].join(", ");
+}
+
+function softmaxRow(digit) {
+  const name = make("th", { scope: "row" }, `${digit}`);
+  const [logit, divided, power, probability] = Array.from({ length: 4 }, () => make("td"));
+  power.className = "wide-number";
+  probability.dataset.testid = `softmax-probability-${digit}`;
+  logit.dataset.testid = `softmax-logit-${digit}`;
+  power.dataset.testid = `softmax-power-${digit}`;
+  const [level, own] = [make("i"), make("b")];
+  const bar = make("td", { class: "share", "aria-hidden": "true" }, make("span", {}, level, own));
+  const row = make("tr", {}, name, logit, divided, power, probability, bar);
+  return { row, name, logit, divided, power, probability, level, own };
+}
+
+function softmaxTable(rows, sum, unit) {
+  const head = (...inside) => make("th", { scope: "col" }, ...inside);
+  const heads = ["digit", "logit z", "z / T"].map((text) => head(text));
+  const power = head("e", make("sup", {}, "z / T"), unit);
+  const foot = make(
+    "tr",
+    {},
+    make("th", { scope: "row", colspan: 3 }, "sum"),
+    sum,
+    make("td", {}, "≈ 100 %"),
+    make("td", { "aria-hidden": "true" }),
+  );
+  return make(
+    "table",
+    {},
+    make("thead", {}, make("tr", {}, ...heads, power, head("probability"), make("td"))),
+    make("tbody", {}, ...rows.map(({ row }) => row)),
+    make("tfoot", {}, foot),
+  );
+}
+
+function softmax(logits, temperature) {
+  const most = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp((logit - most) / temperature));
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+}
+
+function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own) {
+  const blank = verdict === "blank";
+  const calibrated = probabilities ?? softmax(logits, own);
+  const shares = temperature === own ? calibrated : softmax(logits, temperature);
+  const best = logits.indexOf(Math.max(...logits));
+  const powers = powersOf(logits, temperature);
+  parts.rows.forEach((row, digit) => {
+    row.row.classList.toggle("winner", !blank && digit === best);
+    setText(row.name, `${!blank && digit === best ? "▸ " : ""}${digit}`);
+    setText(row.logit, blank ? "–" : decimal(logits[digit]));
+    setText(row.divided, blank ? "–" : decimal(logits[digit] / temperature));
+    setText(row.power, blank ? "–" : powers.shown[digit]);
+    setText(row.probability, blank ? "–" : percent(shares[digit]));
+    row.level.style.width = blank ? "0" : `${100 * shares[digit]}%`;
+    row.own.style.left = `${100 * calibrated[digit]}%`;
+    row.own.hidden = blank || temperature === own;
+  });
+  setText(parts.sum, blank ? "–" : powers.total);
+  setText(parts.unit, powers.unit && !blank ? ` in ${powers.unit}` : "");
+  const name = temperatureName(temperature, own);
+  const there = blank ? "draw a digit." : `${best} gets ${percent(shares[best])} of the sum`;
+  const here =
+    blank || temperature === own
+      ? ""
+      : `, calibrated ${percent(calibrated[best])} (the thin marks)`;
+  setText(parts.told, `${name}: ${there}${here}`);
+  setText(parts.note, softmaxNote(verdict));
+}
+
+function softmaxNote(verdict) {
+  const refused =
+    verdict === "not_a_digit"
+      ? "The network answers “not a digit”, by an eleventh logit. Softmax over the ten shares out 100 % all the same. "
+      : "";
+  return `${refused}Every column is computed from numbers that are not rounded.`;
+}
+
+// e^(z / T), in a unit that all ten can be written in, such that they add up.
+function powersOf(logits, temperature) {
+  const exponents = logits.map((logit) => logit / temperature);
+  const sizes = exponents.map(Math.exp);
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  const thousands = Math.max(0, Math.ceil(Math.log10(sum / WIDEST) / 3));
+  const unit = 10 ** (3 * thousands);
+  const parts = sizes.map((size) => size / unit);
+  const { terms, total } = addUp(parts, sum / unit, DIGITS);
+  const shown = terms.map((text) => (text === "0.00" ? "< 0.01" : grouped(text)));
+  return { shown, total: grouped(total), unit: thousands ? `10${raised(3 * thousands)}` : "" };
+}
+
+function grouped(text) {
+  return text.replace(/\B(?=(\d{3})+\.)/g, ",");
+}
+
+function raised(power) {
+  return [...`${power}`].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
+}
+
+PICTURES.loss = (box) => {
+  const buttons = DIGITS.map((digit) => {
+    const button = make("button", { type: "button" }, `It is a${digit === 8 ? "n" : ""} ${digit}`);
+    button.dataset.testid = `label-${digit}`;
+    button.addEventListener("click", () => {
+      const pressed = button.getAttribute("aria-pressed") === "true";
+      tell("explain", { chosen: pressed ? null : digit });
+    });
+    return button;
+  });
+  const said = make("p", { class: "note" });
+  said.dataset.testid = "loss-label";
+  const value = make("b");
+  value.dataset.testid = "loss-value";
+  const told = make("span");
+  const curve = lossCurve();
+  const slopes = lossSlopes();
+  box.append(
+    make("div", { class: "labels", role: "group", "aria-label": "What you drew" }, ...buttons),
+    said,
+    make("p", { class: "readout" }, "Loss ", value, told),
+    make("div", { class: "beside" }, curve.box, slopes.table),
+  );
+  return ({ verdict, logits, label }) => {
+    const blank = verdict === "blank";
+    const best = logits.indexOf(Math.max(...logits));
+    const right = label ?? best;
+    const shares = softmax(logits, 1);
+    const loss = lossOf(logits, right);
+    buttons.forEach((button, digit) => setAttribute(button, "aria-pressed", digit === label));
+    setText(said, blank ? "Draw a digit, and say which it is." : labelNote(label, best));
+    setText(value, blank ? "–" : lossText(loss));
+    setText(told, blank ? "" : `: at T = 1, ${right} has ${percent(shares[right])}`);
+    curve.show(blank ? null : { share: shares[right], loss });
+    slopes.show(blank ? null : shares, right);
+  };
+};
+
+// Minus the logarithm of a digit's share: large where it is small, and never out of range.
+function lossOf(logits, right) {
+  const most = Math.max(...logits);
+  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
+  return most - logits[right] + Math.log(total);
+}
+
+function lossText(loss) {
+  return loss < 5e-5 ? "< 0.0001" : loss.toFixed(4); // as many digits as PyTorch prints
+}
+
+function labelNote(label, best) {
+  if (label === null) {
+    return `You have not said what it is: the network’s own answer, ${best}, is taken as right.`;
+  }
+  const agrees = label === best ? "so does the network" : `the network says ${best}`;
+  return `You say ${label}, and ${agrees}. Press it again to take it back.`;
+}
+
+function lossCurve() {
+  const { sheet, box } = panel();
+  let [width, at, end, now] = [0, null, LOSSES[0], null];
+  const dot = draw("circle", { r: 6, class: "here" });
+  const drop = draw("path", { class: "drop" });
+  const lay = () => {
+    at = axes(sheet, {
+      width,
+      height: 260,
+      x: [0, 1],
+      y: [0, end],
+      label: "loss = −log p",
+      below: "p, the probability of the right digit",
+    });
+    const lowest = Math.exp(-end);
+    const points = Array.from({ length: CURVE + 1 }, (_, i) => {
+      const p = lowest + (1 - lowest) * (i / CURVE) ** 3; // close together where it is steep
+      return [p, -Math.log(p)];
+    });
+    const [x, y] = [at.across(1 / 10), at.up(GUESS)];
+    at.inside.append(
+      draw("path", { class: "line", d: path(points, at.across, at.up), stroke: colourOf(0) }),
+      draw("circle", { cx: x, cy: y, r: 3.5, class: "guess" }),
+      draw("text", { x: x + 10, y: y - 4 }, "guessing: p = 0.1, loss 2.30"),
+      drop,
+      dot,
+    );
+  };
+  const show = (next) => {
+    now = next;
+    const wanted = LOSSES.find((each) => each >= (now?.loss ?? 0)) ?? LOSSES.at(-1);
+    if (at && wanted !== end) {
+      end = wanted;
+      lay();
+    }
+    for (const part of [dot, drop]) part.style.display = now && at ? "" : "none";
+    if (!now || !at) return;
+    const [x, y] = [at.across(now.share), at.up(Math.min(now.loss, end))];
+    setAttribute(dot, "cx", x);
+    setAttribute(dot, "cy", y);
+    setAttribute(drop, "d", `M${at.left} ${y}H${x}V${at.bottom}`);
+  };
+  onWidth(box, (next) => {
+    width = next;
+    lay();
+    show(now);
+  });
+  return { box, show };
+}
+
+function lossSlopes() {
+  const rows = DIGITS.map((digit) => {
+    const [name, value, way] = [make("th", { scope: "row" }), make("td"), make("td")];
+    const track = signedBar(0);
+    value.dataset.testid = `slope-${digit}`;
+    const bar = make("td", { class: "wide", "aria-hidden": "true" }, track);
+    return { name, value, way, track, row: make("tr", {}, name, value, bar, way) };
+  });
+  const heads = ["digit", "slope p − y", "", "a step pushes it"].map((text) =>
+    text ? make("th", { scope: "col" }, text) : make("td"),
+  );
+  const table = make(
+    "table",
+    {},
+    make("thead", {}, make("tr", {}, ...heads)),
+    make("tbody", {}, ...rows.map(({ row }) => row)),
+  );
+  table.dataset.testid = "loss-slopes";
+  const show = (shares, right) => {
+    const slopes = shares?.map((share, digit) => share - (digit === right ? 1 : 0));
+    const shown = slopes && addUp(slopes, 0, DIGITS).terms; // all ten together push nowhere
+    rows.forEach(({ name, value, way, track, row }, digit) => {
+      row.classList.toggle("winner", Boolean(shares) && digit === right);
+      setText(name, `${shares && digit === right ? "▸ " : ""}${digit}`);
+      setText(value, shown ? shown[digit] : "–");
+      setText(way, !shown || Number(shown[digit]) === 0 ? "" : digit === right ? "up" : "down");
+      setBar(track, slopes ? slopes[digit] : 0);
+    });
+  };
+  return { table, show };
+}
+
+PICTURES.sizes = (box, { figures }) => {
+  const { recipe, rows } = figures.lesson.sizes;
+  const baseline = rows.find((row) => row.hidden_size === 0);
+  const layers = rows.filter((row) => row.hidden_size);
+  const first = Math.max(0, layers.findIndex((row) => row.hidden_size === TUTORIAL)); // prettier-ignore
+  const title = make("p", { class: "readout" });
+  title.dataset.testid = "sizes-at";
+  const { sheet, box: place } = panel();
+  const control = slider("sizes", {
+    label: "Hidden units",
+    count: layers.length,
+    first,
+    says: (i) => sizeTold(layers[i]),
+    move: (i) => {
+      setText(title, sizeTold(layers[i]));
+      move(i);
+    },
+  });
+  const move = sizesChart(sheet, layers, baseline, control.go);
+  const heads = ["hidden units", "parameters", "mean", "lowest", "highest", "seconds an epoch"];
+  box.dataset.testid = "sizes";
+  box.append(
+    place,
+    control.element,
+    title,
+    legendOf([["dot", `mean of ${figures.lesson.seeds.length} seeds, from the lowest to the highest`], ["ideal", "no hidden layer: logistic regression"]]), // prettier-ignore
+    numbers("sizes", "All sizes as a table", heads, () => rows.map(sizeRow)),
+    make("p", { class: "note" }, recipeNote(recipe)),
+  );
+  control.go(first);
+};
+
+function recipeNote({ optimizer, lr, batch_size: batch, epochs }) {
+  const name = optimizer.toUpperCase();
+  return `Each: ${name}, learning rate ${lr}, batches of ${batch}, ${epochs} epochs of 50,000 images; accuracy on the 10,000 of validation.`;
+}
+
+function sizeTold({ hidden_size: size, n_parameters: count, val_accuracy: of }) {
+  return `${whole(size)} hidden units: ${share(of.mean, 2)} of validation (${share(of.low, 2)} to ${share(of.high, 2)}), ${whole(count)} parameters`;
+}
+
+function sizeRow({ hidden_size: size, n_parameters: count, val_accuracy: of, ...rest }) {
+  const shares = [of.mean, of.low, of.high].map((value) => share(value, 2));
+  const name = size ? whole(size) : "none";
+  return [name, whole(count), ...shares, rest.seconds_an_epoch.toFixed(1)];
+}
+
+// Accuracy over hidden units, each doubling as wide as the next.
+function sizesChart(sheet, rows, baseline, pick) {
+  const xs = rows.map((row) => Math.log2(row.hidden_size));
+  const all = [...rows, baseline].flatMap((row) => [row.val_accuracy.low, row.val_accuracy.high]);
+  const y = [Math.floor(50 * Math.min(...all)) / 50, Math.ceil(100 * Math.max(...all)) / 100];
+  let [at, now] = [null, 0];
+  const cursor = draw("g", { class: "cursor" });
+  onWidth(sheet.parentElement, (width) => {
+    at = axes(sheet, {
+      width,
+      height: 300,
+      x: [xs[0] - 0.3, xs.at(-1) + 0.3],
+      y,
+      at: xs,
+      named: (value) => whole(Math.round(2 ** value)),
+      label: "validation accuracy",
+      unit: (value) => share(value, 0),
+      below: "hidden units (logarithmic)",
+    });
+    at.inside.append(...sizesInside(at, xs, rows, baseline), cursor);
+    move(now);
+  });
+  const move = (i) => {
+    now = i;
+    if (!at) return;
+    const [x, y] = [at.across(xs[i]), at.up(rows[i].val_accuracy.mean)];
+    cursor.replaceChildren(draw("circle", { cx: x, cy: y, r: 9, class: "ring" }));
+  };
+  onPoint(sheet, (x) => {
+    const away = (i) => Math.abs(at.across(xs[i]) - x);
+    pick(xs.reduce((best, _, i) => (away(i) < away(best) ? i : best), 0));
+  });
+  return move;
+}
+
+function sizesInside({ across, up, left, right, top, bottom }, xs, rows, baseline) {
+  const level = up(baseline.val_accuracy.mean);
+  const mean = path(rows.map((row, i) => [xs[i], row.val_accuracy.mean]), across, up); // prettier-ignore
+  const marks = rows.flatMap(({ hidden_size: size, val_accuracy: of }, i) => {
+    const x = across(xs[i]);
+    const [low, high] = [up(of.low), up(of.high)];
+    const whisker = `M${x - 5} ${low}h10M${x} ${low}V${high}M${x - 5} ${high}h10`;
+    const own = size === TUTORIAL;
+    const line = own ? draw("path", { class: "mark", d: `M${x} ${top}V${bottom}` }) : "";
+    const name = own ? draw("text", { x: x + 6, y: bottom - 8 }, "the tutorial’s") : "";
+    const dot = draw("circle", { cx: x, cy: up(of.mean), r: 4, fill: colourOf(0) });
+    return [line, name, draw("path", { class: "whisker", d: whisker }), dot];
+  });
+  const told = `logistic regression, ${share(baseline.val_accuracy.mean, 2)}`;
+  return [
+    draw("path", { class: "ideal", d: `M${left} ${level}H${right}` }),
+    draw("text", { x: right, y: level - 6, "text-anchor": "end" }, told),
+    draw("path", { class: "line", d: mean, stroke: colourOf(0) }),
+    ...marks.filter(Boolean),
+  ];
+}
+
+const STAGES = {
+  "as drawn": "As drawn: the whole sheet, shrunk",
+  polarity: "Polarity: ink is 1, paper 0",
+  box: "Box: the ink is moved to the middle",
+  scale: "Scale: its long side is 20 px",
+  "centre of mass": "Centre of mass: in the middle",
+};
+
+PICTURES.framing = (box, { figures, network }) => {
+  const measured = figures.lesson.framing; // people's drawings, which not everybody has
+  const models = ["mlp-1024", network.name];
+  const stages = Object.entries(STAGES).map(([name, words], i) => {
+    const shares = measured && models.map((model) => stageShares(measured.rows, i, model));
+    return framingStage({ name, words, i, models, shares });
+  });
+  const rows = make("ol", {}, ...stages.map(({ item }) => item));
+  box.append(rows);
+  if (measured) box.append(make("p", { class: "note" }, framingNote(measured)));
+  return ({ verdict, stages: seen }) => {
+    stages.forEach(({ canvas, reads }, i) => {
+      const { pixels, digit, confidence } = seen[i];
+      drawSeen(canvas, pixels);
+      setText(reads, verdict === "blank" ? "–" : `reads ${digit} · ${percent(confidence)}`);
+    });
+  };
+};
+
+function framingNote({ drawings, places, pen }) {
+  return `${whole(drawings)} drawings by people, each drawn with a pen of ${pen} px at ${places} places and sizes on the sheet: how many of these ${whole(drawings * places)} are read right.`;
+}
+
+// A stage's share, and what it adds to the one before, in the digits that are shown.
+function stageShares(rows, i, model) {
+  const tenths = (row) => Math.round(1000 * row.read_right[model]);
+  return { now: tenths(rows[i]), added: i ? tenths(rows[i]) - tenths(rows[i - 1]) : null };
+}
+
+function tenths(count) {
+  return `${(Math.abs(count) / 10).toFixed(1)}`;
+}
+
+function framingStage({ name, words, i, models, shares }) {
+  const canvas = make("canvas", { width: SIZE, height: SIZE, class: "map", role: "img" });
+  setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
+  const reads = make("b");
+  reads.dataset.testid = `stage-reads-${i}`;
+  const [title, ...rest] = words.split(": ");
+  const bars = shares ? shares.map((each, k) => stageBar(models[k], each, i)) : [];
+  const item = make(
+    "li",
+    {},
+    make("p", { class: "title" }, `${i + 1}. ${title}`),
+    make("p", { class: "note" }, rest.join(": ")),
+    canvas,
+    reads,
+    ...bars,
+  );
+  item.dataset.testid = `stage-${i}`;
+  return { item, canvas, reads };
+}
+
+function stageBar(model, { now, added }, i) {
+  const value = make("span", {}, `${tenths(now)} %`);
+  value.dataset.testid = `stage-share-${i}-${model}`;
+  const sign = added < 0 ? MINUS : "+";
+  const gain = make("span", { class: "gain" }, added === null ? "" : `${sign} ${tenths(added)} points`); // prettier-ignore
+  gain.dataset.testid = `stage-added-${i}-${model}`;
+  const bar = make("span", { class: "level", "aria-hidden": "true" }, make("i"));
+  bar.firstElementChild.style.width = `${now / 10}%`;
+  return make("div", { class: "read" }, make("span", {}, model), value, bar, gain);
+}
+
+PICTURES.samples = (box, { samples }) => {
+  const originals = samples.distorted.map(([first], i) =>
+    sampleButton(first, `sample-digit-${i}`, `MNIST digit ${i + 1} of ${samples.distorted.length}`),
+  );
+  const distorted = samples.distorted[0].slice(1).map((pixels, k) =>
+    sampleButton(pixels, `sample-distorted-${k}`, `Distortion ${k + 1}`),
+  ); // prettier-ignore
+  const pens = samples.pens.flatMap((row, digit) =>
+    row.map((pixels, k) => sampleButton(pixels, `sample-pen-${digit}-${k}`, `Synthetic ${digit}, ${k + 1} of ${row.length}`)),
+  ); // prettier-ignore
+  const choose = (i) => {
+    originals.forEach(({ button }, k) => setAttribute(button, "aria-pressed", k === i));
+    distorted.forEach((each, k) => each.show(samples.distorted[i][k + 1]));
+  };
+  const shelf = (title, className, all, then = () => {}) => {
+    const row = make("div", { class: `shelf ${className}`, role: "group", "aria-label": title });
+    row.append(...all.map(({ button }) => button));
+    const wide = () => getComputedStyle(row).gridTemplateColumns.split(" ").length;
+    roving(all.map(({ button }) => button), wide, (i, kind) => {
+      if (kind !== "click") return;
+      then(i);
+      all[i].open();
+    }); // prettier-ignore
+    return [make("p", { class: "title" }, title), row];
+  };
+  box.append(
+    ...shelf("Digits of MNIST: choose one", "", originals, choose),
+    ...shelf("The same digit, distorted", "", distorted),
+    ...shelf("Synthetic pens", "pens", pens),
+    make(
+      "p",
+      { class: "note" },
+      "What you choose is put on the sketchpad. Undo brings yours back.",
+    ),
+  );
+  choose(0);
+};
+
+function sampleButton(first, name, label) {
+  let pixels = null;
+  const canvas = make("canvas", { width: SIZE, height: SIZE });
+  const button = make("button", { type: "button", "aria-label": label }, canvas);
+  button.dataset.testid = name;
+  const show = (next) => {
+    pixels = next;
+    drawSeen(canvas, pixels);
+  };
+  show(first);
+  return { button, show, open: () => putOnPad(pixels) };
+}
+
+// Load 28 × 28 bytes in base64 onto the sketchpad, as a link to them does.
+function putOnPad(pixels) {
+  const image = make("canvas", { width: SIZE, height: SIZE });
+  drawSeen(image, pixels);
+  const picture = { url: image.toDataURL("image/png"), image };
+  tell("load", { ink: { strokes: [], picture } });
+}
+
+PICTURES.ways = (box, { figures }) => {
+  box.dataset.testid = "ways";
+  const measured = figures.lesson.ways; // by people's drawings, which not everybody has
+  if (!measured) return;
+  const { rows, drawings } = measured;
+  const groups = [
+    { name: "MNIST’s test images", short: "test", digits: 2, of: (row) => row.test_accuracy },
+    {
+      name: `${whole(drawings)} drawings by people`,
+      short: "drawings",
+      digits: 1,
+      of: (row) => row.drawings[USUAL_PEN],
+    },
+  ];
+  const most = Math.max(...groups.flatMap(({ of }) => rows.map((row) => 1 - of(row))));
+  const pens = Object.keys(rows[0].drawings);
+  const heads = ["way", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`), "seconds"];
+  const table = () =>
+    rows.map((row) => [
+      row.way,
+      share(row.test_accuracy, 2),
+      ...pens.map((pen) => share(row.drawings[pen], 1)),
+      whole(row.seconds),
+    ]);
+  box.append(
+    waysTable(groups, rows, most),
+    make("p", { class: "readout" }, ...groups.map((group) => make("span", {}, fewer(group, rows)))),
+    numbers("ways", "All figures as a table", heads, table),
+  );
+};
+
+function waysTable(groups, rows, most) {
+  const heads = ["trained on", "read right", "read wrong"];
+  const bodies = groups.map((group) =>
+    make(
+      "tbody",
+      {},
+      make("tr", {}, make("th", { scope: "rowgroup", colspan: 3, class: "title" }, group.name)),
+      ...rows.map((row, i) => waysRow(group, row, i, most)),
+    ),
+  );
+  return make(
+    "table",
+    {},
+    make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))),
+    ...bodies,
+  );
+}
+
+function waysRow({ short, digits, of }, row, i, most) {
+  const [right, wrong] = rightAndWrong(of(row), digits);
+  const cell = (name, text, level) => {
+    const bar = make("span", { class: `level ${name}`, "aria-hidden": "true" }, make("i"));
+    bar.firstElementChild.style.width = `${100 * level}%`;
+    const value = make("span", {}, text);
+    value.dataset.testid = `ways-${short}-${name}-${i}`;
+    return make("td", {}, value, bar);
+  };
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, row.way),
+    cell("right", right, of(row)),
+    cell("wrong", wrong, (1 - of(row)) / most),
+  );
+}
+
+// A share and what it lacks, which make 100 % in the digits that are shown.
+function rightAndWrong(value, digits) {
+  const steps = 100 * 10 ** digits;
+  const count = Math.round(value * steps);
+  return [count, steps - count].map((each) => `${((100 * each) / steps).toFixed(digits)} %`);
+}
+
+function fewer({ short, digits, of }, rows) {
+  const wrong = (row) => rightAndWrong(of(row), digits)[1];
+  const times = (1 - of(rows[0])) / (1 - of(rows.at(-1)));
+  return `Mistakes on ${short === "test" ? "test images" : "drawings"}: from ${wrong(rows[0])} to ${wrong(rows.at(-1))}, ${times.toFixed(1)} times fewer. `;
+}
