@@ -2,3 +2,8 @@
 // drawing, and gives a function that draws a reading.
 
 const PICTURES = {};
+
+// float32 numbers from their base64.
+function floats(text) {
+  return new Float32Array(bytes(text).buffer);
+}
