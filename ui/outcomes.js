@@ -14,11 +14,9 @@ PICTURES.softmax = (box, { network }) => {
   const own = network.temperature;
   const stops = temperatures(own);
   const rows = DIGITS.map(softmaxRow);
-  const sum = { cell: make("td", { class: "wide-number" }) };
-  sum.cell.dataset.testid = "softmax-sum";
+  const sum = tested("softmax-sum", make("td"));
   const unit = make("span");
-  const told = make("p", { class: "readout" });
-  told.dataset.testid = "softmax-at";
+  const told = tested("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
   let [reading, temperature] = [null, own];
@@ -33,21 +31,20 @@ PICTURES.softmax = (box, { network }) => {
       show();
     },
   });
-  control.element.lastElementChild.dataset.testid = "softmax-temperature";
-  const marks = [own, 1].map((stop) => {
+  tested("softmax-temperature", control.element.lastElementChild);
+  const marks = [...new Set([own, 1])].map((stop) => {
     const mark = make("button", { type: "button", value: stop }, temperatureName(stop, own));
-    mark.dataset.testid = stop === 1 ? "softmax-tutorial" : "softmax-calibrated";
     mark.addEventListener("click", () => control.go(stops.indexOf(stop)));
-    return mark;
+    return tested(stop === own ? "softmax-calibrated" : "softmax-tutorial", mark);
   });
   const show = () => {
     setText(told, temperatureName(temperature, own));
-    if (reading) showSoftmax({ rows, sum: sum.cell, unit, told, note }, reading, temperature, own);
+    if (reading) showSoftmax({ rows, sum, unit, told, note }, reading, temperature, own);
   };
   box.append(
     make("div", { class: "warmth" }, control.element, make("div", {}, ...marks)),
     told,
-    softmaxTable(rows, sum.cell, unit),
+    softmaxTable(rows, sum, unit),
     note,
   );
   control.go(chosen);
@@ -72,11 +69,10 @@ function temperatureName(value, own) {
 
 function softmaxRow(digit) {
   const name = make("th", { scope: "row" }, `${digit}`);
-  const [logit, divided, power, probability] = Array.from({ length: 4 }, () => make("td"));
-  power.className = "wide-number";
-  probability.dataset.testid = `softmax-probability-${digit}`;
-  logit.dataset.testid = `softmax-logit-${digit}`;
-  power.dataset.testid = `softmax-power-${digit}`;
+  const cells = ["logit", "divided", "power", "probability"];
+  const [logit, divided, power, probability] = cells.map((each) =>
+    tested(`softmax-${each}-${digit}`, make("td")),
+  );
   const [level, own] = [make("i"), make("b")];
   const bar = make("td", { class: "share", "aria-hidden": "true" }, make("span", {}, level, own));
   const row = make("tr", {}, name, logit, divided, power, probability, bar);
@@ -112,10 +108,10 @@ function softmax(logits, temperature) {
 }
 
 function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own) {
-  const blank = verdict === "blank";
+  const blank = isBlank({ verdict });
   const calibrated = probabilities ?? softmax(logits, own);
   const shares = temperature === own ? calibrated : softmax(logits, temperature);
-  const best = logits.indexOf(Math.max(...logits));
+  const best = indexOfMost(logits);
   const powers = powersOf(logits, temperature);
   parts.rows.forEach((row, digit) => {
     row.row.classList.toggle("winner", !blank && digit === best);
@@ -141,11 +137,9 @@ function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own
 }
 
 function softmaxNote(verdict) {
-  const refused =
-    verdict === "not_a_digit"
-      ? "The network answers “not a digit”, by an eleventh logit. Softmax over the ten shares out 100 % all the same. "
-      : "";
-  return `${refused}Every column is computed from numbers that are not rounded.`;
+  const rounded = "Every column is computed from numbers that are not rounded.";
+  if (verdict !== "not_a_digit") return rounded;
+  return `The network answers “not a digit”, by an eleventh logit; softmax over the ten shares out 100 % all the same. ${rounded}`;
 }
 
 // e^(z / T), in a unit that all ten can be written in, such that they add up.
@@ -172,17 +166,14 @@ function raised(power) {
 PICTURES.loss = (box) => {
   const buttons = DIGITS.map((digit) => {
     const button = make("button", { type: "button" }, `It is a${digit === 8 ? "n" : ""} ${digit}`);
-    button.dataset.testid = `label-${digit}`;
     button.addEventListener("click", () => {
       const pressed = button.getAttribute("aria-pressed") === "true";
       tell("explain", { chosen: pressed ? null : digit });
     });
-    return button;
+    return tested(`label-${digit}`, button);
   });
-  const said = make("p", { class: "note" });
-  said.dataset.testid = "loss-label";
-  const value = make("b");
-  value.dataset.testid = "loss-value";
+  const said = tested("loss-label", make("p", { class: "note" }));
+  const value = tested("loss-value", make("b"));
   const told = make("span");
   const curve = lossCurve();
   const slopes = lossSlopes();
@@ -193,15 +184,18 @@ PICTURES.loss = (box) => {
     make("div", { class: "beside" }, curve.box, slopes.table),
   );
   return ({ verdict, logits, label }) => {
-    const blank = verdict === "blank";
-    const best = logits.indexOf(Math.max(...logits));
+    const blank = isBlank({ verdict });
+    const best = indexOfMost(logits);
     const right = label ?? best;
     const shares = softmax(logits, 1);
     const loss = lossOf(logits, right);
-    buttons.forEach((button, digit) => setAttribute(button, "aria-pressed", digit === label));
+    press(buttons, label);
     setText(said, blank ? "Draw a digit, and say which it is." : labelNote(label, best));
     setText(value, blank ? "–" : lossText(loss));
-    setText(told, blank ? "" : `: at T = 1, ${right} has ${percent(shares[right])}`);
+    setText(
+      told,
+      blank ? "" : `: at T = 1, ${right} gets a probability of ${percent(shares[right])}`,
+    );
     curve.show(blank ? null : { share: shares[right], loss });
     slopes.show(blank ? null : shares, right);
   };
@@ -280,11 +274,11 @@ function lossSlopes() {
   const rows = DIGITS.map((digit) => {
     const [name, value, way] = [make("th", { scope: "row" }), make("td"), make("td")];
     const track = signedBar(0);
-    value.dataset.testid = `slope-${digit}`;
+    tested(`slope-${digit}`, value);
     const bar = make("td", { class: "wide", "aria-hidden": "true" }, track);
     return { name, value, way, track, row: make("tr", {}, name, value, bar, way) };
   });
-  const heads = ["digit", "slope p − y", "", "a step pushes it"].map((text) =>
+  const heads = ["digit", "slope p − y", "", "pushed"].map((text) =>
     text ? make("th", { scope: "col" }, text) : make("td"),
   );
   const table = make(
@@ -293,19 +287,25 @@ function lossSlopes() {
     make("thead", {}, make("tr", {}, ...heads)),
     make("tbody", {}, ...rows.map(({ row }) => row)),
   );
-  table.dataset.testid = "loss-slopes";
+  tested("loss-slopes", table);
   const show = (shares, right) => {
     const slopes = shares?.map((share, digit) => share - (digit === right ? 1 : 0));
-    const shown = slopes && addUp(slopes, 0, DIGITS).terms; // all ten together push nowhere
+    const shown = slopes && slopesShown(slopes);
     rows.forEach(({ name, value, way, track, row }, digit) => {
       row.classList.toggle("winner", Boolean(shares) && digit === right);
       setText(name, `${shares && digit === right ? "▸ " : ""}${digit}`);
       setText(value, shown ? shown[digit] : "–");
-      setText(way, !shown || Number(shown[digit]) === 0 ? "" : digit === right ? "up" : "down");
+      setText(way, !shown || shown[digit] === "0.0000" ? "" : digit === right ? "up" : "down");
       setBar(track, slopes ? slopes[digit] : 0);
     });
   };
   return { table, show };
+}
+
+// To four digits, as the loss; all ten together push nowhere.
+function slopesShown(slopes) {
+  const { terms } = addUp(slopes.map((slope) => 100 * slope), 0, DIGITS); // prettier-ignore
+  return terms.map((text) => tenThousandths(Math.round(100 * text.replace(MINUS, "-"))));
 }
 
 PICTURES.sizes = (box, { figures }) => {
@@ -313,8 +313,7 @@ PICTURES.sizes = (box, { figures }) => {
   const baseline = rows.find((row) => row.hidden_size === 0);
   const layers = rows.filter((row) => row.hidden_size);
   const first = Math.max(0, layers.findIndex((row) => row.hidden_size === TUTORIAL)); // prettier-ignore
-  const title = make("p", { class: "readout" });
-  title.dataset.testid = "sizes-at";
+  const title = tested("sizes-at", make("p", { class: "readout" }));
   const { sheet, box: place } = panel();
   const control = slider("sizes", {
     label: "Hidden units",
@@ -328,7 +327,7 @@ PICTURES.sizes = (box, { figures }) => {
   });
   const move = sizesChart(sheet, layers, baseline, control.go);
   const heads = ["hidden units", "parameters", "mean", "lowest", "highest", "seconds an epoch"];
-  box.dataset.testid = "sizes";
+  tested("sizes", box);
   box.append(
     place,
     control.element,
@@ -346,7 +345,7 @@ function recipeNote({ optimizer, lr, batch_size: batch, epochs }) {
 }
 
 function sizeTold({ hidden_size: size, n_parameters: count, val_accuracy: of }) {
-  return `${whole(size)} hidden units: ${share(of.mean, 2)} of validation (${share(of.low, 2)} to ${share(of.high, 2)}), ${whole(count)} parameters`;
+  return `${whole(size)} hidden units read ${share(of.mean, 2)} right (${share(of.low, 2)} to ${share(of.high, 2)}), with ${whole(count)} parameters`;
 }
 
 function sizeRow({ hidden_size: size, n_parameters: count, val_accuracy: of, ...rest }) {
@@ -434,7 +433,7 @@ PICTURES.framing = (box, { figures, network }) => {
     stages.forEach(({ canvas, reads }, i) => {
       const { pixels, digit, confidence } = seen[i];
       drawSeen(canvas, pixels);
-      setText(reads, verdict === "blank" ? "–" : `reads ${digit} · ${percent(confidence)}`);
+      setText(reads, isBlank({ verdict }) ? "–" : `reads ${digit} · ${percent(confidence)}`);
     });
   };
 };
@@ -456,8 +455,7 @@ function tenths(count) {
 function framingStage({ name, words, i, models, shares }) {
   const canvas = make("canvas", { width: SIZE, height: SIZE, class: "map", role: "img" });
   setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
-  const reads = make("b");
-  reads.dataset.testid = `stage-reads-${i}`;
+  const reads = tested(`stage-reads-${i}`, make("b"));
   const [title, ...rest] = words.split(": ");
   const bars = shares ? shares.map((each, k) => stageBar(models[k], each, i)) : [];
   const item = make(
@@ -469,82 +467,55 @@ function framingStage({ name, words, i, models, shares }) {
     reads,
     ...bars,
   );
-  item.dataset.testid = `stage-${i}`;
-  return { item, canvas, reads };
+  return { item: tested(`stage-${i}`, item), canvas, reads };
 }
 
 function stageBar(model, { now, added }, i) {
-  const value = make("span", {}, `${tenths(now)} %`);
-  value.dataset.testid = `stage-share-${i}-${model}`;
+  const value = tested(`stage-share-${i}-${model}`, make("span", {}, `${tenths(now)} %`));
   const sign = added < 0 ? MINUS : "+";
-  const gain = make("span", { class: "gain" }, added === null ? "" : `${sign} ${tenths(added)} points`); // prettier-ignore
-  gain.dataset.testid = `stage-added-${i}-${model}`;
+  const words = added === null ? "" : `${sign} ${tenths(added)} points`;
+  const gain = tested(`stage-added-${i}-${model}`, make("span", { class: "gain" }, words));
   const bar = make("span", { class: "level", "aria-hidden": "true" }, make("i"));
   bar.firstElementChild.style.width = `${now / 10}%`;
   return make("div", { class: "read" }, make("span", {}, model), value, bar, gain);
 }
 
-PICTURES.samples = (box, { samples }) => {
-  const originals = samples.distorted.map(([first], i) =>
-    sampleButton(first, `sample-digit-${i}`, `MNIST digit ${i + 1} of ${samples.distorted.length}`),
-  );
-  const distorted = samples.distorted[0].slice(1).map((pixels, k) =>
-    sampleButton(pixels, `sample-distorted-${k}`, `Distortion ${k + 1}`),
-  ); // prettier-ignore
-  const pens = samples.pens.flatMap((row, digit) =>
-    row.map((pixels, k) => sampleButton(pixels, `sample-pen-${digit}-${k}`, `Synthetic ${digit}, ${k + 1} of ${row.length}`)),
-  ); // prettier-ignore
-  const choose = (i) => {
-    originals.forEach(({ button }, k) => setAttribute(button, "aria-pressed", k === i));
-    distorted.forEach((each, k) => each.show(samples.distorted[i][k + 1]));
+PICTURES.samples = (box, { samples: { distorted, pens } }) => {
+  let chosen = 0;
+  const shelf = (title, className, buttons, choose) => {
+    const grid = make("div", { class: `tiles ${className}`, role: "group", "aria-label": title });
+    choices(grid, buttons, choose);
+    box.append(make("p", { class: "title" }, title), grid);
   };
-  const shelf = (title, className, all, then = () => {}) => {
-    const row = make("div", { class: `shelf ${className}`, role: "group", "aria-label": title });
-    row.append(...all.map(({ button }) => button));
-    const wide = () => getComputedStyle(row).gridTemplateColumns.split(" ").length;
-    roving(all.map(({ button }) => button), wide, (i, kind) => {
-      if (kind !== "click") return;
-      then(i);
-      all[i].open();
-    }); // prettier-ignore
-    return [make("p", { class: "title" }, title), row];
-  };
-  box.append(
-    ...shelf("Digits of MNIST: choose one", "", originals, choose),
-    ...shelf("The same digit, distorted", "", distorted),
-    ...shelf("Synthetic pens", "pens", pens),
-    make(
-      "p",
-      { class: "note" },
-      "What you choose is put on the sketchpad. Undo brings yours back.",
-    ),
+  const put = (pixels) => tell("load", { ink: inkOfPixels(pixels) });
+  const originals = distorted.map(([pixels], digit) =>
+    loader(`sample-digit-${digit}`, pixels, null, `MNIST’s ${digit}`),
   );
-  choose(0);
+  const same = distorted[chosen].map((pixels, k) =>
+    loader(`sample-distorted-${k}`, pixels, null, k ? `Distortion ${k}` : "As it is"),
+  );
+  const byRow = pens[0].flatMap((_, k) => pens.map((row, digit) => [digit, k, row[k]]));
+  const synthetic = byRow.map(([digit, k, pixels]) =>
+    loader(`sample-pen-${digit}-${k}`, pixels, null, `Synthetic ${digit}, number ${k + 1}`),
+  );
+  const choose = (digit) => {
+    chosen = digit;
+    press(originals, digit);
+    same.forEach((button, k) => drawSeen(button.firstElementChild, distorted[digit][k]));
+  };
+  shelf("Digits of MNIST: choose one", "eight", originals, (digit) => {
+    choose(digit);
+    put(distorted[digit][0]);
+  });
+  shelf("The same, as it is and distorted", "eight", same, (k) => put(distorted[chosen][k]));
+  shelf("Synthetic pens", "ten", synthetic, (i) => put(byRow[i][2]));
+  const note = "What you choose is put on the sketchpad. Undo brings your drawing back.";
+  box.append(make("p", { class: "note" }, note));
+  choose(chosen);
 };
 
-function sampleButton(first, name, label) {
-  let pixels = null;
-  const canvas = make("canvas", { width: SIZE, height: SIZE });
-  const button = make("button", { type: "button", "aria-label": label }, canvas);
-  button.dataset.testid = name;
-  const show = (next) => {
-    pixels = next;
-    drawSeen(canvas, pixels);
-  };
-  show(first);
-  return { button, show, open: () => putOnPad(pixels) };
-}
-
-// Load 28 × 28 bytes in base64 onto the sketchpad, as a link to them does.
-function putOnPad(pixels) {
-  const image = make("canvas", { width: SIZE, height: SIZE });
-  drawSeen(image, pixels);
-  const picture = { url: image.toDataURL("image/png"), image };
-  tell("load", { ink: { strokes: [], picture } });
-}
-
 PICTURES.ways = (box, { figures }) => {
-  box.dataset.testid = "ways";
+  tested("ways", box);
   const measured = figures.lesson.ways; // by people's drawings, which not everybody has
   if (!measured) return;
   const { rows, drawings } = measured;
@@ -580,7 +551,7 @@ function waysTable(groups, rows, most) {
     make(
       "tbody",
       {},
-      make("tr", {}, make("th", { scope: "rowgroup", colspan: 3, class: "title" }, group.name)),
+      make("tr", { class: "group" }, make("th", { scope: "rowgroup", colspan: 3 }, group.name)),
       ...rows.map((row, i) => waysRow(group, row, i, most)),
     ),
   );
@@ -598,8 +569,7 @@ function waysRow({ short, digits, of }, row, i, most) {
     const bar = make("span", { class: `level ${name}`, "aria-hidden": "true" }, make("i"));
     bar.firstElementChild.style.width = `${100 * level}%`;
     const value = make("span", {}, text);
-    value.dataset.testid = `ways-${short}-${name}-${i}`;
-    return make("td", {}, value, bar);
+    return make("td", {}, tested(`ways-${short}-${name}-${i}`, value), bar);
   };
   return make(
     "tr",
