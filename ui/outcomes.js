@@ -182,6 +182,7 @@ PICTURES.loss = (box) => {
     said,
     make("p", { class: "readout" }, "Loss ", value, told),
     make("div", { class: "beside" }, curve.box, slopes.table),
+    make("p", { class: "note" }, "A step of training moves each logit against its slope."),
   );
   return ({ verdict, logits, label }) => {
     const blank = isBlank({ verdict });
