@@ -10,14 +10,14 @@ const HIDDEN_CHOICES = [8, 16, 32, 64, 128, 256];
 const LR_CHOICES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 const UNDER_WAY = ["waiting", "starting", "training"];
 const CHART = 220; // px high
-const LOWEST_LOSS = 0.01; // that the axis ends at, before there is any lower
+const LOSSES = [0.01, 10]; // the axis, while none is lower; what grows beyond it leaves the chart
 const TILE_GAIN = 0.6; // of the largest weight: what is as bright as can be
 const EARLIER = "#8a8a92"; // the lines of the training before
 const NO_TRAINING =
   "Training is off here. Run the app yourself: pip install -r requirements.txt && python app.py";
 const NO_ANSWER = "No answer from the server. Trying again…";
 const MULTIPLIED =
-  "Yours has no ReLU: its two layers were multiplied out to one of 784 × 10 weights, which is the same.";
+  "without ReLU its two layers were multiplied out to one, which gives the same logits";
 
 PICTURES.practice = (box, { practice: offer, network }, server) => {
   if (!offer) {
@@ -227,10 +227,10 @@ function practiceNews({ images }) {
     "div",
     { hidden: "" },
     make("div", { class: "progress" }, bar, epoch),
-    charts.element,
-    tiles.element,
     result,
+    charts.element,
     fold,
+    tiles.element,
   );
   const say = (text) => setText(state, text);
 
@@ -243,20 +243,21 @@ function practiceNews({ images }) {
   function show(training, points) {
     const { epoch: at, epochs } = training;
     say(stateOf(training));
-    seen.hidden = points.step < 0 && !points.val.length;
+    seen.hidden = !points.val.length;
     setAttribute(bar, "max", epochs);
     bar.value = at;
     setText(epoch, `epoch ${Math.min(epochs, Math.floor(at) + 1)} of ${epochs}`);
-    charts.show(points, epochs);
+    charts.show(points, training.settings);
     tiles.show(training, points);
   }
 
   function end(training, points) {
     if (!points.val.length) return;
-    result.textContent = resultOf(training, images[training.settings.data]);
+    const { state: how, settings } = training;
+    if (how !== "failed") result.textContent = resultOf(training, images[settings.data]);
     const heads = ["epoch", "validation loss", "accuracy"];
     const rows = () =>
-      points.val.map(([x, loss, right]) => [figure(x), figure(loss), share(right)]);
+      points.val.map(([x, loss, right]) => [figure(x), lossText(loss), share(right)]);
     fold.replaceChildren(numbers("practice", "All validations as a table", heads, rows));
     runs.add(training);
   }
@@ -276,6 +277,14 @@ function resultOf({ val_accuracy: right, epoch, seconds, cpu_seconds: busy }, { 
   return `${told}, in ${seconds.toFixed(1)} s${computing}`;
 }
 
+function lossText(loss) {
+  return loss > 1e4 ? loss.toExponential(1) : figure(loss);
+}
+
+function wordsOf({ hidden_size: size, relu, lr }) {
+  return `${size} hidden units ${relu ? "with" : "without"} ReLU, learning rate ${lr}`;
+}
+
 function epochsOf(epoch) {
   const text = Number.isInteger(epoch) ? `${epoch}` : epoch.toFixed(1);
   return `${text} ${text === "1" ? "epoch" : "epochs"}`;
@@ -290,33 +299,34 @@ function practiceCharts() {
     const { sheet, box } = panel();
     return { sheet, box: named(testid, box) };
   });
-  const behind = make("p", { class: "note", hidden: "" }, "Grey, dashed: your training before.");
+  const behind = make("p", { class: "note", hidden: "" });
   let width = 0;
-  let shown = null; // { points, epochs }
+  let shown = null; // { points, settings }
   let before = null;
 
   function begin() {
-    if (shown?.points.val.length) before = shown.points;
+    if (shown?.points.val.length) before = shown;
     shown = null;
   }
 
-  function show(points, epochs) {
-    shown = { points, epochs };
+  function show(points, settings) {
+    shown = { points, settings };
     const at = (curve, i) => curve.at(-1)?.[i] ?? null;
-    const newest = [at(points.loss, 1), at(points.val, 1)].map(figure);
+    const newest = [at(points.loss, 1), at(points.val, 1)].map(lossText);
     legend.show([...newest, share(at(points.val, 2))]);
     behind.hidden = !before;
+    if (before) setText(behind, `Grey, dashed: your training before, ${wordsOf(before.settings)}.`);
     if (width) redraw();
   }
 
   function redraw() {
-    const { points, epochs } = shown;
-    const common = { width, height: CHART, x: [0, epochs], below: "epoch" };
-    const of = (each) => [curveOf(each.loss, 1), curveOf(each.val, 1)];
-    const curves = [...of(points), ...(before ? of(before) : [])];
+    const { points, settings } = shown;
+    const common = { width, height: CHART, x: [0, settings.epochs], below: "epoch" };
+    const vals = [points, ...(before ? [before.points] : [])].map(({ val }) => val);
+    const curves = [curveOf(points.loss, 1), ...vals.map((val) => curveOf(val, 1))];
     const losses = { log: true, y: lossesOf(curves), label: "loss (logarithmic)" };
     plot(axes(loss.sheet, { ...common, ...losses }), curves, lines.slice(0, 2));
-    const accuracies = [points, before].filter(Boolean).map((each) => curveOf(each.val, 2));
+    const accuracies = vals.map((val) => curveOf(val, 2));
     const unit = (value) => share(value, 0);
     const rates = { y: [floorOf(accuracies), 1], label: "validation accuracy", unit };
     plot(axes(right.sheet, { ...common, ...rates }), accuracies, lines.slice(2));
@@ -335,8 +345,8 @@ function curveOf(points, i) {
 }
 
 function lossesOf(curves) {
-  const all = curves.flat().map(([, loss]) => loss);
-  return extent([[LOWEST_LOSS, ...all]], true);
+  const all = curves.flat().map(([, loss]) => Math.min(loss, LOSSES[1]));
+  return extent([[LOSSES[0], ...all]], true);
 }
 
 // Guessing is right in one of ten: the axis begins where the lines go on from, not there.
@@ -388,7 +398,7 @@ function practiceTiles() {
 
 // What the visitor has trained so far, one row each.
 function practiceRuns(images) {
-  const heads = ["Hidden units", "ReLU", "Learning rate", "Epochs", "Images", "Accuracy"];
+  const heads = ["Units", "ReLU", "Rate", "Epochs", "Images", "Accuracy"];
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
   const body = make("tbody");
   const table = make("table", {}, make("thead", {}, head), body);
@@ -401,10 +411,11 @@ function practiceRuns(images) {
   );
   named("practice-runs", element);
 
-  function add({ settings, epoch, val_accuracy: right }) {
+  function add({ state, settings, epoch, val_accuracy: right }) {
     const { hidden_size: size, relu, lr, data } = settings;
     const epochs = Number.isInteger(epoch) ? epoch : epoch.toFixed(1);
-    const cells = [size, relu ? "yes" : "no", lr, epochs, whole(images[data].train), share(right)];
+    const reached = state === "failed" ? "failed" : share(right);
+    const cells = [size, relu ? "yes" : "no", lr, epochs, whole(images[data].train), reached];
     body.append(make("tr", {}, ...cells.map((cell) => make("td", {}, `${cell}`))));
     element.hidden = false;
   }
@@ -416,7 +427,7 @@ function practiceRuns(images) {
 function practiceAnswers(name, ask) {
   const title = named("yours-answer", make("p", { class: "readout" }));
   const differs = named("yours-differs", make("p", { class: "note" }));
-  const about = named("yours-about", make("p", { class: "note", hidden: "" }, MULTIPLIED));
+  const about = named("yours-about", make("p", { class: "note" }));
   const rows = DIGITS.map(answerRow);
   const heads = ["", "yours", "", name, ""].map((text) => make("th", { scope: "col" }, text));
   const head = make("thead", {}, make("tr", {}, ...heads));
@@ -424,7 +435,7 @@ function practiceAnswers(name, ask) {
   const element = make(
     "div",
     { hidden: "" },
-    make("h3", {}, "Your network reads"),
+    make("h3", {}, "What it reads"),
     title,
     table,
     differs,
@@ -457,7 +468,8 @@ function practiceAnswers(name, ask) {
   function show(mine, theirs) {
     setText(title, `Your network ${readsOf(mine)}`);
     setText(differs, differenceOf(mine, theirs, name));
-    about.hidden = mine.hidden_sizes.length > 0;
+    const sizes = [SIZE ** 2, ...mine.hidden_sizes, 10].join(" → ");
+    setText(about, `Yours: ${sizes}${mine.hidden_sizes.length ? "" : `; ${MULTIPLIED}`}.`);
     rows.forEach((row, digit) => {
       [mine, theirs].forEach((answer, i) => {
         const p = answer.probabilities?.[digit] ?? null;
