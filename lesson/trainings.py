@@ -33,6 +33,7 @@ MAX_UNITS = 32  # whose weights are shown
 TICK, IDLE_TICK = 0.1, 60.0  # s between two rounds, with and without trainings under way
 HANDOVER_SECONDS = 2.0  # for a training that is ended early to hand over what it has learned
 CLOSE_SECONDS = 2.0
+START_SECONDS = 60.0  # for a process to begin: 3 s, but everybody else's work goes first
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +302,7 @@ class Trainings:
         while self._waiting and len(self._running) < self.most_running and not self._closed:
             training = self._waiting.pop(0)
             training.state = "starting"
-            training.end_at = time.monotonic() + self.max_seconds
+            training.end_at = time.monotonic() + START_SECONDS
             thread = threading.Thread(target=self._run, args=(training,), daemon=True)
             self._running[training] = thread
             thread.start()
@@ -325,7 +326,9 @@ class Trainings:
             if now > training.looked + self.patience:
                 self._end(training, f"Ended ({self.patience:g} s without a look)")
             elif now > training.end_at:
-                self._end(training, f"Ended (the limit is {self.max_seconds:g} s)")
+                limit = f"the limit is {self.max_seconds:g} s"
+                busy = training.state == "starting"
+                self._end(training, f"Ended ({'the machine is too busy' if busy else limit})")
             if now > training.kill_at:
                 training.kill()
         for visitor in self._unused({v: used for v, (used, _) in self._networks.items()}, now):
@@ -392,6 +395,8 @@ class Trainings:
     def _take(self, training: Training, told: dict[str, Any], network: MLP | None) -> None:
         if network is None:
             training.take(told)
+            if told["kind"] == "started":
+                training.end_at = time.monotonic() + self.max_seconds
         elif not training.ended:
             training.done(told)
             self._networks.pop(training.visitor, None)
