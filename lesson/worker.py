@@ -2,7 +2,7 @@
 
 The first line of stdin is JSON: {"settings", "data_dir", "least_seconds", "most_seconds"}. A line
 `stop` ends the training early, with what was learned so far. The end of stdin ends the process:
-whoever asked is gone, however that came. Each line of stdout is JSON, as `lesson.live.train` tells
+whoever asked is gone, however that came. Each line of stdout is JSON, as `lesson.progress.train` tells
 it; of a training that diverges the last is {"kind": "failed", "message"}.
 """
 
@@ -53,18 +53,18 @@ def train(request: dict[str, Any], *, stop: threading.Event) -> None:
     # Torch takes 2 s of the processor to import: the process stands back and listens before.
     import torch
 
-    from lesson import data, fit, live
+    from lesson import data, fit, progress
 
     torch.set_num_threads(1)
     settings = fit.parse_settings(request["settings"])
     whole = settings.data == "mnist"
     digits = data.load_mnist(request["data_dir"]) if whole else data.load_subset()
     try:
-        for told in live.train(
+        for told in progress.train(
             settings, *digits, stop=stop, least_seconds=request["least_seconds"]
         ):
             tell(told)
-    except live.Diverged:
+    except progress.Diverged:
         tell({"kind": "failed", "message": DIVERGED})
 
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from benchmarks.browser import ROOT, resident
-from lesson import live
+from lesson import progress
 from lesson.data import Digits, has_mnist, load_mnist, load_subset
 from lesson.fit import Settings, SettingsError, Student, evaluate, fit_epoch, parse_settings
 from lesson.trainings import BusyError, HandoverError, Trainings, load_network
@@ -120,7 +120,7 @@ def test_two_train_at_once_and_reach_94_percent_by_default(subset, here):
 def run_here(settings, subset, **options):
     """Train in this process on a few images, and return everything that is told."""
     few = [Digits(*(tensor[:500] for tensor in digits)) for digits in subset]
-    return list(live.train(settings, *few, stop=threading.Event(), **options))
+    return list(progress.train(settings, *few, stop=threading.Event(), **options))
 
 
 def test_the_same_settings_give_the_same_network(subset):
