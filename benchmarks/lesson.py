@@ -1,0 +1,270 @@
+"""The lesson's figures: sizes, a ReLU, ways to train, framing. Writes lesson/figures.json.
+
+Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl]
+
+`tutorial` is logistic regression by the learning rate, an epoch at a time; `sizes` is one hidden
+layer of some size by the tutorial's recipe, on all of MNIST and on the part that ships; `linear` is
+a hidden layer without its ReLU. Their accuracy is that of the last epoch on validation images: the
+mean, the lowest and the highest of three seeds. With drawings by people, `ways` trains a layer of
+1,024 on more than MNIST, and `framing` has the networks that ship read drawings placed anywhere on
+the canvas, at each stage of lesson/framing.py. Nothing is refused: the digit is the likeliest.
+"""
+
+import argparse
+import dataclasses
+import platform
+import shlex
+import statistics
+import sys
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesson.framing import NAMES, stages
+from model import Reader
+from model.checkpoint import shipped_names, write_json
+from model.drawing import parse
+from model.mlp import N_CLASSES, N_PIXELS
+from model.preprocess import preprocess
+from training.__main__ import draw
+from training.canvas import CANVAS, PENS, Drawing, canvas_picture, load_drawings
+from training.data import DataError, Split, load_test, load_train_val
+from training.evaluate import machine
+from training.subset import OUT, SEED
+from training.train import PRESETS, Recipe, as_json, evaluate, to_float, train
+
+SEEDS = (0, 1, 2)
+TUTORIAL = Recipe(hidden_sizes=())
+RATES = (0.001, TUTORIAL.lr)
+SIZES = (0, 8, 16, 32, 64, 128, 256, 512, 1_024)  # 0: logistic regression
+SUBSET_SIZES = (8, 16, 32, 64, 128, 256)
+SUBSET_EPOCHS = 20
+LINEAR_SIZE = 32
+ACCURATE = PRESETS["mlp-1024"]
+ALONE = dataclasses.replace(ACCURATE, epochs=20, distort=0.0, pens=0.0, outliers=0.0)
+WAYS = {
+    "MNIST alone": ALONE,
+    "distorted": dataclasses.replace(ALONE, distort=ACCURATE.distort),
+    "distorted, and pens": dataclasses.replace(ALONE, distort=ACCURATE.distort, pens=ACCURATE.pens),
+}
+PEN = 18  # px: of the sketchpad
+PART = (0.3, 0.85)  # of the canvas, that a drawing's long side takes
+N_PLACES = 4  # for each drawing
+DECIMALS = 4  # of shares: one image in 10,000
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean, the lowest and the highest of some shares."""
+    three = {"mean": statistics.mean(values), "low": min(values), "high": max(values)}
+    return {name: round(value, DECIMALS) for name, value in three.items()}
+
+
+def tutorial(train_split: Split, val_split: Split) -> list[dict[str, Any]]:
+    """Train logistic regression at each learning rate; return the accuracy after each epoch."""
+    rows = []
+    for lr in RATES:
+        recipe = dataclasses.replace(TUTORIAL, lr=lr)
+        runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
+        epochs = [spread([e["val_accuracy"] for e in same]) for same in zip(*runs, strict=True)]
+        rows.append({"recipe": _told(recipe), "val_accuracy": epochs})
+        print(f"lr {lr:<8}" + "".join(f"{epoch['mean']:9.2%}" for epoch in epochs))
+    return rows
+
+
+def sizes(
+    hidden_sizes: Sequence[int], epochs: int, train_split: Split, val_split: Split
+) -> list[dict[str, Any]]:
+    """Train one hidden layer of each size by the tutorial's recipe; 0 is none."""
+    rows = []
+    for size in hidden_sizes:
+        layers = (size,) if size else ()
+        recipe = dataclasses.replace(TUTORIAL, hidden_sizes=layers, epochs=epochs)
+        runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
+        row = {
+            "hidden_size": size,
+            "n_parameters": n_parameters(size),
+            "val_accuracy": spread([run[-1]["val_accuracy"] for run in runs]),
+            "seconds_an_epoch": round(statistics.median(chain(*map(_seconds, runs))), 3),
+        }
+        _print_accuracy(f"{size:5} hidden, {row['n_parameters']:8,} numbers", row)
+        rows.append(row)
+    return rows
+
+
+def n_parameters(hidden_size: int) -> int:
+    """Return how many numbers 784 → hidden → 10 learns; the page's networks have one logit more."""
+    if not hidden_size:
+        return (N_PIXELS + 1) * N_CLASSES
+    return (N_PIXELS + 1) * hidden_size + (hidden_size + 1) * N_CLASSES
+
+
+def linear(train_split: Split, val_split: Split) -> dict[str, Any]:
+    """Train a hidden layer without its ReLU, by the same recipe."""
+    accuracies = [_linear_accuracy(seed, train_split, val_split) for seed in SEEDS]
+    row = {"hidden_size": LINEAR_SIZE, "val_accuracy": spread(accuracies)}
+    _print_accuracy(f"{LINEAR_SIZE:5} hidden, no ReLU", row)
+    return row
+
+
+def _linear_accuracy(seed: int, train_split: Split, val_split: Split) -> float:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(N_PIXELS, LINEAR_SIZE), nn.Linear(LINEAR_SIZE, N_CLASSES))
+    optimizer = torch.optim.SGD(model.parameters(), lr=TUTORIAL.lr)
+    for _ in range(TUTORIAL.epochs):
+        for rows in torch.randperm(len(train_split.images)).split(TUTORIAL.batch_size):
+            logits = model(to_float(train_split.images[rows]))
+            loss = F.cross_entropy(logits, train_split.labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return evaluate(model, val_split)[1]
+
+
+def ways(
+    data_dir: str, drawings: list[Drawing], train_split: Split, val_split: Split
+) -> list[dict[str, Any]]:
+    """Train a layer of 1,024 in each way; return what it reads of the test set and of drawings."""
+    test, labels = load_test(data_dir), _labels(drawings)
+    by_pen = {pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in PENS}
+    rows = []
+    for name, recipe in WAYS.items():
+        synthetic = draw(recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu"))
+        trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
+        row = {
+            "way": name,
+            "recipe": as_json(recipe),
+            "test_accuracy": round(evaluate(trained.model, test)[1], DECIMALS),
+            "drawings": {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()},
+            "seconds": round(trained.seconds),
+        }
+        shares = " / ".join(f"{share:.1%}" for share in row["drawings"].values())
+        print(f"{name:22} test {row['test_accuracy']:.2%}   drawings {shares}")
+        rows.append(row)
+    return rows
+
+
+def framing(drawings: list[Drawing]) -> list[dict[str, Any]]:
+    """Return for each stage of the framing what share of the drawings each network reads right."""
+    rng = np.random.default_rng(SEED)
+    pictures = [placed(d["strokes"], rng) for d in drawings for _ in range(N_PLACES)]
+    by_stage = list(zip(*map(stages, pictures), strict=True))
+    labels = _labels(drawings).repeat_interleave(N_PLACES)
+    models = {name: Reader.load(name, device="cpu").model for name in shipped_names()}
+    rows = []
+    for name, same in zip(NAMES, by_stage, strict=True):
+        images = torch.from_numpy(np.stack([stage.image for stage in same])).flatten(1)
+        shares = {each: _share(model, images, labels) for each, model in models.items()}
+        print(f"{name:16}" + "".join(f"  {each} {share:.1%}" for each, share in shares.items()))
+        rows.append({"stage": name, "read_right": shares})
+    return rows
+
+
+def placed(strokes: list, rng: np.random.Generator) -> np.ndarray:
+    """Draw at some size and some place, all ink on the canvas: (280, 280) uint8, black on white."""
+    points = np.concatenate([stroke[:, :2] for stroke in parse(strokes)])
+    sides = np.ptp(points, axis=0)
+    size = CANVAS * rng.uniform(*PART)
+    room = (CANVAS - PEN - sides * size / max(sides.max(), 1e-9)) / 2
+    x, y = rng.uniform(-room, room)
+    return canvas_picture(strokes, PEN, size=size, shift=(x, y))
+
+
+def _framed(pictures: Any) -> Tensor:
+    return torch.from_numpy(np.stack([preprocess(p).image for p in pictures])).flatten(1)
+
+
+def _labels(drawings: list[Drawing]) -> Tensor:
+    return torch.tensor([drawing["digit"] for drawing in drawings])
+
+
+@torch.inference_mode()
+def _share(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    right = model(images).argmax(1) == labels
+    return round(right.double().mean().item(), DECIMALS)
+
+
+def _history(
+    recipe: Recipe, seed: int, train_split: Split, val_split: Split
+) -> list[dict[str, float]]:
+    recipe = dataclasses.replace(recipe, seed=seed)
+    return train(recipe, train_split, val_split, progress=False).history
+
+
+def _seconds(history: list[dict[str, float]]) -> list[float]:
+    return [after - before for before, after in pairwise([0.0, *(e["seconds"] for e in history)])]
+
+
+def _told(recipe: Recipe) -> dict[str, object]:
+    """Return what of the tutorial's recipe a reader is told."""
+    return {key: as_json(recipe)[key] for key in ("optimizer", "lr", "batch_size", "epochs")}
+
+
+def _print_accuracy(label: str, row: dict[str, Any]) -> None:
+    of = row["val_accuracy"]
+    print(f"{label:34}{of['mean']:8.2%} ({of['low']:.2%} to {of['high']:.2%})")
+
+
+def _subset() -> tuple[Split, Split]:
+    with np.load(OUT / "mnist.npz") as file:
+        parts = [
+            [torch.from_numpy(file[f"{n}_{k}"]) for k in Split._fields] for n in ("train", "val")
+        ]
+    train_split, val_split = (Split(images, labels.long()) for images, labels in parts)
+    return train_split, val_split
+
+
+def measure(data_dir: str, drawings: list[Drawing] | None) -> dict[str, Any]:
+    """Return all figures but what they were measured with; shares are in 0..1."""
+    splits = load_train_val(data_dir, seed=SEED)
+    subset = dataclasses.replace(TUTORIAL, epochs=SUBSET_EPOCHS)
+    figures: dict[str, Any] = {
+        "seeds": list(SEEDS),
+        "tutorial": tutorial(*splits),
+        "sizes": {"recipe": _told(TUTORIAL), "rows": sizes(SIZES, TUTORIAL.epochs, *splits)},
+        "subset_sizes": {
+            "recipe": _told(subset),
+            "rows": sizes(SUBSET_SIZES, SUBSET_EPOCHS, *_subset()),
+        },
+        "linear": {"recipe": _told(TUTORIAL), **linear(*splits)},
+    }
+    if drawings:
+        figures["framing"] = {
+            "drawings": len(drawings),
+            "places": N_PLACES,
+            "pen": PEN,
+            "long_side": list(PART),
+            "rows": framing(drawings),
+        }
+        figures["ways"] = {"drawings": len(drawings), "rows": ways(data_dir, drawings, *splits)}
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", default="data")
+    parser.add_argument("--drawings", type=Path, metavar="DRAWINGS.jsonl")
+    parser.add_argument("--out", type=Path, default=OUT / "figures.json")
+    options = parser.parse_args()
+    words = ["--drawings", options.drawings.name] if options.drawings else []
+    about = {
+        "command": shlex.join(["python", "-m", "benchmarks.lesson", *words]),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "machine": machine(),
+    }
+    try:
+        drawings = load_drawings(options.drawings) if options.drawings else None
+        write_json(options.out, about | measure(options.data_dir, drawings))
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
