@@ -9,6 +9,7 @@ outputs: what it shows is computed where it is run.
 import ast
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ from pathlib import Path
 here = Path.cwd()
 root = next(folder for folder in [here, *here.parents] if (folder / "lesson" / "steps").is_dir())
 os.chdir(root)  # MNIST lies in the project's data, wherever this was started
-sys.path.insert(0, str(root))
-get_ipython().ast_node_interactivity = "all"  # each expression is shown, not the last one alone"""
+sys.path.insert(0, str(root))"""
 IMPORTS = """\
 from collections.abc import Iterator
 
@@ -59,7 +59,8 @@ from training.data import import_torchvision
 
 torchvision = import_torchvision()  # also where it does not fit the installed torch
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
-torch.manual_seed(42)  # the same numbers each time"""
+torch.manual_seed(42)  # the same numbers each time
+torch.set_num_threads(1)  # batches this small take longer on several"""
 DRAWING = """\
 strokes = [[[50, 48], [155, 45], [90, 240]]]  # a 7: x to the right, y down; a list per pen-down
 picture = draw(strokes)
@@ -106,26 +107,38 @@ def _beginning() -> Iterator[dict[str, Any]]:
 def _step(step: Step) -> Iterator[dict[str, Any]]:
     yield _markdown(step.name, f"## {step.number}. {step.title}\n\n**{step.idea}**")
     for i, part in enumerate(step.parts):
-        if part.kind != "picture":  # the page's; what stands in for it is a part of its own
-            yield _cell(f"{step.number}-{i}", part)
+        yield from _cells(f"{step.number}-{i}", part)
     yield _markdown(f"{step.name}-mathematics", "### The mathematics")
     for i, part in enumerate(step.maths):
-        yield _cell(f"{step.number}-mathematics-{i}", part)
+        yield from _cells(f"{step.number}-mathematics-{i}", part)
 
 
-def _cell(key: str, part: Part) -> dict[str, Any]:
+def _cells(key: str, part: Part) -> Iterator[dict[str, Any]]:
     match part.kind:
         case "text":
-            return _markdown(key, part.text)
+            yield _markdown(key, part.text)
         case "try":
-            return _markdown(key, f"> **To try.** {part.text}")
+            yield _markdown(key, f"> **To try.** {part.text}")
+        case "source":
+            yield _code(key, part.text)
         case "notebook":
-            return _code(key, quiet(part.text))
-        case _:
-            return _code(key, part.text)
+            yield _code(key, _quiet(part.text))
+        case "code" | "live":
+            for i, code in enumerate(split(part.text)):
+                yield _code(f"{key}-{i}" if i else key, code)
+        case "picture":
+            pass  # the page's; what stands in for it here is a part of its own
 
 
-def quiet(code: str) -> str:
+def split(code: str) -> list[str]:
+    """Cut code after each expression: of a cell, only the last one's value is shown."""
+    lines = code.splitlines(keepends=True)
+    body = ast.parse(code).body
+    ends = [node.end_lineno for node in body[:-1] if isinstance(node, ast.Expr)]
+    return ["".join(lines[i:j]).strip("\n") for i, j in pairwise([0, *ends, len(lines)])]
+
+
+def _quiet(code: str) -> str:
     """End code that draws in a semicolon, so that a plot's own name is not shown with it."""
     return f"{code};" if isinstance(ast.parse(code).body[-1], ast.Expr) else code
 
