@@ -61,8 +61,9 @@ torchvision = import_torchvision()  # also where it does not fit the installed t
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
 torch.manual_seed(42)  # the same numbers each time
 torch.set_num_threads(1)  # batches this small take longer on several"""
-DRAWING = """\
-strokes = [[[50, 48], [155, 45], [90, 240]]]  # a 7: x to the right, y down; a list per pen-down
+STROKES = [[[50, 48], [155, 45], [90, 240]]]
+DRAWING = f"""\
+strokes = {STROKES}  # a 7: x to the right, y down; a list per pen-down
 picture = draw(strokes)
 
 reader = Reader.load("mlp-32", device="cpu")
