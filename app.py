@@ -46,6 +46,7 @@ from ui.answer import answer
 from ui.api import Observe, bind_api, ignore
 from ui.card import card
 from ui.drawings import drawings
+from ui.lesson import lesson
 from ui.network import network
 from ui.piece import PAGE_CSS
 from ui.sketchpad import sketchpad
@@ -89,6 +90,10 @@ def build(
             seconds=limits.max_seconds,
             running=limits.max_running,
         )
+    with demo.route("How it works", "/lesson"):
+        gr.Navbar(main_page_name="Draw")
+        with gr.Row(elem_id="lesson-stage"):
+            lesson(readers, observe=observe)
     with demo.route("Model card", "/card"):
         gr.Navbar(main_page_name="Draw")
         card(readers, default=default)

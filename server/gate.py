@@ -26,7 +26,7 @@ UPLOAD = f"{PREFIX}upload"
 # folder a call (deep_link), fetch addresses for callers (file=http…, proxy=), give files to
 # anyone who knows their hash (file=), or tell how the server is used (monitoring, runs).
 OPEN = re.compile(
-    r"/(?:card|health|config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(?:/\d+)?"
+    r"/(?:card|lesson|health|config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(?:/\d+)?"
     r"|(?:assets|static|svelte)/[ -~]{1,200}"
     r"|gradio_api/(?:info|openapi\.json|theme\.css|app_id|user|login_check|startup-events"
     r"|upload|cancel|component_server|heartbeat/[\w-]+"

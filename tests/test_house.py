@@ -15,6 +15,7 @@ from tests.conftest import run
         ("lesson.framing", ["gradio", "ui", "training", "torchvision", "huggingface_hub"]),
         ("training.__main__", ["gradio", "ui", "app"]),
         ("app", ["training", "torchvision"]),
+        ("lesson.live", ["gradio", "ui", "training", "torchvision", "huggingface_hub"]),
     ],
 )
 def test_arrows_point_one_way(module, forbidden):

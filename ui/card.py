@@ -43,7 +43,9 @@ def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
-    return piece("card", server_functions=[read], scripts=["plots"], models=models)
+    return piece(
+        "card", server_functions=[read], scripts=["plots"], styles=["article"], models=models
+    )
 
 
 def message(reader: Reader) -> dict[str, Any]:

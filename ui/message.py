@@ -52,8 +52,8 @@ def message(
         "logits": [float(x) for x in logits],
         "temperature": reader.temperature,
         "hidden_sizes": list(reader.model.hidden_sizes),
-        "seen": _base64((255 * reading.input).round().astype(np.uint8)),
-        "frame": _frame(reading, strokes),
+        "seen": base64_of((255 * reading.input).round().astype(np.uint8)),
+        "frame": frame(reading, strokes),
         "layers": [_layer(layer.activations) for layer in reading.layers],
         "why": _why(_parts(reader, reading, strokes, logits), chosen, against),
     }
@@ -82,20 +82,20 @@ def picture(values: np.ndarray) -> dict[str, Any]:
     """Return numbers that the page colours: int8 in base64, and what 127 stands for."""
     scale = float(np.abs(values).max())
     levels = np.zeros(values.size) if scale == 0 else 127 * values.reshape(-1) / scale
-    return {"levels": _base64(levels.round().astype(np.int8)), "scale": scale}
+    return {"levels": base64_of(levels.round().astype(np.int8)), "scale": scale}
 
 
 def _layer(activations: np.ndarray) -> dict[str, Any]:
     levels = 255 * activations / max(float(activations.max()), 1e-9)
     levels = np.where(activations > 0, np.maximum(levels.round(), 1), 0)  # 0 is cut off, only
     return {
-        "levels": _base64(levels.astype(np.uint8)),
+        "levels": base64_of(levels.astype(np.uint8)),
         "units": len(activations),
         "active": int((activations > 0).sum()),
     }
 
 
-def _frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
+def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
     """Return where the ink's box and its centre of mass lie, in the unit of what was read."""
     done = reading.preprocessing
     if done.box is None:
@@ -219,5 +219,6 @@ def _sides(terms: np.ndarray, bias: float, total: float) -> dict[str, float]:
     }
 
 
-def _base64(array: np.ndarray) -> str:
+def base64_of(array: np.ndarray) -> str:
+    """Return an array's bytes as base64."""
     return base64.b64encode(array.tobytes()).decode()

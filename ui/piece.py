@@ -15,17 +15,19 @@ def piece(
     *,
     server_functions: Sequence[Callable] = (),
     scripts: Sequence[str] = (),
+    styles: Sequence[str] = (),
     **props: Any,
 ) -> gr.HTML:
     """Return the component of ui/NAME.html, .css and .js; `props` fill the template.
 
-    shared.js, shared.css and other `scripts` come before its own: a gr.HTML's script is the body
-    of a function, which cannot import.
+    shared.js, shared.css, other `scripts` with the styles beside them, and other `styles` come
+    before its own: a gr.HTML's script is the body of a function, which cannot import.
     """
+    beside = [each for each in scripts if (HERE / f"{each}.css").is_file()]
     made = gr.HTML(
         value=None,
         html_template=_text(f"{name}.html"),
-        css_template=_text("shared.css") + _text(f"{name}.css"),
+        css_template="".join(_text(f"{each}.css") for each in ("shared", *styles, *beside, name)),
         js_on_load="".join(_text(f"{each}.js") for each in ("shared", *scripts, name)),
         server_functions=list(server_functions),
         elem_id=name,

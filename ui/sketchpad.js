@@ -35,6 +35,7 @@ let notice = ""; // what the visitor is told until the next change
 let lost = false; // whether the last question got no answer
 let changed = false; // since the last question
 let asking = false;
+let elsewhere = {}; // the models that a visitor of the lesson has chosen on the drawing page
 let era = 0; // raised when ink is taken away or the model changes: older answers are void
 
 // Measured when it changes: to ask a page for it that has just changed would cost a layout.
@@ -410,7 +411,9 @@ async function restorePicture(url) {
 
 function save() {
   const kept = { strokes: ink.strokes, picture: ink.picture?.url ?? null };
-  const choices = { model: model.value, beside: beside.value, pen: pen.value };
+  const choices = props.lesson
+    ? { ...elsewhere, pen: pen.value }
+    : { model: model.value, beside: beside.value, pen: pen.value };
   const text = JSON.stringify({ ...kept, ...choices });
   try {
     sessionStorage.setItem(SAVED, text);
@@ -429,6 +432,7 @@ async function restore() {
   try {
     const kept = JSON.parse(sessionStorage.getItem(SAVED) ?? "null");
     if (!kept) return;
+    elsewhere = { model: kept.model, beside: kept.beside };
     select(model, kept.model);
     select(beside, kept.beside);
     pen.value = kept.pen;

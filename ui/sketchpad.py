@@ -4,7 +4,7 @@ Each answer is handed to the rest of the page as a `reading` event on the docume
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -50,12 +50,27 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe =
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
+    return pad(read, models=models, max_points=readers[default].limits.max_points)
+
+
+def pad(
+    read: Callable[[Any], dict[str, Any]],
+    *,
+    models: Sequence[Mapping[str, Any]],
+    max_points: int,
+    lesson: bool = False,
+) -> gr.HTML:
+    """Return a sketchpad whose ink is read by `read`, which must be of that name.
+
+    In a `lesson` the models are the lesson's, and what a visitor chose elsewhere stays chosen.
+    """
     return piece(
         "sketchpad",
         server_functions=[read],
         scripts=["link"],
-        models=models,
-        max_points=readers[default].limits.max_points,
+        models=list(models),
+        max_points=max_points,
+        lesson=lesson,
     )
 
 

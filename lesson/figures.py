@@ -1,0 +1,60 @@
+"""The figures of the lesson's text: measured, and never written by hand.
+
+`{logistic.test.accuracy}` in a step is that figure of model/weights/logistic/evaluation.json as a
+share, `{lesson.framing.polarity}` one of lesson/figures.json. `{path:points}` gives a difference of
+shares, `{path:number}` a whole number, `{path:small}` three digits.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from model.checkpoint import EVALUATION_FILE, RESULTS_FILE, SHIPPED, shipped_names
+
+FIGURES = Path(__file__).parent / "figures.json"  # python -m benchmarks.lesson
+_PLACE = re.compile(r"\{([\w-]+(?:\.[\w -]+)+)(?::(\w+))?\}")
+_FORMS = {
+    "share": lambda value: f"{100 * value:.1f} %",
+    "points": lambda value: f"{100 * value:.1f}",
+    "number": lambda value: f"{value:,}",
+    "small": lambda value: f"{value:.3g}",
+}
+
+
+@cache
+def figures() -> Mapping[str, Any]:
+    """Return all figures by their first name: a shipped network, or the lesson's own."""
+    found = {name: _of_network(name) for name in shipped_names()}
+    return found | {"lesson": _read(FIGURES)}
+
+
+def fill_in(text: str) -> str:
+    """Return a text with its figures in their places.
+
+    Raises:
+        LookupError: there is no such figure.
+    """
+    return _PLACE.sub(lambda place: _figure(place[1], place[2] or "share"), text)
+
+
+def _figure(path: str, form: str) -> str:
+    value: Any = figures()
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = value[int(name)]
+        elif name in value:
+            value = value[name]
+        else:
+            raise LookupError(f"The lesson names a figure {path}, and there is no {name}.")
+    return _FORMS[form](value)
+
+
+def _of_network(name: str) -> dict[str, Any]:
+    return _read(SHIPPED / name / RESULTS_FILE) | _read(SHIPPED / name / EVALUATION_FILE)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

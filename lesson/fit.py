@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def fit_epoch(model, images, labels, optimizer):
+    pass

@@ -1,0 +1,193 @@
+// How it works: the text as the server gave it, its pictures drawn from the newest reading.
+
+const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds
+const SEEN = 0.25; // of the window's height: the step that a reader is at begins above it
+
+const find = (name) => element.querySelector(`[data-testid=${name}]`);
+const article = find("lesson");
+const steps = find("steps");
+const reads = find("reads");
+const pictures = []; // { box, update, visible, stale }
+let reading = null; // the newest
+let fixed = null; // what does not depend on the drawing
+
+function lay({ steps: all }) {
+  article.replaceChildren(
+    make("h1", {}, "How it works"),
+    ...all.map((step, i) => section(step, all[i - 1], all[i + 1])),
+  );
+  steps.replaceChildren(...all.map(link));
+  article.removeAttribute("aria-busy");
+}
+
+// What scrolls can be reached by the keyboard.
+function letReach() {
+  for (const box of article.querySelectorAll(".scroll, pre")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+
+// A base stands before others: a link to a step names the page that it is on.
+function address(name) {
+  return `${location.pathname}${location.search}#${name}`;
+}
+
+function link({ number, name, title }) {
+  return make("a", { href: address(name), title, "aria-label": `${number}: ${title}` }, number);
+}
+
+function section(step, before, after) {
+  const { number, name, title, idea, parts, maths } = step;
+  const part = make(
+    "section",
+    { id: name, "aria-labelledby": `${name}-title` },
+    make("h2", { id: `${name}-title` }, `${number}. ${title}`),
+    html("idea", idea),
+    ...parts.map(shown),
+    fold(maths),
+    onward(before, after),
+  );
+  part.dataset.testid = `step-${name}`;
+  return part;
+}
+
+// The project's own text, which the server made HTML of.
+function html(className, text) {
+  const part = make("div", { class: className });
+  part.innerHTML = text;
+  return part;
+}
+
+function shown({ kind, key, name, html: inside, text }) {
+  if (kind === "text") return html("text", inside);
+  if (kind === "try") return html("try", inside);
+  if (kind === "picture") return picture(name, text);
+  const code = make("div", { class: "code" }, make("pre", {}, make("code", {}, text)));
+  if (kind === "live") {
+    const output = make("code");
+    output.dataset.testid = `output-${key}`;
+    code.append(make("pre", { class: "output" }, output));
+  }
+  return code;
+}
+
+function picture(name, caption) {
+  const box = make("div", { class: `box ${name}` });
+  const part = make("figure", { class: "picture" }, box, make("figcaption", {}, caption));
+  part.dataset.testid = `picture-${name}`;
+  const update = PICTURES[name]?.(box, fixed, server);
+  if (update) watch({ box: part, update, visible: false, stale: true });
+  return part;
+}
+
+function fold(maths) {
+  const part = make("details", {}, make("summary", {}, "The mathematics"), html("text", maths));
+  part.dataset.testid = "maths";
+  return part;
+}
+
+function onward(before, after) {
+  const to = (step, text) => (step ? make("a", { href: address(step.name) }, text) : "");
+  const previous = to(before, `← ${before?.title}`);
+  return make("p", { class: "onward" }, previous || make("span"), to(after, `${after?.title} →`));
+}
+
+// Pictures that are out of sight are drawn when they come into it: the pen must not wait.
+function watch(each) {
+  pictures.push(each);
+  new IntersectionObserver(
+    (entries) => {
+      each.visible = entries.at(-1).isIntersecting;
+      refresh(each);
+    },
+    { rootMargin: "200px" },
+  ).observe(each.box);
+}
+
+function refresh(each) {
+  if (!reading || !each.stale || !each.visible) return;
+  each.stale = false;
+  each.update(reading);
+}
+
+function show(next) {
+  const first = reading === null;
+  reading = next;
+  setText(reads, answerOf(reading));
+  for (const [key, output] of Object.entries(reading.outputs)) {
+    const box = find(`output-${key}`);
+    if (box) setText(box, output);
+  }
+  for (const each of pictures) {
+    each.stale = true;
+    refresh(each);
+  }
+  if (first) letReach();
+}
+
+function answerOf({ verdict, digit, confidence }) {
+  if (verdict === "blank") return "Draw a digit: this page computes with it.";
+  if (verdict === "not_a_digit") return `${fixed.network.name} reads: not a digit`;
+  return `${fixed.network.name} reads ${digit} · ${percent(confidence)}`;
+}
+
+// Who comes without a drawing finds one: a page of zeros would show nothing.
+function begin({ ink }) {
+  if (isEmpty(ink) && !bringsOne()) {
+    tell("load", { ink: { strokes: fixed.example, picture: null } });
+  }
+}
+
+function bringsOne() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(SAVED));
+    return Boolean(kept?.picture) || kept?.strokes.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+// The step that is read now is marked, and stands in the address.
+function follow() {
+  const sections = [...article.querySelectorAll("section")];
+  const line = innerHeight * SEEN;
+  const at = sections.findLast((each) => each.getBoundingClientRect().top <= line);
+  for (const each of steps.children) {
+    const here = at !== undefined && each.hash === `#${at.id}`;
+    if (here && !each.hasAttribute("aria-current")) {
+      history.replaceState(history.state, "", address(at.id));
+    }
+    each.toggleAttribute("aria-current", here);
+    if (here) each.setAttribute("aria-current", "step");
+  }
+}
+
+function toStep() {
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+async function start() {
+  try {
+    fixed = await server.text({});
+  } catch {
+    article.textContent = "No answer: reload the page to try again.";
+    article.removeAttribute("aria-busy");
+    return;
+  }
+  const { hash } = location;
+  lay(fixed);
+  if (hash) toStep();
+  document.addEventListener("reading", ({ detail }) => show(detail.lesson));
+  document.addEventListener("ink", ({ detail }) => begin(detail), { once: true });
+  tell("joined");
+  document.addEventListener("scroll", follow, { passive: true });
+  follow();
+}
+
+window.addEventListener("hashchange", toStep);
+for (const kind of ["beforeprint", "afterprint"]) {
+  window.addEventListener(kind, () => {
+    for (const each of article.querySelectorAll("details")) each.open = kind === "beforeprint";
+  });
+}
+start();
