@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesson.data import load_subset
 from lesson.framing import NAMES, stages
 from model import Reader
 from model.checkpoint import shipped_names, write_json
@@ -192,15 +193,6 @@ def _print_accuracy(label: str, accuracy: dict[str, float]) -> None:
     print(f"{label:34}{accuracy['mean']:8.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%})")
 
 
-def _subset() -> tuple[Split, Split]:
-    with np.load(OUT / "mnist.npz") as file:
-        parts = [
-            [torch.from_numpy(file[f"{n}_{k}"]) for k in Split._fields] for n in ("train", "val")
-        ]
-    train_split, val_split = (Split(images, labels.long()) for images, labels in parts)
-    return train_split, val_split
-
-
 def measure(data_dir: str, drawings: list[Drawing] | None) -> dict[str, Any]:
     """Return all figures; shares are in 0..1."""
     splits = load_train_val(data_dir, seed=SEED)
@@ -210,7 +202,9 @@ def measure(data_dir: str, drawings: list[Drawing] | None) -> dict[str, Any]:
         "sizes_epochs": TUTORIAL.epochs,
         "sizes": sizes(SIZES, TUTORIAL.epochs, *splits),
         "subset_epochs": SUBSET_EPOCHS,
-        "subset_sizes": sizes(SUBSET_SIZES, SUBSET_EPOCHS, *_subset()),
+        "subset_sizes": sizes(
+            SUBSET_SIZES, SUBSET_EPOCHS, *(Split(*part) for part in load_subset())
+        ),
         "linear": linear(*splits),
     }
     if drawings:
