@@ -7,7 +7,8 @@ layer of some size by the tutorial's recipe, on all of MNIST and on the part tha
 a hidden layer without its ReLU. Their accuracy is that of the last epoch on validation images: the
 mean, the lowest and the highest of three seeds. With drawings by people, `ways` trains a layer of
 1,024 on more than MNIST, and `framing` has the networks that ship read drawings placed anywhere on
-the canvas, at each stage of lesson/framing.py. Nothing is refused: the digit is the likeliest.
+the canvas, at each stage of lesson/framing.py. Nothing is refused: the digit is the likeliest. All
+of it runs on one core.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesson.data import load_subset
 from lesson.framing import NAMES, stages
 from model import Reader
 from model.checkpoint import shipped_names, write_json
@@ -41,18 +43,16 @@ from training.train import PRESETS, Recipe, as_json, evaluate, to_float, train
 
 SEEDS = (0, 1, 2)
 TUTORIAL = Recipe(hidden_sizes=())
-RATES = (0.001, TUTORIAL.lr)
+RATES = {"slow": 0.001, "fast": TUTORIAL.lr}
 SIZES = (0, 8, 16, 32, 64, 128, 256, 512, 1_024)  # 0: logistic regression
 SUBSET_SIZES = (8, 16, 32, 64, 128, 256)
 SUBSET_EPOCHS = 20
 LINEAR_SIZE = 32
 ACCURATE = PRESETS["mlp-1024"]
-ALONE = dataclasses.replace(ACCURATE, epochs=20, distort=0.0, pens=0.0, outliers=0.0)
-WAYS = {
-    "MNIST alone": ALONE,
-    "distorted": dataclasses.replace(ALONE, distort=ACCURATE.distort),
-    "distorted, and pens": dataclasses.replace(ALONE, distort=ACCURATE.distort, pens=ACCURATE.pens),
-}
+ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, pens=0.0, outliers=0.0)
+DISTORTED = dataclasses.replace(ALONE, distort=ACCURATE.distort)
+PENS_TOO = dataclasses.replace(DISTORTED, pens=ACCURATE.pens)
+WAYS = {"alone": ALONE, "distorted": DISTORTED, "pens too": PENS_TOO}
 PEN = 18  # px: of the sketchpad
 PART = (0.3, 0.85)  # of the canvas, that a drawing's long side takes
 N_PLACES = 4  # for each drawing
@@ -65,36 +65,32 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(value, DECIMALS) for name, value in three.items()}
 
 
-def tutorial(train_split: Split, val_split: Split) -> list[dict[str, Any]]:
-    """Train logistic regression at each learning rate; return the accuracy after each epoch."""
-    rows = []
-    for lr in RATES:
+def tutorial(train_split: Split, val_split: Split) -> dict[str, Any]:
+    """Train logistic regression at each learning rate; return its accuracy after each epoch."""
+    figures: dict[str, Any] = {"epochs": TUTORIAL.epochs, "batch_size": TUTORIAL.batch_size}
+    for name, lr in RATES.items():
         recipe = dataclasses.replace(TUTORIAL, lr=lr)
         runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
         epochs = [spread([e["val_accuracy"] for e in same]) for same in zip(*runs, strict=True)]
-        rows.append({"recipe": _told(recipe), "val_accuracy": epochs})
+        figures[name] = {"lr": lr, **epochs[-1], "by_epoch": epochs}
         print(f"lr {lr:<8}" + "".join(f"{epoch['mean']:9.2%}" for epoch in epochs))
-    return rows
+    return figures
 
 
 def sizes(
     hidden_sizes: Sequence[int], epochs: int, train_split: Split, val_split: Split
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     """Train one hidden layer of each size by the tutorial's recipe; 0 is none."""
-    rows = []
+    figures = {}
     for size in hidden_sizes:
         layers = (size,) if size else ()
         recipe = dataclasses.replace(TUTORIAL, hidden_sizes=layers, epochs=epochs)
         runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
-        row = {
-            "hidden_size": size,
-            "n_parameters": n_parameters(size),
-            "val_accuracy": spread([run[-1]["val_accuracy"] for run in runs]),
-            "seconds_an_epoch": round(statistics.median(chain(*map(_seconds, runs))), 3),
-        }
-        _print_accuracy(f"{size:5} hidden, {row['n_parameters']:8,} numbers", row)
-        rows.append(row)
-    return rows
+        figures[str(size)] = accuracy = spread([run[-1]["val_accuracy"] for run in runs])
+        accuracy["n_parameters"] = n_parameters(size)
+        accuracy["seconds_an_epoch"] = round(statistics.median(chain(*map(_seconds, runs))), 3)
+        _print_accuracy(f"{size:5} hidden, {n_parameters(size):8,} numbers", accuracy)
+    return figures
 
 
 def n_parameters(hidden_size: int) -> int:
@@ -107,9 +103,9 @@ def n_parameters(hidden_size: int) -> int:
 def linear(train_split: Split, val_split: Split) -> dict[str, Any]:
     """Train a hidden layer without its ReLU, by the same recipe."""
     accuracies = [_linear_accuracy(seed, train_split, val_split) for seed in SEEDS]
-    row = {"hidden_size": LINEAR_SIZE, "val_accuracy": spread(accuracies)}
-    _print_accuracy(f"{LINEAR_SIZE:5} hidden, no ReLU", row)
-    return row
+    accuracy = spread(accuracies)
+    _print_accuracy(f"{LINEAR_SIZE:5} hidden, no ReLU", accuracy)
+    return {"hidden_size": LINEAR_SIZE, **accuracy}
 
 
 def _linear_accuracy(seed: int, train_split: Split, val_split: Split) -> float:
@@ -128,41 +124,35 @@ def _linear_accuracy(seed: int, train_split: Split, val_split: Split) -> float:
 
 def ways(
     data_dir: str, drawings: list[Drawing], train_split: Split, val_split: Split
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     """Train a layer of 1,024 in each way; return what it reads of the test set and of drawings."""
     test, labels = load_test(data_dir), _labels(drawings)
     by_pen = {pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in PENS}
-    rows = []
+    figures = {}
     for name, recipe in WAYS.items():
         synthetic = draw(recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu"))
         trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
-        row = {
-            "way": name,
-            "recipe": as_json(recipe),
-            "test_accuracy": round(evaluate(trained.model, test)[1], DECIMALS),
-            "drawings": {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()},
-            "seconds": round(trained.seconds),
-        }
-        shares = " / ".join(f"{share:.1%}" for share in row["drawings"].values())
-        print(f"{name:22} test {row['test_accuracy']:.2%}   drawings {shares}")
-        rows.append(row)
-    return rows
+        accuracy = round(evaluate(trained.model, test)[1], DECIMALS)
+        shares = {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()}
+        told = " / ".join(f"{share:.1%}" for share in shares.values())
+        print(f"{name:16}test {accuracy:.2%}   drawings {told}   {trained.seconds:.0f} s")
+        figures[name] = {"test_accuracy": accuracy, "drawings": shares, "recipe": as_json(recipe)}
+    return figures
 
 
-def framing(drawings: list[Drawing]) -> list[dict[str, Any]]:
+def framing(drawings: list[Drawing]) -> dict[str, dict[str, float]]:
     """Return for each stage of the framing what share of the drawings each network reads right."""
     rng = np.random.default_rng(SEED)
     pictures = [placed(d["strokes"], rng) for d in drawings for _ in range(N_PLACES)]
-    by_stage = list(zip(*map(stages, pictures), strict=True))
     labels = _labels(drawings).repeat_interleave(N_PLACES)
     models = {name: Reader.load(name, device="cpu").model for name in shipped_names()}
-    rows = []
-    for name, same in zip(NAMES, by_stage, strict=True):
+    figures = {}
+    for name, same in zip(NAMES, zip(*map(stages, pictures), strict=True), strict=True):
         images = torch.from_numpy(np.stack([stage.image for stage in same])).flatten(1)
         shares = {each: _share(model, images, labels) for each, model in models.items()}
         print(f"{name:16}" + "".join(f"  {each} {share:.1%}" for each, share in shares.items()))
-        rows.append({"stage": name, "read_right": shares})
-    return rows
+        figures[name] = shares
+    return figures
 
 
 def placed(strokes: list, rng: np.random.Generator) -> np.ndarray:
@@ -200,48 +190,30 @@ def _seconds(history: list[dict[str, float]]) -> list[float]:
     return [after - before for before, after in pairwise([0.0, *(e["seconds"] for e in history)])]
 
 
-def _told(recipe: Recipe) -> dict[str, object]:
-    """Return what of the tutorial's recipe a reader is told."""
-    return {key: as_json(recipe)[key] for key in ("optimizer", "lr", "batch_size", "epochs")}
-
-
-def _print_accuracy(label: str, row: dict[str, Any]) -> None:
-    of = row["val_accuracy"]
-    print(f"{label:34}{of['mean']:8.2%} ({of['low']:.2%} to {of['high']:.2%})")
-
-
-def _subset() -> tuple[Split, Split]:
-    with np.load(OUT / "mnist.npz") as file:
-        parts = [
-            [torch.from_numpy(file[f"{n}_{k}"]) for k in Split._fields] for n in ("train", "val")
-        ]
-    train_split, val_split = (Split(images, labels.long()) for images, labels in parts)
-    return train_split, val_split
+def _print_accuracy(label: str, accuracy: dict[str, float]) -> None:
+    print(f"{label:34}{accuracy['mean']:8.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%})")
 
 
 def measure(data_dir: str, drawings: list[Drawing] | None) -> dict[str, Any]:
-    """Return all figures but what they were measured with; shares are in 0..1."""
+    """Return all figures; shares are in 0..1."""
     splits = load_train_val(data_dir, seed=SEED)
-    subset = dataclasses.replace(TUTORIAL, epochs=SUBSET_EPOCHS)
     figures: dict[str, Any] = {
         "seeds": list(SEEDS),
         "tutorial": tutorial(*splits),
-        "sizes": {"recipe": _told(TUTORIAL), "rows": sizes(SIZES, TUTORIAL.epochs, *splits)},
-        "subset_sizes": {
-            "recipe": _told(subset),
-            "rows": sizes(SUBSET_SIZES, SUBSET_EPOCHS, *_subset()),
-        },
-        "linear": {"recipe": _told(TUTORIAL), **linear(*splits)},
+        "sizes_epochs": TUTORIAL.epochs,
+        "sizes": sizes(SIZES, TUTORIAL.epochs, *splits),
+        "subset_epochs": SUBSET_EPOCHS,
+        "subset_sizes": sizes(
+            SUBSET_SIZES, SUBSET_EPOCHS, *(Split(*part) for part in load_subset())
+        ),
+        "linear": linear(*splits),
     }
     if drawings:
-        figures["framing"] = {
-            "drawings": len(drawings),
-            "places": N_PLACES,
-            "pen": PEN,
-            "long_side": list(PART),
-            "rows": framing(drawings),
-        }
-        figures["ways"] = {"drawings": len(drawings), "rows": ways(data_dir, drawings, *splits)}
+        writers = len({drawing["writer"] for drawing in drawings})
+        figures["drawings"] = {"n": len(drawings), "writers": writers, "places": N_PLACES}
+        figures["framing"] = framing(drawings)
+        figures["ways_epochs"] = ALONE.epochs
+        figures["ways"] = ways(data_dir, drawings, *splits)
     return figures
 
 
@@ -251,6 +223,7 @@ def main() -> int:
     parser.add_argument("--drawings", type=Path, metavar="DRAWINGS.jsonl")
     parser.add_argument("--out", type=Path, default=OUT / "figures.json")
     options = parser.parse_args()
+    torch.set_num_threads(1)  # on a busy machine two would wait for each other
     words = ["--drawings", options.drawings.name] if options.drawings else []
     about = {
         "command": shlex.join(["python", "-m", "benchmarks.lesson", *words]),
