@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -150,26 +151,22 @@ def test_a_blank_sheet_has_no_shares_and_no_loss(lesson):
 
 
 def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
-    rows = measured()["sizes"]["rows"]
+    sizes = measured()["sizes"]
     lesson.see("sizes")
-    layers = [row for row in rows if row["hidden_size"]]
-    assert "32 hidden units" in lesson.at("sizes-at").inner_text()
-    for i, row in enumerate(layers):
+    assert lesson.at("sizes-at").inner_text().startswith("32 hidden units")
+    for i, (size, row) in enumerate((size, row) for size, row in sizes.items() if size != "0"):
         lesson.slide("sizes-slider", i)
-        told, accuracy = lesson.at("sizes-at").inner_text(), row["val_accuracy"]
-        shown = [f"{100 * accuracy[name]:.2f} %" for name in ("mean", "low", "high")]
-        assert re.findall(r"[\d.]+ %", told) == shown
-        assert told.startswith(f"{row['hidden_size']:,} hidden units")
+        told = lesson.at("sizes-at").inner_text()
+        assert told.startswith(f"{int(size):,} hidden units")
+        shares = [f"{100 * row[name]:.2f} %" for name in ("mean", "low", "high")]
+        assert re.findall(r"[\d.]+ %", told) == shares
         assert f"{row['n_parameters']:,} parameters" in told
     lesson.at("sizes-table").locator("summary").click()
-    cells = lesson.at("sizes-table").locator("tbody tr").all_inner_texts()
-    assert len(cells) == len(rows)
-    for line, row in zip(cells, rows, strict=True):
-        assert line.split()[:2] == [
-            f"{row['hidden_size']:,}" if row["hidden_size"] else "none",
-            f"{row['n_parameters']:,}",
-        ]
-        assert f"{100 * row['val_accuracy']['mean']:.2f} %" in line
+    lines = lesson.at("sizes-table").locator("tbody tr").all_inner_texts()
+    for line, (size, row) in zip(lines, sizes.items(), strict=True):
+        name = f"{int(size):,}" if size != "0" else "none"
+        assert line.split()[:2] == [name, f"{row['n_parameters']:,}"]
+        assert f"{100 * row['mean']:.2f} %" in line
 
 
 def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reader, reading):
@@ -182,15 +179,15 @@ def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reade
         logits = reader.model(torch.from_numpy(image)[None])[0] / reader.temperature
         share, digit = logits.softmax(0).max(0)
         assert lesson.texts([f"stage-reads-{i}"]) == [f"reads {digit} · {percent(share.item())}"]
-    rows = measured()["framing"]["rows"]
-    assert [row["stage"] for row in rows] == list(NAMES)
+    framing = measured()["framing"]
+    assert [*framing] == [*NAMES]
     for model in ("mlp-1024", NETWORK):
-        shown = lesson.texts(f"stage-share-{i}-{model}" for i in range(len(rows)))
-        assert shown == [f"{100 * row['read_right'][model]:.1f} %" for row in rows]
+        shown = lesson.texts(f"stage-share-{i}-{model}" for i in range(len(NAMES)))
+        assert shown == [f"{100 * row[model]:.1f} %" for row in framing.values()]
         shares = [number(text[:-1]) for text in shown]
-        added = lesson.texts(f"stage-added-{i}-{model}" for i in range(1, len(rows)))
+        added = lesson.texts(f"stage-added-{i}-{model}" for i in range(1, len(NAMES)))
         gains = [number(text.removesuffix(" points").replace("+", "")) for text in added]
-        assert gains == [after - before for before, after in zip(shares, shares[1:])]
+        assert gains == [after - before for before, after in pairwise(shares)]
 
 
 def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
@@ -229,7 +226,7 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
 
 def test_ways_are_the_benchmarks_and_right_and_wrong_make_a_whole(lesson):
     lesson.see("ways")
-    for i, row in enumerate(measured()["ways"]["rows"]):
+    for i, row in enumerate(measured()["ways"].values()):
         for name, share, digits in (
             ("test", row["test_accuracy"], 2),
             ("drawings", row["drawings"]["16"], 1),

@@ -64,7 +64,7 @@ def lesson(
     pad(read, models=[{"name": NETWORK, "chosen": True}], max_points=most, lesson=True)
     piece(
         "lesson",
-        server_functions=[text],
+        server_functions=[text, *practice(trainings, limits=reader.limits)],
         scripts=["plots", "pictures", "outcomes", "practice"],
         styles=["article"],
     )

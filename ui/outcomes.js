@@ -5,7 +5,7 @@ const WARMEST = 16;
 const PER_DOUBLING = 8;
 const WIDEST = 1e7; // a sum above it is told in thousands, millions…
 const GUESS = Math.log(10); // the loss where each digit has the same share
-const LOSSES = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
+const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
 const CURVE = 160; // points of -log p
 const TUTORIAL = 32; // hidden units
 const USUAL_PEN = "16"; // px, of the three that drawings are read with
@@ -192,7 +192,7 @@ PICTURES.loss = (box) => {
     const loss = lossOf(logits, right);
     press(buttons, label);
     setText(said, blank ? "Draw a digit, and say which it is." : labelNote(label, best));
-    setText(value, blank ? "–" : lossText(loss));
+    setText(value, blank ? "–" : lossTold(loss));
     setText(
       told,
       blank ? "" : `: at T = 1, ${right} gets a probability of ${percent(shares[right])}`,
@@ -209,7 +209,7 @@ function lossOf(logits, right) {
   return most - logits[right] + Math.log(total);
 }
 
-function lossText(loss) {
+function lossTold(loss) {
   return loss < 5e-5 ? "< 0.0001" : loss.toFixed(4); // as many digits as PyTorch prints
 }
 
@@ -223,7 +223,7 @@ function labelNote(label, best) {
 
 function lossCurve() {
   const { sheet, box } = panel();
-  let [width, at, end, now] = [0, null, LOSSES[0], null];
+  let [width, at, end, now] = [0, null, LOSS_ENDS[0], null];
   const dot = draw("circle", { r: 6, class: "here" });
   const drop = draw("path", { class: "drop" });
   const lay = () => {
@@ -251,7 +251,7 @@ function lossCurve() {
   };
   const show = (next) => {
     now = next;
-    const wanted = LOSSES.find((each) => each >= (now?.loss ?? 0)) ?? LOSSES.at(-1);
+    const wanted = LOSS_ENDS.find((each) => each >= (now?.loss ?? 0)) ?? LOSS_ENDS.at(-1);
     if (at && wanted !== end) {
       end = wanted;
       lay();
@@ -310,10 +310,11 @@ function slopesShown(slopes) {
 }
 
 PICTURES.sizes = (box, { figures }) => {
-  const { recipe, rows } = figures.lesson.sizes;
-  const baseline = rows.find((row) => row.hidden_size === 0);
-  const layers = rows.filter((row) => row.hidden_size);
-  const first = Math.max(0, layers.findIndex((row) => row.hidden_size === TUTORIAL)); // prettier-ignore
+  const { sizes, sizes_epochs: epochs, seeds } = figures.lesson;
+  const rows = Object.entries(sizes).map(([size, of]) => ({ size: Number(size), ...of }));
+  const baseline = rows.find(({ size }) => size === 0);
+  const layers = rows.filter(({ size }) => size > 0);
+  const first = Math.max(0, layers.findIndex(({ size }) => size === TUTORIAL)); // prettier-ignore
   const title = tested("sizes-at", make("p", { class: "readout" }));
   const { sheet, box: place } = panel();
   const control = slider("sizes", {
@@ -333,32 +334,30 @@ PICTURES.sizes = (box, { figures }) => {
     place,
     control.element,
     title,
-    legendOf([["dot", `mean of ${figures.lesson.seeds.length} seeds, from the lowest to the highest`], ["ideal", "no hidden layer: logistic regression"]]), // prettier-ignore
+    legendOf([["dot", `mean of ${seeds.length} seeds, from the lowest to the highest`], ["ideal", "no hidden layer: logistic regression"]]), // prettier-ignore
     numbers("sizes", "All sizes as a table", heads, () => rows.map(sizeRow)),
-    make("p", { class: "note" }, recipeNote(recipe)),
+    make("p", { class: "note" }, sizesNote(epochs)),
   );
   control.go(first);
 };
 
-function recipeNote({ optimizer, lr, batch_size: batch, epochs }) {
-  const name = optimizer.toUpperCase();
-  return `Each: ${name}, learning rate ${lr}, batches of ${batch}, ${epochs} epochs of 50,000 images; accuracy on the 10,000 of validation.`;
+function sizesNote(epochs) {
+  return `All by the tutorial’s recipe, in ${epochs} epochs of 50,000 images; accuracy is that on the 10,000 of validation.`;
 }
 
-function sizeTold({ hidden_size: size, n_parameters: count, val_accuracy: of }) {
-  return `${whole(size)} hidden units read ${share(of.mean, 2)} right (${share(of.low, 2)} to ${share(of.high, 2)}), with ${whole(count)} parameters`;
+function sizeTold({ size, n_parameters: count, mean, low, high }) {
+  return `${whole(size)} hidden units read ${share(mean, 2)} right (${share(low, 2)} to ${share(high, 2)}), with ${whole(count)} parameters`;
 }
 
-function sizeRow({ hidden_size: size, n_parameters: count, val_accuracy: of, ...rest }) {
-  const shares = [of.mean, of.low, of.high].map((value) => share(value, 2));
-  const name = size ? whole(size) : "none";
-  return [name, whole(count), ...shares, rest.seconds_an_epoch.toFixed(1)];
+function sizeRow({ size, n_parameters: count, mean, low, high, seconds_an_epoch: seconds }) {
+  const shares = [mean, low, high].map((value) => share(value, 2));
+  return [size ? whole(size) : "none", whole(count), ...shares, seconds.toFixed(1)];
 }
 
 // Accuracy over hidden units, each doubling as wide as the next.
 function sizesChart(sheet, rows, baseline, pick) {
-  const xs = rows.map((row) => Math.log2(row.hidden_size));
-  const all = [...rows, baseline].flatMap((row) => [row.val_accuracy.low, row.val_accuracy.high]);
+  const xs = rows.map((row) => Math.log2(row.size));
+  const all = [...rows, baseline].flatMap((row) => [row.low, row.high]);
   const y = [Math.floor(50 * Math.min(...all)) / 50, Math.ceil(100 * Math.max(...all)) / 100];
   let [at, now] = [null, 0];
   const cursor = draw("g", { class: "cursor" });
@@ -380,7 +379,7 @@ function sizesChart(sheet, rows, baseline, pick) {
   const move = (i) => {
     now = i;
     if (!at) return;
-    const [x, y] = [at.across(xs[i]), at.up(rows[i].val_accuracy.mean)];
+    const [x, y] = [at.across(xs[i]), at.up(rows[i].mean)];
     cursor.replaceChildren(draw("circle", { cx: x, cy: y, r: 9, class: "ring" }));
   };
   onPoint(sheet, (x) => {
@@ -391,9 +390,9 @@ function sizesChart(sheet, rows, baseline, pick) {
 }
 
 function sizesInside({ across, up, left, right, top, bottom }, xs, rows, baseline) {
-  const level = up(baseline.val_accuracy.mean);
-  const mean = path(rows.map((row, i) => [xs[i], row.val_accuracy.mean]), across, up); // prettier-ignore
-  const marks = rows.flatMap(({ hidden_size: size, val_accuracy: of }, i) => {
+  const level = up(baseline.mean);
+  const mean = path(rows.map((row, i) => [xs[i], row.mean]), across, up); // prettier-ignore
+  const marks = rows.flatMap(({ size, ...of }, i) => {
     const x = across(xs[i]);
     const [low, high] = [up(of.low), up(of.high)];
     const whisker = `M${x - 5} ${low}h10M${x} ${low}V${high}M${x - 5} ${high}h10`;
@@ -403,7 +402,7 @@ function sizesInside({ across, up, left, right, top, bottom }, xs, rows, baselin
     const dot = draw("circle", { cx: x, cy: up(of.mean), r: 4, fill: colourOf(0) });
     return [line, name, draw("path", { class: "whisker", d: whisker }), dot];
   });
-  const told = `logistic regression, ${share(baseline.val_accuracy.mean, 2)}`;
+  const told = `logistic regression, ${share(baseline.mean, 2)}`;
   return [
     draw("path", { class: "ideal", d: `M${left} ${level}H${right}` }),
     draw("text", { x: right, y: level - 6, "text-anchor": "end" }, told),
@@ -421,15 +420,15 @@ const STAGES = {
 };
 
 PICTURES.framing = (box, { figures, network }) => {
-  const measured = figures.lesson.framing; // people's drawings, which not everybody has
+  const { framing: measured, drawings } = figures.lesson; // by people: not everybody has them
   const models = ["mlp-1024", network.name];
   const stages = Object.entries(STAGES).map(([name, words], i) => {
-    const shares = measured && models.map((model) => stageShares(measured.rows, i, model));
+    const shares = measured && models.map((model) => stageShares(measured, i, model));
     return framingStage({ name, words, i, models, shares });
   });
   const rows = make("ol", {}, ...stages.map(({ item }) => item));
   box.append(rows);
-  if (measured) box.append(make("p", { class: "note" }, framingNote(measured)));
+  if (measured) box.append(make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
     stages.forEach(({ canvas, reads }, i) => {
       const { pixels, digit, confidence } = seen[i];
@@ -439,14 +438,14 @@ PICTURES.framing = (box, { figures, network }) => {
   };
 };
 
-function framingNote({ drawings, places, pen }) {
-  return `${whole(drawings)} drawings by people, each drawn with a pen of ${pen} px at ${places} places and sizes on the sheet: how many of these ${whole(drawings * places)} are read right.`;
+function framingNote({ n, writers, places }) {
+  return `The bars: of ${whole(n)} drawings by ${writers} people, each at ${places} places and sizes on the sheet, how many of these ${whole(n * places)} are read right.`;
 }
 
 // A stage's share, and what it adds to the one before, in the digits that are shown.
-function stageShares(rows, i, model) {
-  const tenths = (row) => Math.round(1000 * row.read_right[model]);
-  return { now: tenths(rows[i]), added: i ? tenths(rows[i]) - tenths(rows[i - 1]) : null };
+function stageShares(measured, i, model) {
+  const shares = Object.keys(STAGES).map((name) => Math.round(1000 * measured[name][model]));
+  return { now: shares[i], added: i ? shares[i] - shares[i - 1] : null };
 }
 
 function tenths(count) {
@@ -515,15 +514,22 @@ PICTURES.samples = (box, { samples: { distorted, pens } }) => {
   choose(chosen);
 };
 
+const WAYS = {
+  alone: "MNIST alone",
+  distorted: "MNIST, distorted",
+  "pens too": "the same, and pens",
+};
+
 PICTURES.ways = (box, { figures }) => {
   tested("ways", box);
   const measured = figures.lesson.ways; // by people's drawings, which not everybody has
   if (!measured) return;
-  const { rows, drawings } = measured;
+  const { drawings, ways_epochs: epochs } = figures.lesson;
+  const rows = Object.entries(measured).map(([way, of]) => ({ way: WAYS[way] ?? way, ...of }));
   const groups = [
     { name: "MNIST’s test images", short: "test", digits: 2, of: (row) => row.test_accuracy },
     {
-      name: `${whole(drawings)} drawings by people`,
+      name: `${whole(drawings.n)} drawings by ${drawings.writers} people`,
       short: "drawings",
       digits: 1,
       of: (row) => row.drawings[USUAL_PEN],
@@ -531,20 +537,24 @@ PICTURES.ways = (box, { figures }) => {
   ];
   const most = Math.max(...groups.flatMap(({ of }) => rows.map((row) => 1 - of(row))));
   const pens = Object.keys(rows[0].drawings);
-  const heads = ["way", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`), "seconds"];
+  const heads = ["way", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`)];
   const table = () =>
     rows.map((row) => [
       row.way,
       share(row.test_accuracy, 2),
       ...pens.map((pen) => share(row.drawings[pen], 1)),
-      whole(row.seconds),
     ]);
   box.append(
     waysTable(groups, rows, most),
     make("p", { class: "readout" }, ...groups.map((group) => make("span", {}, fewer(group, rows)))),
-    numbers("ways", "All figures as a table", heads, table),
+    numbers("ways", "All pens as a table", heads, table),
+    make("p", { class: "note" }, waysNote(epochs)),
   );
 };
+
+function waysNote(epochs) {
+  return `One hidden layer of 1,024, ${epochs} epochs each; people’s drawings with a pen of ${USUAL_PEN} px, and no answer refused.`;
+}
 
 function waysTable(groups, rows, most) {
   const heads = ["trained on", "read right", "read wrong"];
