@@ -198,6 +198,7 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
         png = io.BytesIO()
         Image.fromarray(pixels.reshape(28, 28)).save(png, "PNG")
         expected = (255 * reader.read(io.BytesIO(png.getvalue())).input).round().flatten()
+        lesson.see("framing")  # what is out of sight is not drawn
         lesson.page.wait_for_function(
             """expected => {
               const { data } = document.querySelector('[data-testid=stage-4] canvas')

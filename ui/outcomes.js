@@ -3,7 +3,7 @@
 const COOLEST = 0.25; // the temperatures that can be tried
 const WARMEST = 16;
 const PER_DOUBLING = 8;
-const WIDEST = 1e7; // a sum above it is told in thousands, millions…
+const WIDEST = 1e6; // a sum above it is told in thousands, millions…
 const GUESS = Math.log(10); // the loss where each digit has the same share
 const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
 const CURVE = 160; // points of -log p
@@ -15,7 +15,7 @@ PICTURES.softmax = (box, { network }) => {
   const stops = temperatures(own);
   const rows = DIGITS.map(softmaxRow);
   const sum = tested("softmax-sum", make("td"));
-  const unit = make("span");
+  const unit = make("span", { class: "unit-of" });
   const told = tested("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
@@ -125,7 +125,7 @@ function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own
     row.own.hidden = blank || temperature === own;
   });
   setText(parts.sum, blank ? "–" : powers.total);
-  setText(parts.unit, powers.unit && !blank ? ` in ${powers.unit}` : "");
+  setText(parts.unit, powers.unit && !blank ? `in ${powers.unit}` : "");
   const name = temperatureName(temperature, own);
   const there = blank ? "draw a digit." : `${best} gets ${percent(shares[best])} of the sum`;
   const here =
