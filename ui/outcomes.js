@@ -3,7 +3,7 @@
 const COOLEST = 0.25; // the temperatures that can be tried
 const WARMEST = 16;
 const PER_DOUBLING = 8;
-const WIDEST = 1e6; // a sum above it is told in thousands, millions…
+const WIDEST = 1e5; // a sum above it is told in thousands, millions…
 const GUESS = Math.log(10); // the loss where each digit has the same share
 const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
 const CURVE = 160; // points of -log p
@@ -82,7 +82,7 @@ function softmaxRow(digit) {
 function softmaxTable(rows, sum, unit) {
   const head = (...inside) => make("th", { scope: "col" }, ...inside);
   const heads = ["digit", "logit z", "z / T"].map((text) => head(text));
-  const power = head("e", make("sup", {}, "z / T"), unit);
+  const power = head(unit, "e", make("sup", {}, "z / T"));
   const foot = make(
     "tr",
     {},
