@@ -6,7 +6,7 @@ const PICTURES = {};
 const N_PIXELS = SIZE * SIZE;
 const LOUPE = 5; // numbers across what is shown enlarged, as across the text's slice
 const BRIGHT = 117; // of 255: black letters are seen better than white ones above it
-const STRONG = 0.6; // of the largest weight: what has all of its colour, so that more is seen
+const STRONG = 2; // times the usual size of a weight: what has all of its colour
 const INKED = 4 * SIZE; // px across a template, with room for the ink's outline
 const FAINTEST = 0.45; // how bright a unit's weights are that is off: they are seen still
 const MOST_CONFUSED = 8; // pairs of digits, of 90
@@ -52,8 +52,14 @@ function indexOfMost(numbers) {
   return numbers.reduce((best, number, i) => (number > numbers[best] ? i : best), 0);
 }
 
-// Numbers as drawNumbers and drawLarge take them; beyond `full`, they have all of their colour.
-function coloured(numbers, full = STRONG * largest(numbers)) {
+// What has all of its colour among these numbers: the largest is often far from the others.
+function fullOf(numbers) {
+  const squares = numbers.reduce((sum, number) => sum + number * number, 0);
+  return STRONG * Math.sqrt(squares / numbers.length);
+}
+
+// Numbers as drawNumbers and drawLarge take them.
+function coloured(numbers, full = fullOf(numbers)) {
   const picture = { scale: full };
   const level = (number) => Math.max(-127, Math.min(127, Math.round((127 * number) / full)));
   decoded.set(picture, Int8Array.from(numbers, full ? level : () => 0));
@@ -232,32 +238,19 @@ PICTURES.examples = (box, { examples }) => {
 };
 
 PICTURES.split = (box) => {
-  const all = TRAINING + VALIDATION;
   const batches = Math.ceil(TRAINING / IN_BATCH);
   const rest = TRAINING - (batches - 1) * IN_BATCH;
-  const part = (kind, count, what) => {
-    const words = make("p", {}, make("b", {}, whole(count)), ` ${what}`);
-    const each = make("div", { class: kind }, make("i"), words);
-    each.style.flexGrow = count / all;
-    return each;
-  };
-  const bar = make(
-    "div",
-    { class: "whole" },
-    part("learned", TRAINING, "to learn from"),
-    part("set-apart", VALIDATION, "for validation"),
-  );
+  const named = (count, what) => make("span", {}, make("b", {}, whole(count)), ` for ${what}`);
+  const names = [named(TRAINING, "training"), named(VALIDATION, "validation")];
+  const bar = make("div", { class: "whole", "aria-hidden": "true" }, make("i"), make("i"));
+  bar.firstChild.style.flexGrow = TRAINING / VALIDATION;
   const squares = make("div", { class: "squares", "aria-hidden": "true" });
   for (let i = 0; i < IN_BATCH; i += 1) squares.append(make("i"));
+  const fan = make("div", { class: "fan", "aria-hidden": "true" });
+  fan.style.setProperty("--batch", `${(100 * IN_BATCH) / (TRAINING + VALIDATION)}%`);
   const says = `One batch: ${IN_BATCH} of them. An epoch is ${batches} batches, the last of ${rest}: then each of the ${whole(TRAINING)} was shown once.`;
-  const sliver = make("i", { class: "sliver" });
-  sliver.style.width = `${(100 * IN_BATCH) / all}%`;
-  box.append(
-    bar,
-    make("div", { class: "fan" }, sliver),
-    squares,
-    tested("batch", make("p", {}, says)),
-  );
+  box.append(make("p", { class: "names" }, ...names), bar, fan, squares, make("p", {}, says));
+  tested("split", box);
 };
 
 // A template with the ink's outline on it; the template itself is drawn once.
@@ -292,16 +285,16 @@ function apart(name, what) {
   const [weights, pixels, product] = maps.map((map) => map.firstChild);
   const sum = tested(`${name}-sum`, make("p", { class: "sum" }));
   const row = make("div", { class: "apart" }, maps[0], signs[0], maps[1], signs[1], maps[2]);
-  const show = (reading, row, bias, total, end) => {
+  const show = (reading, row, bias, total, of) => {
     const terms = row.map((weight, i) => weight * inputOf(reading)[i]);
     drawNumbers(weights, coloured(row));
     drawSeen(pixels, seenOf(reading));
-    drawNumbers(product, coloured(terms, STRONG * largest(row))); // colours mean the same
+    drawNumbers(product, coloured(terms, fullOf(row))); // colours mean the same
     const shown = addUp([...sidesOf(terms), bias], total);
     const [plus, minus, added] = shown.terms;
     setText(
       sum,
-      `${plus} (for) ${signed(minus)} (against) ${signed(added)} (bias) = ${shown.total} ${end}`,
+      `${of}: ${plus} (for) ${signed(minus)} (against) ${signed(added)} (bias) = ${shown.total}`,
     );
     return shown.total;
   };
@@ -345,7 +338,7 @@ PICTURES.templates = (box, { logistic }) => {
     press(buttons, chosen);
     const how = own === null && !isBlank(last) ? ", the one that fits best" : "";
     setText(title, `The template of ${chosen}${how}`);
-    sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `= logit of ${chosen}`);
+    sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `logit of ${chosen}`);
   };
   choices(grid, buttons, (i) => {
     own = own === i ? null : i;
@@ -386,7 +379,7 @@ PICTURES.confusions = (box, { figures: { confusions } }) => {
   const most = confusions[names[0]][pairs[0][0]][pairs[0][1]];
   const cell = (count, name) => {
     const bar = make("i", { class: "amount", "aria-hidden": "true" });
-    bar.style.width = `${(100 * count) / most}%`;
+    bar.style.width = `calc((100% - 3em) * ${count / most})`;
     return make("td", {}, tested(name, make("span", {}, whole(count))), bar);
   };
   const rows = pairs.map(([label, digit]) =>
@@ -403,8 +396,8 @@ PICTURES.confusions = (box, { figures: { confusions } }) => {
   const sums = names.map((name) =>
     tested(`wrong-${name}`, make("td", {}, whole(wrongOf(confusions[name])))),
   );
-  const foot = make("tr", {}, make("th", { scope: "row" }, "all that are wrong"), ...sums);
-  const head = make("tr", {}, make("th", { scope: "col" }, "times"), ...heads);
+  const foot = make("tr", {}, make("th", { scope: "row" }, "all wrong answers"), ...sums);
+  const head = make("tr", {}, make("td"), ...heads);
   const parts = [["thead", head], ["tfoot", foot]].map(([tag, row]) => make(tag, {}, row)); // prettier-ignore
   box.append(
     tested("confusions", make("table", {}, parts[0], make("tbody", {}, ...rows), parts[1])),
@@ -417,6 +410,9 @@ function drawStrip(canvas, seen, lines, row) {
   const gap = tall * 0.3;
   const brush = canvas.getContext("2d");
   brush.clearRect(0, 0, canvas.width, canvas.height);
+  brush.fillStyle = "#000"; // around the ink, which would be lost on a white page
+  for (let k = 0; k < lines; k += 1)
+    brush.fillRect(0, (k + 0.06) * tall, canvas.width, 0.88 * tall);
   const small = new OffscreenCanvas(SIZE, SIZE);
   drawSeen(small, seen);
   brush.imageSmoothingEnabled = false;
@@ -552,9 +548,15 @@ PICTURES.unit = (box, { network: { layer1 } }) => {
     const chosen = own ?? indexOfMost(activations);
     press(buttons, chosen);
     setText(title, `Unit ${chosen}${own === null ? ", lit most" : ""}`);
-    const total = sum.show(last, rows[chosen], layer1.bias[chosen], before[chosen], "");
+    const total = sum.show(
+      last,
+      rows[chosen],
+      layer1.bias[chosen],
+      before[chosen],
+      "pre-activation",
+    );
     const off = activations[chosen] > 0 ? "" : ": off";
-    setText(relu, `ReLU: max(0, ${total}) = ${decimal(activations[chosen])}${off}`);
+    setText(relu, `activation: max(0, ${total}) = ${decimal(activations[chosen])}${off}`);
   };
   choices(grid, buttons, (i) => {
     own = own === i ? null : i;
