@@ -191,8 +191,7 @@ PICTURES.pixels = (box) => {
   };
 };
 
-// Go where the pointer is or the arrow keys lead. Only who walks there hears the numbers: while
-// a hand draws they change all the time.
+// Go where the pointer is or the arrow keys lead.
 function walk(canvas, value, at, go) {
   for (const kind of ["pointermove", "click"]) {
     canvas.addEventListener(kind, (event) => {
@@ -207,8 +206,13 @@ function walk(canvas, value, at, go) {
     event.preventDefault();
     go(at().map((each, i) => each + step[i]));
   });
-  canvas.addEventListener("focus", () => value.setAttribute("aria-live", "polite"));
-  canvas.addEventListener("blur", () => value.removeAttribute("aria-live"));
+  heardAt(canvas, value);
+}
+
+// What a control shows is heard by who is at it: while a hand draws it changes all the time.
+function heardAt(control, part) {
+  control.addEventListener("focus", () => part.setAttribute("aria-live", "polite"));
+  control.addEventListener("blur", () => part.removeAttribute("aria-live"));
 }
 
 // Ink of 28 × 28 bytes, as the sketchpad holds a picture.
@@ -289,7 +293,8 @@ function apart(name, what) {
     const terms = row.map((weight, i) => weight * inputOf(reading)[i]);
     drawNumbers(weights, coloured(row));
     drawSeen(pixels, seenOf(reading));
-    drawNumbers(product, coloured(terms, fullOf(row))); // colours mean the same
+    // Its colours mean the same, but where the weights are strongest beside the ink.
+    drawNumbers(product, coloured(terms, Math.min(fullOf(row), largest(terms))));
     const shown = addUp([...sidesOf(terms), bias], total);
     const [plus, minus, added] = shown.terms;
     setText(
@@ -394,7 +399,7 @@ PICTURES.confusions = (box, { figures: { confusions } }) => {
   );
   const heads = names.map((name) => make("th", { scope: "col" }, name));
   const sums = names.map((name) =>
-    tested(`wrong-${name}`, make("td", {}, whole(wrongOf(confusions[name])))),
+    make("td", {}, tested(`wrong-${name}`, make("span", {}, whole(wrongOf(confusions[name]))))),
   );
   const foot = make("tr", {}, make("th", { scope: "row" }, "all wrong answers"), ...sums);
   const head = make("tr", {}, make("td"), ...heads);
@@ -574,7 +579,7 @@ PICTURES.unit = (box, { network: { layer1 } }) => {
 // Which unit changed most since a drawing that the visitor wants to be remembered.
 function comparison() {
   const button = make("button", { type: "button" }, "Compare with this drawing from now on");
-  const text = tested("unit-changed", make("p", { role: "status" }));
+  const text = tested("unit-changed", make("p"));
   let [kept, last] = [null, null];
   const show = ({ activations }, buttons) => {
     last = activations;
@@ -586,6 +591,7 @@ function comparison() {
     const span = `from ${decimal(kept[unit])} to ${decimal(activations[unit])}`;
     setText(text, none ? "No unit has changed yet." : `most changed: unit ${unit}, ${span}`);
   };
+  heardAt(button, text);
   button.addEventListener("click", () => {
     kept = last;
     setText(text, "Remembered: now change the drawing.");
@@ -714,7 +720,7 @@ function logitsTable() {
   const cellOf = (way, i) =>
     make("td", {}, tested(`collapse-${way}-${i}`, make("span")), signedBar(0));
   const cells = WAYS_OF_LOGITS.map(([way]) => DIGITS.map((i) => cellOf(way, i)));
-  const best = WAYS_OF_LOGITS.map(([way]) => tested(`collapse-${way}-highest`, make("td")));
+  const best = WAYS_OF_LOGITS.map(([way]) => tested(`collapse-${way}-highest`, make("span")));
   const head = WAYS_OF_LOGITS.map(([, name]) => make("th", { scope: "col" }, name));
   const rowOf = (name, parts) => make("tr", {}, make("th", { scope: "row" }, name), ...parts);
   const rows = DIGITS.map((i) => rowOf(`${i}`, cells.map((column) => column[i]))); // prettier-ignore
@@ -723,7 +729,14 @@ function logitsTable() {
     { class: "logits" },
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "digit"), ...head)),
     make("tbody", {}, ...rows),
-    make("tfoot", {}, rowOf("highest", best)),
+    make(
+      "tfoot",
+      {},
+      rowOf(
+        "highest",
+        best.map((part) => make("td", {}, part)),
+      ),
+    ),
   );
   const show = (all) => {
     const most = largest(all.flat()) || 1;
