@@ -65,7 +65,7 @@ def lesson(
     piece(
         "lesson",
         server_functions=[text, *practice(trainings, limits=reader.limits)],
-        scripts=["plots", "pictures", "practice"],
+        scripts=["plots", "pictures", "outcomes", "practice"],
         styles=["article"],
     )
 
