@@ -2,7 +2,7 @@
 
 `{logistic.test.accuracy}` in a step is that figure of model/weights/logistic/evaluation.json as a
 share, `{lesson.framing.polarity}` one of lesson/figures.json. `{path:points}` gives a difference of
-shares, `{path:number}` a whole number, `{path:small}` three digits.
+shares, `{path:fine}` a share with two decimals, `{path:number}` a whole number, `{path:small}` three digits.
 """
 
 import json
@@ -18,6 +18,7 @@ FIGURES = Path(__file__).parent / "figures.json"  # python -m benchmarks.lesson
 _PLACE = re.compile(r"\{([\w-]+(?:\.[\w -]+)+)(?::(\w+))?\}")
 _FORMS = {
     "share": lambda value: f"{100 * value:.1f} %",
+    "fine": lambda value: f"{100 * value:.2f} %",
     "points": lambda value: f"{100 * value:.1f}",
     "number": lambda value: f"{value:,}",
     "small": lambda value: f"{value:.3g}",

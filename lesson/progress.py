@@ -58,7 +58,7 @@ class Curves:
 
     def take(self) -> dict[str, Any]:
         """Return what is new since the last time."""
-        news = {"epoch": self.epoch, "step": self.step, "n_steps": self.n_steps}
+        news: dict[str, Any] = {"epoch": self.epoch, "step": self.step, "n_steps": self.n_steps}
         news |= {"loss": self._loss, "val": self._val}
         self._loss, self._val = [], []
         return news
@@ -131,7 +131,7 @@ def done(model: Student, **figures: float) -> dict[str, Any]:
     for parameter in mlp.parameters():
         _finite(parameter.sum().item())
     data = safetensors.torch.save(mlp.state_dict())
-    told = {name: round(figure, 4) for name, figure in figures.items()}
+    told: dict[str, Any] = {name: round(figure, 4) for name, figure in figures.items()}
     told |= {"model": _base64(data), "hidden_sizes": list(mlp.hidden_sizes)}
     return {"kind": "done"} | told
 
