@@ -89,7 +89,7 @@ def subset() -> tuple[Digits, Digits]:
 
 def test_two_train_at_once_and_reach_94_percent_by_default(subset, here):
     started = time.monotonic()
-    with trainings(least_seconds=0) as those:
+    with trainings(least_seconds=0, patience=60) as those:
         settings = [Settings(), Settings(seed=1)]
         for visitor, chosen in zip("ab", settings, strict=True):
             assert those.start(visitor, chosen)["state"] == "starting"
