@@ -81,7 +81,6 @@ def train(
         Diverged: the loss is not finite.
     """
     torch.manual_seed(settings.seed)
-    generator = torch.Generator().manual_seed(settings.seed)
     model = Student(settings.hidden_size, relu=settings.relu)
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.lr)
     curves = Curves(settings, len(train_digits.images))
@@ -91,7 +90,7 @@ def train(
     curves.validate(model, val_digits)
     yield progress(curves, model, seconds=0)
     reported = 0.0
-    epochs = (fit_epoch(model, *train_digits, optimizer, generator) for _ in range(settings.epochs))
+    epochs = (fit_epoch(model, train_digits, optimizer) for _ in range(settings.epochs))
     for loss in chain.from_iterable(epochs):
         curves.add(loss)
         if curves.step in curves.val_steps:
