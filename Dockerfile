@@ -32,6 +32,7 @@ RUN python3 -m venv --without-pip /opt/venv \
 
 WORKDIR /app
 COPY LICENSE app.py ./
+COPY lesson ./lesson
 COPY model ./model
 COPY server ./server
 COPY ui ./ui

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from PIL import Image
 from starlette.middleware import Middleware
 
+from lesson.trainings import Trainings
 from model import CheckpointError, Reader
 from model.checkpoint import UnreachableError, asks_hub, shipped_names
 from model.hub import StaleWarning
@@ -36,7 +37,7 @@ from model.reader import on_zero_gpu
 from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
-from server.limits import ServerLimits, add_flags, from_flags
+from server.limits import ServerLimits, TrainingLimits, add_flags, from_flags
 from server.metrics import Metrics
 from server.traffic import Traffic
 from server.upkeep import SESSIONS, health, lifespan, queue_length, share_memory, stop
@@ -71,8 +72,9 @@ def build(
     default: str,
     observe: Observe,
     limits: ServerLimits,
+    trainings: Trainings | None = None,
 ) -> gr.Blocks:
-    """Compose the pages, and bind the API to the first."""
+    """Compose the pages, and bind the API to the first; without `trainings` nobody trains here."""
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
         gr.Navbar(main_page_name="Draw")
         gr.Markdown(INTRO)
@@ -93,7 +95,7 @@ def build(
     with demo.route("How it works", "/lesson"):
         gr.Navbar(main_page_name="Draw")
         with gr.Row(elem_id="lesson-stage"):
-            lesson(readers, observe=observe)
+            lesson(readers, observe=observe, trainings=trainings)
     with demo.route("Model card", "/card"):
         gr.Navbar(main_page_name="Draw")
         card(readers, default=default)
@@ -145,7 +147,29 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_flags(parser, Limits)
     add_flags(parser, ServerLimits)
+    add_flags(parser, TrainingLimits)
+    parser.add_argument(
+        "--data-dir",
+        default="data",
+        metavar="DIR",
+        help="where all of MNIST may lie, for visitors to train on (data)",
+    )
+    # A public Space is everybody's: who duplicates it may turn training on.
+    if said := os.environ.get("MAX_TRAININGS") or ("0" if os.environ.get("SPACE_ID") else None):
+        parser.set_defaults(max_trainings=said)
     return parser.parse_args(arguments)
+
+
+def trainings_of(options: argparse.Namespace) -> Trainings | None:
+    """Return where visitors train, or None if they must not."""
+    limits = from_flags(TrainingLimits, options)
+    if not limits.max_trainings:
+        return None
+    return Trainings(
+        most_running=limits.max_trainings,
+        max_seconds=limits.max_training_seconds,
+        data_dir=options.data_dir,
+    )
 
 
 def watch(where: tuple[str, int] | None) -> Metrics | None:
@@ -233,15 +257,19 @@ def serve(
         readers, default = loaded
         metrics = watch(options.metrics)
         observe = metrics.read if metrics else ignore
-        demo = compose(readers, default=default, observe=observe, limits=limits)
+        trainings = trainings_of(options)
+        demo = compose(
+            readers, default=default, observe=observe, limits=limits, trainings=trainings
+        )
         traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
         if metrics:
             traffic.observe = metrics.called
             metrics.watch_queue(lambda: queue_length(demo, traffic))
-    launch(demo, traffic, readers, host=options.host, port=port)
-    while not stopped:
-        time.sleep(0.1)
-    stop(demo, traffic)
+    with closing(trainings) if trainings else nullcontext():
+        launch(demo, traffic, readers, host=options.host, port=port)
+        while not stopped:
+            time.sleep(0.1)
+        stop(demo, traffic)
 
 
 @contextmanager

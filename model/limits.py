@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def limit(default: int, what: str) -> Any:
+def limit(default: int, what: str, *, least: int = 1) -> Any:
     """Return a field of a dataclass of limits; `what` says what it bounds."""
-    return field(default=default, metadata={"help": what})
+    return field(default=default, metadata={"help": what, "least": least})
 
 
 @dataclass(frozen=True)

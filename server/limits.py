@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from model.limits import limit
@@ -32,13 +33,22 @@ class ServerLimits:
     max_age: int = limit(600, "seconds that an upload is kept")
 
 
+@dataclass(frozen=True)
+class TrainingLimits:
+    """How much visitors may train on this machine; each is a flag of app.py."""
+
+    # Each is a process that takes what the page leaves of a core, and up to 350 MB.
+    max_trainings: int = limit(2, "trainings that run at once; 0 turns them off", least=0)
+    max_training_seconds: int = limit(60, "seconds that a training may take")
+
+
 def add_flags(parser: argparse.ArgumentParser, limits: type["DataclassInstance"]) -> None:
     """Add a flag for each field of a dataclass of limits."""
     group = parser.add_argument_group(f"limits: {limits.__doc__}".partition(";")[0])
     for each in dataclasses.fields(limits):
         group.add_argument(
             f"--{each.name.replace('_', '-')}",
-            type=amount,
+            type=partial(amount, least=each.metadata["least"]),
             default=each.default,
             metavar="N",
             help=f"{each.metadata['help']} ({each.default:,})",
@@ -51,15 +61,15 @@ def from_flags(limits: type[T], options: argparse.Namespace) -> T:
     return limits(**{name: getattr(options, name) for name in names})
 
 
-def amount(text: str) -> int:
-    """Return a whole number above 0, which may end in kB, MB or GB.
+def amount(text: str, *, least: int = 1) -> int:
+    """Return a whole number, `least` at least, which may end in kB, MB or GB.
 
     Raises:
         argparse.ArgumentTypeError: it is not of that form.
     """
     found = re.fullmatch(r"(\d+) ?([kmg]b)?", text.strip().lower())
-    if not found or not int(found[1]):
+    if not found or int(found[1]) < least:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no amount: write a whole number above 0, such as 2000, 500kB or 10MB"
+            f"{text!r} is no amount: write a whole number, {least} or more, such as 2000 or 10MB"
         )
     return int(found[1]) * UNITS[found[2] or ""]

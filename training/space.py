@@ -26,7 +26,7 @@ from training.hub import (
 ROOT = Path(__file__).parent.parent
 # What the Dockerfile copies too, and the picture that the README shows.
 FILES = ("README.md", "LICENSE", "app.py", "requirements.txt", "screenshot.png")
-FOLDERS = ("model", "server", "ui")
+FOLDERS = ("lesson", "model", "server", "ui")
 TORCH = "torch>=2.8,<2.12"  # what ZeroGPU has; cpu-basic takes any
 MODEL_VARIABLE = "MODEL"  # app.py's --model, where the command line says nothing
 WAIT_SECONDS = 600  # a first build takes some minutes: torch brings CUDA

@@ -18,8 +18,12 @@ function lay({ steps: all }) {
   );
   steps.replaceChildren(...all.map(link));
   article.removeAttribute("aria-busy");
+}
+
+// What scrolls can be reached by the keyboard.
+function letReach() {
   for (const box of article.querySelectorAll(".scroll, pre")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // what scrolls can be reached
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
 }
 
@@ -60,9 +64,9 @@ function shown({ kind, key, name, html: inside, text }) {
   if (kind === "picture") return picture(name, text);
   const code = make("div", { class: "code" }, make("pre", {}, make("code", {}, text)));
   if (kind === "live") {
-    const output = make("pre", { class: "output", "aria-label": "What it gives" });
+    const output = make("code");
     output.dataset.testid = `output-${key}`;
-    code.append(output);
+    code.append(make("pre", { class: "output" }, output));
   }
   return code;
 }
@@ -107,6 +111,7 @@ function refresh(each) {
 }
 
 function show(next) {
+  const first = reading === null;
   reading = next;
   setText(reads, answerOf(reading));
   for (const [key, output] of Object.entries(reading.outputs)) {
@@ -117,6 +122,7 @@ function show(next) {
     each.stale = true;
     refresh(each);
   }
+  if (first) letReach();
 }
 
 function answerOf({ verdict, digit, confidence }) {

@@ -14,6 +14,7 @@ from lesson.data import SAMPLES, load_subset
 from lesson.figures import figures
 from lesson.framing import stages
 from lesson.source import Part, Step, steps
+from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, draw, parse, rasterize
 from model.mlp import N_CLASSES
@@ -21,8 +22,9 @@ from model.picture import Picture, to_grey
 from ui import markdown
 from ui.api import Observe, ignore, picture_file
 from ui.drawings import EXAMPLES
-from ui.message import base64_of, frame
+from ui.message import answer, base64_of, frame
 from ui.piece import piece
+from ui.practice import offer, practice
 from ui.sketchpad import QuestionError, pad
 
 NETWORK, BASELINE = "mlp-32", "logistic"  # the lesson's own, and what it begins with
@@ -31,8 +33,16 @@ SIDE, PEN = 280, 18  # the sketchpad's units, and its usual pen: ui/shared.js
 N_EXAMPLES = 4  # MNIST's images of each digit that can be chosen
 
 
-def lesson(readers: Mapping[str, Reader], *, observe: Observe = ignore) -> None:
-    """Compose the lesson: a sketchpad, and the text that computes with what is drawn on it."""
+def lesson(
+    readers: Mapping[str, Reader],
+    *,
+    observe: Observe = ignore,
+    trainings: Trainings | None = None,
+) -> None:
+    """Compose the lesson: a sketchpad, and the text that computes with what is drawn on it.
+
+    Without `trainings` no network can be trained here.
+    """
     reader, baseline = readers[NETWORK], readers[BASELINE]
     told = cache(fixed)
 
@@ -48,14 +58,14 @@ def lesson(readers: Mapping[str, Reader], *, observe: Observe = ignore) -> None:
 
     def text(_: Any) -> dict[str, Any]:
         """Return the text, and what does not depend on the drawing."""
-        return told(reader, baseline)
+        return told(reader, baseline) | {"practice": offer(trainings)}
 
     most = reader.limits.max_points
     pad(read, models=[{"name": NETWORK, "chosen": True}], max_points=most, lesson=True)
     piece(
         "lesson",
-        server_functions=[text],
-        scripts=["plots", "pictures"],
+        server_functions=[text, *practice(trainings, limits=reader.limits)],
+        scripts=["plots", "pictures", "outcomes", "practice"],
         styles=["article"],
     )
 
@@ -149,19 +159,6 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 def _without_relu(reader: Reader, pre_activations: np.ndarray) -> list[float]:
     """Return the logits, were there no ReLU."""
     return reader.model.layers[-1](torch.from_numpy(pre_activations)).tolist()
-
-
-def answer(reading: Reading) -> dict[str, Any]:
-    """Return what a network answers, in the API's names."""
-    shares = reading.probabilities
-    return {
-        "verdict": reading.verdict,
-        "digit": reading.digit,
-        "confidence": reading.confidence,
-        "not_a_digit": reading.not_a_digit,
-        "logits": reading.logits.tolist(),
-        "probabilities": None if shares is None else shares.tolist(),
-    }
 
 
 def again(picture: Picture) -> Picture:

@@ -66,6 +66,19 @@ def answer_of(reading: Reading) -> int:
     return int(reading.logits.argmax())
 
 
+def answer(reading: Reading) -> dict[str, Any]:
+    """Return what a network answers, in the API's names."""
+    shares = reading.probabilities
+    return {
+        "verdict": reading.verdict,
+        "digit": reading.digit,
+        "confidence": reading.confidence,
+        "not_a_digit": reading.not_a_digit,
+        "logits": reading.logits.tolist(),
+        "probabilities": None if shares is None else shares.tolist(),
+    }
+
+
 def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
     """Return what the page draws of one hidden unit's account of a reading."""
     terms = account.weights * reading.input.reshape(-1)

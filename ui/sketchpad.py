@@ -30,9 +30,8 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe =
                 raise QuestionError("Ask one model or two.")
             chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
             started = time.perf_counter()
-            readings = [
-                (choose(readers, name), read_ink(readers, name, question)) for name in models
-            ]
+            chosen_readers = [choose(readers, name) for name in models]
+            readings = [(reader, read_ink(reader, question)) for reader in chosen_readers]
             for reader, reading in readings:
                 taken = time.perf_counter() - started
                 observe("page", reader.name, {reading.verdict: 1}, taken)
@@ -85,13 +84,12 @@ def choose(readers: Mapping[str, Reader], name: Any) -> Reader:
     return readers[name]
 
 
-def read_ink(readers: Mapping[str, Reader], name: Any, question: Any) -> Reading:
+def read_ink(reader: Reader, question: Mapping[str, Any]) -> Reading:
     """Read what the page holds: strokes, or where there are none a picture.
 
     Raises:
-        QuestionError, DrawingError, PictureError: it cannot be read.
+        DrawingError, PictureError: it cannot be read.
     """
-    reader = choose(readers, name)
     if question.get("strokes") is not None:
         return reader.read_strokes(question["strokes"])
     return reader.read(picture_file({"url": question.get("picture")}))

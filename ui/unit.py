@@ -18,7 +18,7 @@ def unit(readers: Mapping[str, Reader]) -> gr.HTML:
         """Return one unit's account of the ink."""
         try:
             reader = choose(readers, field(question, "model", str))
-            reading = read_ink(readers, reader.name, question)
+            reading = read_ink(reader, question)
             layer, index = (field(question, name, int) for name in ("layer", "unit"))
             found = explain.unit(reader.model, reading, layer=layer, index=index)
             return unit_message(found, reading)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import gradio as gr
 
 import app
+from lesson.trainings import Trainings
 from model import Reader
 from server.limits import ServerLimits
 from ui.api import Observe, Prediction, bind
@@ -25,10 +26,15 @@ ANSWER: Prediction = {
 
 
 def build_with_echoes(
-    readers: Mapping[str, Reader], *, default: str, observe: Observe, limits: ServerLimits
+    readers: Mapping[str, Reader],
+    *,
+    default: str,
+    observe: Observe,
+    limits: ServerLimits,
+    trainings: Trainings | None = None,
 ) -> gr.Blocks:
     """Compose the app, and add a twin for pictures and one for strokes."""
-    demo = app.build(readers, default=default, observe=observe, limits=limits)
+    demo = app.build(readers, default=default, observe=observe, limits=limits, trainings=trainings)
 
     def echo(image: gr.FileData, model: str = default) -> Prediction:
         return ANSWER

@@ -20,6 +20,7 @@ CLOSED = (
     "/app.py", "/requirements.txt", "/server/gate.py", "/admin", "/wp-login.php", "/metrics",
     "/server-status", "/actuator/env", "/debug/pprof", "/graphql", "/phpinfo.php", "/healthz",
     "/card/x", "/cards", "/CARD", "/card;x", "/card/../etc/passwd",
+    "/lesson/x", "/lessons", "/LESSON", "/lesson/../etc/passwd",
     "/etc/passwd", "//etc/passwd", "//evil.example/", "//evil.example/%2e%2e", "/\\evil.example",
     "/gradio_api//config", "//config", "/config//", "/config/../etc/passwd", "/CONFIG",
     "/config%00", "/config%0a", "/config;x", "/config/x", "/health/x", "/health%2f..%2fconfig/x",
@@ -44,7 +45,7 @@ TRICKS = (
 )  # fmt: skip
 METHODS = ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "EVIL", "get")
 WRONG_WAY = (
-    ("POST", "/"), ("POST", "/card"), ("POST", "/config"), ("POST", "/health"),
+    ("POST", "/"), ("POST", "/card"), ("POST", "/lesson"), ("POST", "/config"), ("POST", "/health"),
     ("POST", f"{API}/info"),
     ("POST", "/static/x"), ("GET", f"{API}/run/predict"), ("GET", f"{API}/queue/join"),
     ("GET", f"{API}/upload"), ("GET", f"{API}/cancel"), ("POST", f"{API}/queue/data"),
@@ -57,6 +58,7 @@ QUERIES = (
     "/gradio_api/upload_progress", "/gradio_api/upload_progress?upload_id=x",
     "/gradio_api/queue/status?x=1", "/?__theme=evil", "/?view=evil&__lang=../..",
     "/card?model=../../etc/passwd", "/card?deep_link=../../../etc/passwd", "/config?page=../x",
+    "/lesson?x=../../etc/passwd",
     "/?" + "x" * 9_000,
     "/?deep_link=../../etc/passwd", "/config?deep_link=../../../etc/passwd", "/?deep_link=x",
     "/gradio_api/info?serialize=x", "/gradio_api/info?all_endpoints=true", "/pwa_icon/0",

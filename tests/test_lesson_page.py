@@ -1,0 +1,178 @@
+"""How it works, as a student walks it: seven steps, by mouse, keyboard and link, on two devices."""
+
+import json
+import re
+import urllib.request
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from lesson.source import steps
+from tests.conftest import post
+from tests.visitor import ON_DESKTOP, Visitor, percent
+from ui.lesson import NETWORK
+
+STEPS = steps()
+
+
+class Student(Visitor):
+    """A visitor of the lesson."""
+
+    def __init__(self, context, url, *, path="/lesson"):
+        self.page = context.new_page()
+        self.faults, self.requests, self.sent = [], [], []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._note)
+        self.page.goto(url + path)
+        self.pad = self.page.get_by_test_id("sketchpad")
+        expect(self.page.get_by_test_id("reads")).to_contain_text("reads")
+
+    def step(self, name):
+        return self.page.get_by_test_id(f"step-{name}")
+
+    def draw(self, strokes):
+        self.page.get_by_test_id("clear").click()
+        expect(self.page.get_by_test_id("reads")).to_contain_text("Draw a digit")
+        self.draw_by_touch(strokes) if self.page.viewport_size["width"] < 700 else (
+            self.draw_by_mouse(strokes)
+        )
+        self.page.wait_for_timeout(300)
+
+    def output(self, code):
+        """What stands below the live code that has these words in it."""
+        [key] = [
+            f"{step.number}-{i}"
+            for step in STEPS
+            for i, part in enumerate(step.parts)
+            if part.kind == "live" and code in part.text
+        ]
+        return self.text(f"output-{key}")
+
+    def numbers(self, code):
+        text = self.output(code)
+        return np.array([float(n) for n in re.findall(r"-?\d+\.\d*(?:e-?\d+)?", text)])
+
+
+@pytest.fixture
+def student(browser, app_url, device):
+    context = browser.new_context(**device)
+    student = Student(context, app_url)
+    yield student
+    assert student.faults == []
+    context.close()
+
+
+def test_a_student_walks_the_seven_steps(student, digits):
+    """Each step by its link; the drawing's own numbers are there, and are the Reader's."""
+    student.draw(digits[3]["strokes"])
+    reading = student.reading(NETWORK)
+    assert reading.digit == 3
+    expect(student.page.get_by_test_id("reads")).to_have_text(
+        f"{NETWORK} reads 3 · {percent(reading.confidence)}"
+    )
+    for step in STEPS:
+        student.page.get_by_test_id("steps").get_by_role("link", name=f"{step.number}:").click()
+        expect(student.step(step.name).get_by_role("heading", level=2)).to_be_in_viewport()
+        expect(student.page).to_have_url(re.compile(f"#{step.name}$"))
+        marked = student.page.get_by_test_id("steps").locator("[aria-current=step]")
+        expect(marked).to_have_text(str(step.number))
+    middle = reading.input[12:17, 12:17].reshape(-1)
+    assert student.numbers("drawing.shape") == pytest.approx(middle, abs=0.00501)
+    probability, total = student.numbers("probs = ")
+    assert probability == pytest.approx(reading.confidence, abs=0.0001)
+    assert total == 1
+    on = int((reading.layers[0].activations > 0).sum())
+    assert student.output("activations = ") == f"tensor({on})"
+    width = student.page.evaluate("document.documentElement.scrollWidth")
+    assert width == student.page.viewport_size["width"]
+
+
+@ON_DESKTOP
+def test_a_link_opens_its_step_and_the_keyboard_goes_on(student, app_url):
+    other = Student(student.page.context, app_url, path="/lesson#relu")
+    expect(other.step("relu").get_by_role("heading", level=2)).to_be_in_viewport()
+    onward = other.step("relu").get_by_role("link", name=re.compile("→"))
+    onward.focus()
+    other.page.keyboard.press("Enter")
+    expect(other.step("output").get_by_role("heading", level=2)).to_be_in_viewport()
+    fold = other.step("output").get_by_test_id("maths")
+    fold.locator("summary").focus()
+    other.page.keyboard.press("Enter")
+    expect(fold.get_by_text("softmax(z / T)")).to_be_visible()
+    assert other.faults == []
+
+
+@ON_DESKTOP
+def test_the_drawing_and_the_chosen_model_go_from_page_to_page(student, app_url, digits):
+    page = student.page
+    page.goto(app_url)
+    page.get_by_test_id("model").select_option("logistic")
+    page.get_by_test_id("clear").click()
+    student.draw_by_mouse(digits[4]["strokes"])
+    expect(page.get_by_test_id("answer")).to_contain_text(re.compile("^4"))
+    page.wait_for_timeout(300)
+    page.goto(f"{app_url}/lesson")
+    expect(page.get_by_test_id("reads")).to_contain_text("reads 4")
+    page.goto(app_url)
+    expect(page.get_by_test_id("answer")).to_contain_text(re.compile("^4"))
+    expect(page.get_by_test_id("model")).to_have_value("logistic")
+
+
+@ON_DESKTOP
+def test_printed_it_is_the_text_with_all_folds_open(student):
+    page = student.page
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    expect(student.step("data").get_by_text("784 dimensions")).to_be_visible()
+    expect(page.get_by_test_id("steps")).to_be_hidden()
+    expect(student.pad).to_be_hidden()
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    expect(student.step("data").get_by_text("784 dimensions")).to_be_hidden()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nobody_is_kept_out(student, app_url, theme):
+    student.page.goto(f"{app_url}/lesson?__theme={theme}")
+    expect(student.page.get_by_test_id("reads")).to_contain_text("reads")
+    student.page.wait_for_timeout(500)
+    found = Axe().run(student.page, "#lesson-stage").response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:90]) for each in found] == []
+    hosts = {url.split("/")[2] for url in student.requests if url.startswith("http")}
+    assert hosts == {app_url.split("/")[2]}
+
+
+def _component(url, path, name):
+    """The id of the page's piece of that name."""
+    with urllib.request.urlopen(f"{url}/config?page={path}") as answer:
+        config = json.loads(answer.read())
+    return next(c["id"] for c in config["components"] if c["props"].get("elem_id") == name)
+
+
+BLANK = {"strokes": []}
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ({}, "send the picture"),
+        ([], "strokes"),
+        (None, "strokes"),
+        ({**BLANK, "chosen": 10}, "A label is a digit"),
+        ({**BLANK, "chosen": True}, "A label is a digit"),
+        ({"strokes": [[[1]]]}, "strokes are"),
+        ({"strokes": [[[9e8, 0], [0, 1]]]}, None),
+        ({"strokes": None, "picture": "data:image/png;base64,AAAA"}, "not a picture"),
+    ],
+)
+def test_a_question_that_no_page_asks_is_told_what_is_wrong(app_url, question, says):
+    body = {
+        "component_id": _component(app_url, "lesson", "sketchpad"),
+        "fn_name": "read", "session_hash": "x", "data": question,
+    }  # fmt: skip
+    answer = post(app_url, "component_server/", body)
+    if says is None:
+        assert answer["lesson"]["verdict"]
+    else:
+        assert says.lower() in answer["error"].lower()
