@@ -1,7 +1,7 @@
 """The figures of the lesson's text: measured, and never written by hand.
 
-`{logistic.test.accuracy.value}` in a step is that figure of model/weights/logistic/evaluation.json as
-a share, `{lesson.linear.mean}` one of lesson/figures.json. `{path:fine}` gives a share two decimals,
+`{logistic.test.accuracy.value}` in a step is that figure of the network's evaluation.json as a
+share, `{lesson.linear.mean}` one of lesson/figures.json. `{path:fine}` gives a share two decimals,
 `{path:number}` is a whole number, `{path:small}` has three digits.
 """
 
