@@ -6,13 +6,14 @@ const PICTURES = {};
 const N_PIXELS = SIZE * SIZE;
 const LOUPE = 5; // numbers across what is shown enlarged, as across the text's slice
 const BRIGHT = 117; // of 255: black letters are seen better than white ones above it
-const STRONG = 0.6; // of the largest weight: what has all of its colour, so that more is seen
+const STRONG = 2; // times the usual size of a weight: what has all of its colour
 const INKED = 4 * SIZE; // px across a template, with room for the ink's outline
 const FAINTEST = 0.45; // how bright a unit's weights are that is off: they are seen still
 const MOST_CONFUSED = 8; // pairs of digits, of 90
 const LINES_OF_STRIP = [4, 7]; // of 784 pixels, on a wide screen and on a narrow one
 const NARROW = 480; // px
 const DOT = 5; // px
+const LET_GO = ": press it again to let go";
 const REACH_STEP = 5; // an axis that follows the drawing moves in steps, else it trembles
 const [TRAINING, VALIDATION, IN_BATCH] = [50_000, 10_000, 128]; // images: as in the text
 
@@ -30,10 +31,10 @@ function rowsOf({ weight }) {
 }
 
 // What the network sees: numbers for sums, decoded once for all pictures, and bytes to draw.
-const inputs = new WeakMap();
+const inputsOf = new WeakMap();
 function inputOf(reading) {
-  if (!inputs.has(reading)) inputs.set(reading, floats(reading.input));
-  return inputs.get(reading);
+  if (!inputsOf.has(reading)) inputsOf.set(reading, floats(reading.input));
+  return inputsOf.get(reading);
 }
 
 function seenOf({ stages }) {
@@ -52,8 +53,14 @@ function indexOfMost(numbers) {
   return numbers.reduce((best, number, i) => (number > numbers[best] ? i : best), 0);
 }
 
-// Numbers as drawNumbers and drawLarge take them; beyond `full`, they have all of their colour.
-function coloured(numbers, full = STRONG * largest(numbers)) {
+// What has all of its colour among these numbers: the largest is often far from the others.
+function fullOf(numbers) {
+  const squares = numbers.reduce((sum, number) => sum + number * number, 0);
+  return STRONG * Math.sqrt(squares / numbers.length);
+}
+
+// Numbers as drawNumbers and drawLarge take them.
+function coloured(numbers, full = fullOf(numbers)) {
   const picture = { scale: full };
   const level = (number) => Math.max(-127, Math.min(127, Math.round((127 * number) / full)));
   decoded.set(picture, Int8Array.from(numbers, full ? level : () => 0));
@@ -185,8 +192,7 @@ PICTURES.pixels = (box) => {
   };
 };
 
-// Go where the pointer is or the arrow keys lead. Only who walks there hears the numbers: while
-// a hand draws they change all the time.
+// Go where the pointer is or the arrow keys lead.
 function walk(canvas, value, at, go) {
   for (const kind of ["pointermove", "click"]) {
     canvas.addEventListener(kind, (event) => {
@@ -201,8 +207,13 @@ function walk(canvas, value, at, go) {
     event.preventDefault();
     go(at().map((each, i) => each + step[i]));
   });
-  canvas.addEventListener("focus", () => value.setAttribute("aria-live", "polite"));
-  canvas.addEventListener("blur", () => value.removeAttribute("aria-live"));
+  heardAt(canvas, value);
+}
+
+// What a control shows is heard by who is at it: while a hand draws it changes all the time.
+function heardAt(control, part) {
+  control.addEventListener("focus", () => part.setAttribute("aria-live", "polite"));
+  control.addEventListener("blur", () => part.removeAttribute("aria-live"));
 }
 
 // Ink of 28 × 28 bytes, as the sketchpad holds a picture.
@@ -232,32 +243,19 @@ PICTURES.examples = (box, { examples }) => {
 };
 
 PICTURES.split = (box) => {
-  const all = TRAINING + VALIDATION;
   const batches = Math.ceil(TRAINING / IN_BATCH);
   const rest = TRAINING - (batches - 1) * IN_BATCH;
-  const part = (kind, count, what) => {
-    const words = make("p", {}, make("b", {}, whole(count)), ` ${what}`);
-    const each = make("div", { class: kind }, make("i"), words);
-    each.style.flexGrow = count / all;
-    return each;
-  };
-  const bar = make(
-    "div",
-    { class: "whole" },
-    part("learned", TRAINING, "to learn from"),
-    part("set-apart", VALIDATION, "for validation"),
-  );
+  const named = (count, what) => make("span", {}, make("b", {}, whole(count)), ` for ${what}`);
+  const names = [named(TRAINING, "training"), named(VALIDATION, "validation")];
+  const bar = make("div", { class: "whole", "aria-hidden": "true" }, make("i"), make("i"));
+  bar.firstChild.style.flexGrow = TRAINING / VALIDATION;
   const squares = make("div", { class: "squares", "aria-hidden": "true" });
   for (let i = 0; i < IN_BATCH; i += 1) squares.append(make("i"));
+  const fan = make("div", { class: "fan", "aria-hidden": "true" });
+  fan.style.setProperty("--batch", `${(100 * IN_BATCH) / (TRAINING + VALIDATION)}%`);
   const says = `One batch: ${IN_BATCH} of them. An epoch is ${batches} batches, the last of ${rest}: then each of the ${whole(TRAINING)} was shown once.`;
-  const sliver = make("i", { class: "sliver" });
-  sliver.style.width = `${(100 * IN_BATCH) / all}%`;
-  box.append(
-    bar,
-    make("div", { class: "fan" }, sliver),
-    squares,
-    tested("batch", make("p", {}, says)),
-  );
+  box.append(make("p", { class: "names" }, ...names), bar, fan, squares, make("p", {}, says));
+  tested("split", box);
 };
 
 // A template with the ink's outline on it; the template itself is drawn once.
@@ -292,16 +290,17 @@ function apart(name, what) {
   const [weights, pixels, product] = maps.map((map) => map.firstChild);
   const sum = tested(`${name}-sum`, make("p", { class: "sum" }));
   const row = make("div", { class: "apart" }, maps[0], signs[0], maps[1], signs[1], maps[2]);
-  const show = (reading, row, bias, total, end) => {
+  const show = (reading, row, bias, total, of) => {
     const terms = row.map((weight, i) => weight * inputOf(reading)[i]);
     drawNumbers(weights, coloured(row));
     drawSeen(pixels, seenOf(reading));
-    drawNumbers(product, coloured(terms, STRONG * largest(row))); // colours mean the same
+    // Its colours mean the same, but where the weights are strongest beside the ink.
+    drawNumbers(product, coloured(terms, Math.min(fullOf(row), largest(terms))));
     const shown = addUp([...sidesOf(terms), bias], total);
     const [plus, minus, added] = shown.terms;
     setText(
       sum,
-      `${plus} (for) ${signed(minus)} (against) ${signed(added)} (bias) = ${shown.total} ${end}`,
+      `${of}: ${plus} (for) ${signed(minus)} (against) ${signed(added)} (bias) = ${shown.total}`,
     );
     return shown.total;
   };
@@ -343,9 +342,8 @@ PICTURES.templates = (box, { logistic }) => {
     const best = indexOfMost(logits);
     const chosen = own ?? best;
     press(buttons, chosen);
-    const how = own === null && !isBlank(last) ? ", the one that fits best" : "";
-    setText(title, `The template of ${chosen}${how}`);
-    sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `= logit of ${chosen}`);
+    setText(title, `The template of ${chosen}${own === null ? bestOf(last) : LET_GO}`);
+    sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `logit of ${chosen}`);
   };
   choices(grid, buttons, (i) => {
     own = own === i ? null : i;
@@ -368,6 +366,10 @@ PICTURES.templates = (box, { logistic }) => {
   };
 };
 
+function bestOf(reading) {
+  return isBlank(reading) ? "" : ", the one that fits best";
+}
+
 // The pairs of digits that a network takes for one another most often: [label, digit].
 function mostConfused(confusion) {
   const pairs = DIGITS.flatMap((label) => DIGITS.map((digit) => [label, digit]));
@@ -386,7 +388,7 @@ PICTURES.confusions = (box, { figures: { confusions } }) => {
   const most = confusions[names[0]][pairs[0][0]][pairs[0][1]];
   const cell = (count, name) => {
     const bar = make("i", { class: "amount", "aria-hidden": "true" });
-    bar.style.width = `${(100 * count) / most}%`;
+    bar.style.width = `calc((100% - 3em) * ${count / most})`;
     return make("td", {}, tested(name, make("span", {}, whole(count))), bar);
   };
   const rows = pairs.map(([label, digit]) =>
@@ -401,10 +403,10 @@ PICTURES.confusions = (box, { figures: { confusions } }) => {
   );
   const heads = names.map((name) => make("th", { scope: "col" }, name));
   const sums = names.map((name) =>
-    tested(`wrong-${name}`, make("td", {}, whole(wrongOf(confusions[name])))),
+    make("td", {}, tested(`wrong-${name}`, make("span", {}, whole(wrongOf(confusions[name]))))),
   );
-  const foot = make("tr", {}, make("th", { scope: "row" }, "all that are wrong"), ...sums);
-  const head = make("tr", {}, make("th", { scope: "col" }, "times"), ...heads);
+  const foot = make("tr", {}, make("th", { scope: "row" }, "all wrong answers"), ...sums);
+  const head = make("tr", {}, make("td"), ...heads);
   const parts = [["thead", head], ["tfoot", foot]].map(([tag, row]) => make(tag, {}, row)); // prettier-ignore
   box.append(
     tested("confusions", make("table", {}, parts[0], make("tbody", {}, ...rows), parts[1])),
@@ -417,6 +419,9 @@ function drawStrip(canvas, seen, lines, row) {
   const gap = tall * 0.3;
   const brush = canvas.getContext("2d");
   brush.clearRect(0, 0, canvas.width, canvas.height);
+  brush.fillStyle = "#000"; // around the ink, which would be lost on a white page
+  for (let k = 0; k < lines; k += 1)
+    brush.fillRect(0, (k + 0.06) * tall, canvas.width, 0.88 * tall);
   const small = new OffscreenCanvas(SIZE, SIZE);
   drawSeen(small, seen);
   brush.imageSmoothingEnabled = false;
@@ -551,10 +556,16 @@ PICTURES.unit = (box, { network: { layer1 } }) => {
     const { activations, pre_activations: before } = last;
     const chosen = own ?? indexOfMost(activations);
     press(buttons, chosen);
-    setText(title, `Unit ${chosen}${own === null ? ", lit most" : ""}`);
-    const total = sum.show(last, rows[chosen], layer1.bias[chosen], before[chosen], "");
+    setText(title, `Unit ${chosen}${own === null ? ", lit most" : LET_GO}`);
+    const total = sum.show(
+      last,
+      rows[chosen],
+      layer1.bias[chosen],
+      before[chosen],
+      "pre-activation",
+    );
     const off = activations[chosen] > 0 ? "" : ": off";
-    setText(relu, `ReLU: max(0, ${total}) = ${decimal(activations[chosen])}${off}`);
+    setText(relu, `activation: max(0, ${total}) = ${decimal(activations[chosen])}${off}`);
   };
   choices(grid, buttons, (i) => {
     own = own === i ? null : i;
@@ -572,7 +583,7 @@ PICTURES.unit = (box, { network: { layer1 } }) => {
 // Which unit changed most since a drawing that the visitor wants to be remembered.
 function comparison() {
   const button = make("button", { type: "button" }, "Compare with this drawing from now on");
-  const text = tested("unit-changed", make("p", { role: "status" }));
+  const text = tested("unit-changed", make("p"));
   let [kept, last] = [null, null];
   const show = ({ activations }, buttons) => {
     last = activations;
@@ -584,6 +595,7 @@ function comparison() {
     const span = `from ${decimal(kept[unit])} to ${decimal(activations[unit])}`;
     setText(text, none ? "No unit has changed yet." : `most changed: unit ${unit}, ${span}`);
   };
+  heardAt(button, text);
   button.addEventListener("click", () => {
     kept = last;
     setText(text, "Remembered: now change the drawing.");
@@ -712,7 +724,7 @@ function logitsTable() {
   const cellOf = (way, i) =>
     make("td", {}, tested(`collapse-${way}-${i}`, make("span")), signedBar(0));
   const cells = WAYS_OF_LOGITS.map(([way]) => DIGITS.map((i) => cellOf(way, i)));
-  const best = WAYS_OF_LOGITS.map(([way]) => tested(`collapse-${way}-highest`, make("td")));
+  const best = WAYS_OF_LOGITS.map(([way]) => tested(`collapse-${way}-highest`, make("span")));
   const head = WAYS_OF_LOGITS.map(([, name]) => make("th", { scope: "col" }, name));
   const rowOf = (name, parts) => make("tr", {}, make("th", { scope: "row" }, name), ...parts);
   const rows = DIGITS.map((i) => rowOf(`${i}`, cells.map((column) => column[i]))); // prettier-ignore
@@ -721,7 +733,14 @@ function logitsTable() {
     { class: "logits" },
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "digit"), ...head)),
     make("tbody", {}, ...rows),
-    make("tfoot", {}, rowOf("highest", best)),
+    make(
+      "tfoot",
+      {},
+      rowOf(
+        "highest",
+        best.map((part) => make("td", {}, part)),
+      ),
+    ),
   );
   const show = (all) => {
     const most = largest(all.flat()) || 1;
