@@ -420,15 +420,14 @@ const STAGES = {
 };
 
 PICTURES.framing = (box, { figures, network }) => {
-  const { framing: measured, drawings } = figures.lesson; // by people: not everybody has them
+  const { framing: measured, drawings } = figures.lesson;
   const models = ["mlp-1024", network.name];
   const stages = Object.entries(STAGES).map(([name, words], i) => {
-    const shares = measured && models.map((model) => stageShares(measured, i, model));
+    const shares = models.map((model) => stageShares(measured, i, model));
     return framingStage({ name, words, i, models, shares });
   });
   const rows = make("ol", {}, ...stages.map(({ item }) => item));
-  box.append(rows);
-  if (measured) box.append(make("p", { class: "note" }, framingNote(drawings)));
+  box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
     stages.forEach(({ canvas, reads }, i) => {
       const { pixels, digit, confidence } = seen[i];
@@ -457,7 +456,7 @@ function framingStage({ name, words, i, models, shares }) {
   setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
   const reads = tested(`stage-reads-${i}`, make("b"));
   const [title, ...rest] = words.split(": ");
-  const bars = shares ? shares.map((each, k) => stageBar(models[k], each, i)) : [];
+  const bars = shares.map((each, k) => stageBar(models[k], each, i));
   const item = make(
     "li",
     {},
@@ -522,9 +521,7 @@ const WAYS = {
 
 PICTURES.ways = (box, { figures }) => {
   tested("ways", box);
-  const measured = figures.lesson.ways; // by people's drawings, which not everybody has
-  if (!measured) return;
-  const { drawings, ways_epochs: epochs } = figures.lesson;
+  const { ways: measured, drawings, ways_epochs: epochs } = figures.lesson;
   const rows = Object.entries(measured).map(([way, of]) => ({ way: WAYS[way] ?? way, ...of }));
   const groups = [
     { name: "MNIST’s test images", short: "test", digits: 2, of: (row) => row.test_accuracy },
