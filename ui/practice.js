@@ -305,7 +305,7 @@ function practiceCharts() {
   let before = null;
 
   function begin() {
-    if (shown?.points.val.length) before = shown;
+    if (shown?.points.val.length > 1) before = shown; // one that failed at once shows nothing
     shown = null;
   }
 
