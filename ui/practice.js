@@ -266,8 +266,14 @@ function practiceNews({ images }) {
   return { element, say, begin, show, end };
 }
 
-function stateOf({ state, message }) {
-  const own = { starting: "Starting…", training: "Training…", done: "Done." };
+function stateOf({ state, message, place }) {
+  const next = place > 1 ? `${place - 1} before you` : "you are next";
+  const own = {
+    waiting: `Waiting for a free place: ${next}.`,
+    starting: "Starting…",
+    training: "Training…",
+    done: "Done.",
+  };
   return own[state] ?? message;
 }
 
