@@ -1,7 +1,6 @@
 """Train a small network: the whole of it, as the page shows it."""
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -151,9 +150,7 @@ def _check_whole(what: str, value: Any, bounds: tuple[int, int]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return isinstance(value, int) or math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _shown(value: Any) -> str:

@@ -2,9 +2,8 @@
 
 The first line of stdin is JSON: {"settings", "data_dir", "least_seconds", "most_seconds"}. A line
 `stop` ends the training early, with what was learned so far. The end of stdin ends the process:
-whoever asked is gone, however that came. Each line of stdout is JSON, as
-`lesson.progress.train` tells it; of a training that diverges the last is {"kind": "failed",
-"message"}.
+whoever asked is gone, however that came. Each line of stdout is JSON, as `lesson.progress.train`
+tells it; of a training that diverges the last is {"kind": "failed", "message"}.
 """
 
 import json

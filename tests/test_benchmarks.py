@@ -3,6 +3,10 @@
 import json
 import re
 
+import numpy as np
+import pytest
+
+from benchmarks import lesson
 from benchmarks.drawings import canvas_picture
 from model import Reader
 from tests.conftest import run
@@ -20,6 +24,28 @@ def test_drawings_prints_a_table(digits, tmp_path):
     assert done.returncode == 0, done.stderr
     [row] = re.findall(r"^all +(.*)$", done.stdout, re.MULTILINE)
     assert [float(share) >= 90 for share in row.split()] == [True] * 4
+
+
+def test_each_stage_of_the_lessons_framing_is_read_better(digits):
+    shares = [by_model["mlp-1024"] for by_model in lesson.framing(digits).values()]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.4
+    assert shares[-1] >= 0.9
+
+
+def test_drawings_lie_anywhere_on_the_canvas(digits):
+    rng = np.random.default_rng(0)
+    pictures = [lesson.placed(digits[3]["strokes"], rng) for _ in range(100)]
+    ink = [np.argwhere(picture < 128) for picture in pictures]
+    sides = np.array([np.ptp(each[:, 0]) for each in ink]) - lesson.PEN  # a 3 is higher than wide
+    shares = sides / lesson.CANVAS
+    assert shares.min() == pytest.approx(lesson.PART[0], abs=0.05)
+    assert shares.max() == pytest.approx(lesson.PART[1], abs=0.05)
+    for axis in (0, 1):
+        assert min(each[:, axis].min() for each in ink) < 10
+        assert max(each[:, axis].max() for each in ink) > lesson.CANVAS - 10
+    inside = [each for each in pictures if (each[[0, -1]] == 255).all()]
+    assert len(inside) > 90  # nothing is cut off: an edge is touched at most
 
 
 def test_photos_prints_a_table():

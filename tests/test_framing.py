@@ -1,8 +1,5 @@
 """Each stage of the lesson's framing does one thing; the last is the page's own preprocessing."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,10 +75,3 @@ def test_a_sheet_that_is_not_square_keeps_its_ink_in_shape(digits):
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_blank_sheets_give_nothing(level):
     assert not np.any(images(np.full((CANVAS, CANVAS), level, np.uint8)))
-
-
-def test_the_lesson_needs_neither_the_page_nor_training():
-    needless = ["gradio", "ui", "training", "torchvision", "huggingface_hub"]
-    code = f"import lesson.framing, sys; print([n for n in {needless} if n in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

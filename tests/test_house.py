@@ -12,6 +12,7 @@ from tests.conftest import run
     ("module", "forbidden"),
     [
         ("model", ["gradio", "training", "torchvision", "huggingface_hub"]),
+        ("lesson.framing", ["gradio", "ui", "training", "torchvision", "huggingface_hub"]),
         ("training.__main__", ["gradio", "ui", "app"]),
         ("app", ["training", "torchvision"]),
         ("lesson.live", ["gradio", "ui", "training", "torchvision", "huggingface_hub"]),

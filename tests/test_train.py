@@ -85,6 +85,18 @@ def test_pens_are_learned_and_outliers_doubted(splits, synthetic):
     assert (trace(without.model, synthetic.val_outliers)[1] < 0).all()  # it never learned to
 
 
+@pytest.mark.parametrize("kind", ["pens", "outliers"])
+def test_none_of_a_kind_needs_none_drawn(splits, synthetic, kind):
+    nothing = Split(*(part[:0] for part in getattr(synthetic, kind)))
+    recipe = dataclasses.replace(SMALL, **({"pens": 0.4, "outliers": 0.4} | {kind: 0.0}))
+    first, second = (
+        train(recipe, *splits, synthetic=each, progress=False).model
+        for each in (synthetic, synthetic._replace(**{kind: nothing}))
+    )
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_the_average_of_the_weights_is_what_is_kept(splits):
     recipe = dataclasses.replace(SMALL, epochs=5)
     kept = train(dataclasses.replace(recipe, average=0.9), *splits, progress=False).model

@@ -178,6 +178,7 @@ def test_the_network_that_reads_is_the_one_that_learned(subset, relu):
         ({"lr": True}, "The learning rate is true;"),
         ({"lr": "0.5"}, 'The learning rate is "0.5";'),
         ({"epochs": 0}, "The number of epochs is 0; choose a whole number, 1 to 30."),
+        ({"epochs": True}, "The number of epochs is true;"),
         ({"epochs": 31}, "The number of epochs is 31;"),
         ({"epochs": 11, "data": "mnist"}, "is 11; choose a whole number, 1 to 10."),
         ({"relu": 1}, "relu is 1; choose true or false."),

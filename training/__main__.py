@@ -69,7 +69,7 @@ def _run(
 ) -> None:
     device = pick_device(options.device)
     train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
-    synthetic = _draw(recipe, cache=Path(options.data_dir) / "drawn", device=device)
+    synthetic = draw(recipe, cache=Path(options.data_dir) / "drawn", device=device)
     teacher = checkpoint.load(recipe.teacher).model.to(device) if recipe.teacher else None
     trained = train(
         recipe, train_split, val_split,
@@ -136,7 +136,7 @@ def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) ->
     return evaluation
 
 
-def _draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
+def draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
     """Draw what the recipe asks for: no more than its epochs can use."""
     if not recipe.pens and not recipe.outliers:
         return None

@@ -192,10 +192,12 @@ def _drawn(
     parts = []
     for pool, share in ((synthetic.pens, recipe.pens), (synthetic.outliers, recipe.outliers)):
         n = round(share * recipe.batch_size)
+        if not n:  # the pool may be empty
+            continue
         order = torch.randperm(len(pool.images), device=pool.images.device, generator=generator)
         rows = order.repeat(-(-n * n_batches // len(order)))[: n * n_batches]
-        parts.append((pool.images[rows].split(n), pool.labels[rows].split(n)) if n else None)
-    batches = zip(*(zip(*part, strict=True) for part in parts if part), strict=True)
+        parts.append((pool.images[rows].split(n), pool.labels[rows].split(n)))
+    batches = zip(*(zip(*part, strict=True) for part in parts), strict=True)
     return [Split(*map(torch.cat, zip(*batch, strict=True))) for batch in batches]
 
 

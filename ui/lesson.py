@@ -65,7 +65,7 @@ def lesson(
     piece(
         "lesson",
         server_functions=[text, *practice(trainings, limits=reader.limits)],
-        scripts=["plots", "pictures", "practice"],
+        scripts=["plots", "pictures", "outcomes", "practice"],
         styles=["article"],
     )
 
@@ -126,6 +126,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     reading = ink.reading
     said = int(reading.logits.argmax()) if label is None else label
     names = live.names_for(reader, baseline, reading, picture=again(ink.picture), label=said)
+    outputs = live.run(names)  # reads the picture, from where it stands
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
@@ -138,7 +139,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
             "logistic": answer(baseline.read(again(ink.picture))),
             "without_relu": _without_relu(reader, layer.pre_activations),
             "stages": _stages(reader, ink),
-            "outputs": live.run(names),
+            "outputs": outputs,
         },
     }
 

@@ -89,7 +89,7 @@ function powers(low, high) {
 }
 
 // A frame with its axes. Gives the two scales, and the group to draw in.
-function axes(sheet, { width, height, x, y, log = false, label, unit = figure, below }) {
+function axes(sheet, { width, height, x, y, log = false, label, unit = figure, below, ...stops }) {
   const [left, right, top, bottom] = [44, width - 12, 24, height - 34];
   const across = scale(x, [left, right]);
   const up = scale(y, [bottom, top], log);
@@ -101,8 +101,9 @@ function axes(sheet, { width, height, x, y, log = false, label, unit = figure, b
     grid.append(draw("path", { d: `M${left} ${up(value)}H${right}` }));
     write(unit(value), { x: left - 6, y: up(value) + 4, "text-anchor": "end" });
   }
-  for (const value of ticks(x)) {
-    write(figure(value), { x: across(value), y: bottom + 16, "text-anchor": "middle" });
+  const { at = ticks(x), named = figure } = stops; // along x: where, and their names
+  for (const value of at) {
+    write(named(value), { x: across(value), y: bottom + 16, "text-anchor": "middle" });
   }
   write(label, { x: 0, y: TEXT });
   write(below, { x: right, y: height - 3, "text-anchor": "end" });

@@ -1,0 +1,247 @@
+"""The lesson's figures: sizes, a ReLU, ways to train, framing. Writes lesson/figures.json.
+
+Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl]
+
+`tutorial` is logistic regression by the learning rate, an epoch at a time; `sizes` is one hidden
+layer of some size by the tutorial's recipe, on all of MNIST and on the part that ships; `linear` is
+a hidden layer without its ReLU. Their accuracy is that of the last epoch on validation images: the
+mean, the lowest and the highest of three seeds; seconds are the quickest epoch's.
+
+With drawings by people, `ways` trains a layer of 1,024 on more than MNIST, and `framing` has the
+networks that ship read drawings placed anywhere on the canvas, at each stage of lesson/framing.py.
+Nothing is refused: the digit is the likeliest. All of it runs on one core.
+"""
+
+import argparse
+import dataclasses
+import platform
+import shlex
+import statistics
+import sys
+from collections.abc import Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesson.data import load_subset
+from lesson.framing import NAMES, stages
+from model import Reader
+from model.checkpoint import shipped_names, write_json
+from model.drawing import parse
+from model.mlp import N_CLASSES, N_PIXELS
+from model.preprocess import preprocess
+from training.__main__ import draw
+from training.canvas import CANVAS, PENS, Drawing, canvas_picture, load_drawings
+from training.data import DataError, Split, load_test, load_train_val
+from training.evaluate import machine
+from training.subset import OUT, SEED
+from training.train import PRESETS, Recipe, as_json, evaluate, to_float, train
+
+SEEDS = (0, 1, 2)
+TUTORIAL = Recipe(hidden_sizes=())
+RATES = {"slow": 0.001, "fast": TUTORIAL.lr}
+SIZES = (0, 8, 16, 32, 64, 128, 256, 512, 1_024)  # 0: logistic regression
+SUBSET_SIZES = (8, 16, 32, 64, 128, 256)
+SUBSET_EPOCHS = 20
+LINEAR_SIZE = 32
+LINEAR_RATES = (0.1, TUTORIAL.lr)  # at the tutorial's, a product of two layers swings
+ACCURATE = PRESETS["mlp-1024"]
+ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, pens=0.0, outliers=0.0)
+DISTORTED = dataclasses.replace(ALONE, distort=ACCURATE.distort)
+PENS_TOO = dataclasses.replace(DISTORTED, pens=ACCURATE.pens)
+WAYS = {"alone": ALONE, "distorted": DISTORTED, "pens too": PENS_TOO}
+PEN = 18  # px: of the sketchpad
+PART = (0.3, 0.85)  # of the canvas, that a drawing's long side takes
+N_PLACES = 4  # for each drawing
+DECIMALS = 4  # of shares: one image in 10,000
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean, the lowest and the highest of some shares."""
+    three = {"mean": statistics.mean(values), "low": min(values), "high": max(values)}
+    return {name: round(value, DECIMALS) for name, value in three.items()}
+
+
+def tutorial(train_split: Split, val_split: Split) -> dict[str, Any]:
+    """Train logistic regression at each learning rate; return its accuracy after each epoch."""
+    figures: dict[str, Any] = {"epochs": TUTORIAL.epochs, "batch_size": TUTORIAL.batch_size}
+    for name, lr in RATES.items():
+        recipe = dataclasses.replace(TUTORIAL, lr=lr)
+        runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
+        epochs = [spread([e["val_accuracy"] for e in same]) for same in zip(*runs, strict=True)]
+        figures[name] = {"lr": lr, **epochs[-1], "by_epoch": epochs}
+        print(f"lr {lr:<8}" + "".join(f"{epoch['mean']:9.2%}" for epoch in epochs))
+    return figures
+
+
+def sizes(
+    hidden_sizes: Sequence[int], epochs: int, train_split: Split, val_split: Split
+) -> dict[str, Any]:
+    """Train one hidden layer of each size by the tutorial's recipe; 0 is none."""
+    figures = {}
+    for size in hidden_sizes:
+        layers = (size,) if size else ()
+        recipe = dataclasses.replace(TUTORIAL, hidden_sizes=layers, epochs=epochs)
+        runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
+        figures[str(size)] = accuracy = spread([run[-1]["val_accuracy"] for run in runs])
+        accuracy["n_parameters"] = n_parameters(size)
+        accuracy["seconds_an_epoch"] = round(min(chain(*map(_seconds, runs))), 2)
+        _print_accuracy(f"{size:5} hidden, {n_parameters(size):8,} numbers", accuracy)
+    return figures
+
+
+def n_parameters(hidden_size: int) -> int:
+    """Return how many numbers 784 → hidden → 10 learns; the page's networks have one logit more."""
+    if not hidden_size:
+        return (N_PIXELS + 1) * N_CLASSES
+    return (N_PIXELS + 1) * hidden_size + (hidden_size + 1) * N_CLASSES
+
+
+def linear(train_split: Split, val_split: Split) -> dict[str, Any]:
+    """Train a hidden layer without its ReLU, at a rate that it bears and at the tutorial's."""
+    figures: dict[str, Any] = {"hidden_size": LINEAR_SIZE}
+    for lr in LINEAR_RATES:
+        accuracy = spread([_linear_accuracy(lr, seed, train_split, val_split) for seed in SEEDS])
+        figures |= {"fast": {"lr": lr, **accuracy}} if lr == TUTORIAL.lr else {"lr": lr, **accuracy}
+        _print_accuracy(f"{LINEAR_SIZE:5} hidden, no ReLU, lr {lr}", accuracy)
+    return figures
+
+
+def _linear_accuracy(lr: float, seed: int, train_split: Split, val_split: Split) -> float:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(N_PIXELS, LINEAR_SIZE), nn.Linear(LINEAR_SIZE, N_CLASSES))
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for _ in range(TUTORIAL.epochs):
+        for rows in torch.randperm(len(train_split.images)).split(TUTORIAL.batch_size):
+            logits = model(to_float(train_split.images[rows]))
+            loss = F.cross_entropy(logits, train_split.labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return evaluate(model, val_split)[1]
+
+
+def ways(
+    data_dir: str, drawings: list[Drawing], train_split: Split, val_split: Split
+) -> dict[str, Any]:
+    """Train a layer of 1,024 in each way; return what it reads of the test set and of drawings."""
+    test, labels = load_test(data_dir), _labels(drawings)
+    by_pen = {pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in PENS}
+    figures = {}
+    for name, recipe in WAYS.items():
+        synthetic = draw(recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu"))
+        trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
+        accuracy = round(evaluate(trained.model, test)[1], DECIMALS)
+        shares = {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()}
+        told = " / ".join(f"{share:.1%}" for share in shares.values())
+        print(f"{name:16}test {accuracy:.2%}   drawings {told}   {trained.seconds:.0f} s")
+        figures[name] = {"test_accuracy": accuracy, "drawings": shares, "recipe": as_json(recipe)}
+    return figures
+
+
+def framing(drawings: list[Drawing]) -> dict[str, dict[str, float]]:
+    """Return for each stage of the framing what share of the drawings each network reads right."""
+    rng = np.random.default_rng(SEED)
+    pictures = [placed(d["strokes"], rng) for d in drawings for _ in range(N_PLACES)]
+    labels = _labels(drawings).repeat_interleave(N_PLACES)
+    models = {name: Reader.load(name, device="cpu").model for name in shipped_names()}
+    figures = {}
+    for name, same in zip(NAMES, zip(*map(stages, pictures), strict=True), strict=True):
+        images = torch.from_numpy(np.stack([stage.image for stage in same])).flatten(1)
+        shares = {each: _share(model, images, labels) for each, model in models.items()}
+        print(f"{name:16}" + "".join(f"  {each} {share:.1%}" for each, share in shares.items()))
+        figures[name] = shares
+    return figures
+
+
+def placed(strokes: list, rng: np.random.Generator) -> np.ndarray:
+    """Draw at some size and some place, all ink on the canvas: (280, 280) uint8, black on white."""
+    points = np.concatenate([stroke[:, :2] for stroke in parse(strokes)])
+    sides = np.ptp(points, axis=0)
+    size = CANVAS * rng.uniform(*PART)
+    room = (CANVAS - PEN - sides * size / max(sides.max(), 1e-9)) / 2
+    x, y = rng.uniform(-room, room)
+    return canvas_picture(strokes, PEN, size=size, shift=(x, y))
+
+
+def _framed(pictures: Any) -> Tensor:
+    return torch.from_numpy(np.stack([preprocess(p).image for p in pictures])).flatten(1)
+
+
+def _labels(drawings: list[Drawing]) -> Tensor:
+    return torch.tensor([drawing["digit"] for drawing in drawings])
+
+
+@torch.inference_mode()
+def _share(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    right = model(images).argmax(1) == labels
+    return round(right.double().mean().item(), DECIMALS)
+
+
+def _history(
+    recipe: Recipe, seed: int, train_split: Split, val_split: Split
+) -> list[dict[str, float]]:
+    recipe = dataclasses.replace(recipe, seed=seed)
+    return train(recipe, train_split, val_split, progress=False).history
+
+
+def _seconds(history: list[dict[str, float]]) -> list[float]:
+    return [after - before for before, after in pairwise([0.0, *(e["seconds"] for e in history)])]
+
+
+def _print_accuracy(label: str, accuracy: dict[str, float]) -> None:
+    print(f"{label:34}{accuracy['mean']:8.2%} ({accuracy['low']:.2%} to {accuracy['high']:.2%})")
+
+
+def measure(data_dir: str, drawings: list[Drawing] | None) -> dict[str, Any]:
+    """Return all figures; shares are in 0..1."""
+    splits = load_train_val(data_dir, seed=SEED)
+    figures: dict[str, Any] = {
+        "seeds": list(SEEDS),
+        "tutorial": tutorial(*splits),
+        "sizes_epochs": TUTORIAL.epochs,
+        "sizes": sizes(SIZES, TUTORIAL.epochs, *splits),
+        "subset_epochs": SUBSET_EPOCHS,
+        "subset_sizes": sizes(
+            SUBSET_SIZES, SUBSET_EPOCHS, *(Split(*part) for part in load_subset())
+        ),
+        "linear": linear(*splits),
+    }
+    if drawings:
+        writers = len({drawing["writer"] for drawing in drawings})
+        figures["drawings"] = {"n": len(drawings), "writers": writers, "places": N_PLACES}
+        figures["framing"] = framing(drawings)
+        figures["ways_epochs"] = ALONE.epochs
+        figures["ways"] = ways(data_dir, drawings, *splits)
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", default="data")
+    parser.add_argument("--drawings", type=Path, metavar="DRAWINGS.jsonl")
+    parser.add_argument("--out", type=Path, default=OUT / "figures.json")
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # on a busy machine two would wait for each other
+    words = ["--drawings", options.drawings.name] if options.drawings else []
+    about = {
+        "command": shlex.join(["python", "-m", "benchmarks.lesson", *words]),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "machine": machine(),
+    }
+    try:
+        drawings = load_drawings(options.drawings) if options.drawings else None
+        write_json(options.out, about | measure(options.data_dir, drawings))
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The lesson as a notebook, notebooks/lesson.ipynb, from the source that the page is made of.
+
+Run: python -m lesson.notebook
+
+The same source gives the same bytes, so the file changes where the lesson does. It is kept without
+outputs: what it shows is computed where it is run.
+"""
+
+import ast
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lesson.source import Part, Step, steps
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lesson.ipynb"
+TITLE = """\
+# How a network reads digits
+
+The lesson of this project's page, to be run and changed: from MNIST's tensors to a network that
+you have trained. It wants the project's folder, and once, there:
+
+    pip install -r requirements-training.txt jupyterlab
+    jupyter lab notebooks/lesson.ipynb
+
+Run the cells from the top: each uses names of those above it. MNIST is downloaded into `data`, if
+it is not there yet. What to try is meant for the page, where a drawing is read while it grows:
+`python app.py`, then http://127.0.0.1:7860/lesson."""
+PLACE = """\
+import os
+import sys
+from pathlib import Path
+
+here = Path.cwd()
+root = next(folder for folder in [here, *here.parents] if (folder / "lesson" / "steps").is_dir())
+os.chdir(root)  # MNIST lies in the project's data, wherever this was started
+sys.path.insert(0, str(root))"""
+IMPORTS = """\
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, random_split
+
+from lesson.data import SAMPLES, Digits
+from lesson.figures import figures
+from lesson.fit import BATCH_SIZE, Student, evaluate
+from lesson.framing import stages
+from model import Reader
+from model.drawing import draw
+from model.preprocess import preprocess
+from training.canvas import canvas_picture
+from training.data import import_torchvision
+
+torchvision = import_torchvision()  # also where it does not fit the installed torch
+MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
+torch.manual_seed(42)  # the same numbers each time
+torch.set_num_threads(1)  # batches this small take longer on several"""
+STROKES = [[[50, 48], [155, 45], [90, 240]]]
+DRAWING = f"""\
+strokes = {STROKES}  # a 7: x to the right, y down; a list per pen-down
+picture = draw(strokes)
+
+reader = Reader.load("mlp-32", device="cpu")
+logistic = Reader.load("logistic", device="cpu").model
+layer1, layer2 = reader.model.layers
+temperature = reader.temperature
+
+reading = reader.read(picture)
+drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
+reading.digit, reading.confidence"""
+DRAWING_TEXT = """\
+This is your drawing, and the two networks that ship. Put strokes of your own in its place, and run
+all cells again."""
+
+
+def notebook() -> dict[str, Any]:
+    """Return the notebook, as nbformat 4.5 has it."""
+    return {
+        "cells": [*_beginning(), *(cell for step in steps() for cell in _step(step))],
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def as_text() -> str:
+    """Return the notebook's file, written as Jupyter writes it."""
+    return json.dumps(notebook(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _beginning() -> Iterator[dict[str, Any]]:
+    yield _markdown("title", TITLE)
+    yield _code("place", PLACE)
+    yield _code("imports", IMPORTS)
+    yield _markdown("your-drawing", DRAWING_TEXT)
+    yield _code("drawing", DRAWING)
+
+
+def _step(step: Step) -> Iterator[dict[str, Any]]:
+    yield _markdown(step.name, f"## {step.number}. {step.title}\n\n**{step.idea}**")
+    for i, part in enumerate(step.parts):
+        yield from _cells(f"{step.number}-{i}", part)
+    yield _markdown(f"{step.name}-mathematics", "### The mathematics")
+    for i, part in enumerate(step.maths):
+        yield from _cells(f"{step.number}-mathematics-{i}", part)
+
+
+def _cells(key: str, part: Part) -> Iterator[dict[str, Any]]:
+    match part.kind:
+        case "text":
+            yield _markdown(key, part.text)
+        case "try":
+            yield _markdown(key, f"> **To try.** {part.text}")
+        case "source":
+            yield _code(key, part.text)
+        case "notebook":
+            yield _code(key, _quiet(part.text))
+        case "code" | "live":
+            for i, code in enumerate(split(part.text)):
+                yield _code(f"{key}-{i}" if i else key, code)
+        case "picture":
+            pass  # the page's; what stands in for it here is a part of its own
+
+
+def split(code: str) -> list[str]:
+    """Cut code after each expression: of a cell, only the last one's value is shown."""
+    lines = code.splitlines(keepends=True)
+    body = ast.parse(code).body
+    ends = [node.end_lineno for node in body[:-1] if isinstance(node, ast.Expr)]
+    return ["".join(lines[i:j]).strip("\n") for i, j in pairwise([0, *ends, len(lines)])]
+
+
+def _quiet(code: str) -> str:
+    """End code that draws in a semicolon, so that a plot's own name is not shown with it."""
+    return f"{code};" if isinstance(ast.parse(code).body[-1], ast.Expr) else code
+
+
+def _markdown(key: str, text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": key, "metadata": {}, "source": _lines(text)}
+
+
+def _code(key: str, text: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": key,
+        "metadata": {},
+        "outputs": [],
+        "source": _lines(text),
+    }
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def main() -> None:
+    NOTEBOOK.parent.mkdir(exist_ok=True)
+    NOTEBOOK.write_text(as_text(), encoding="utf-8")
+    print(f"{NOTEBOOK.name}: {len(notebook()['cells'])} cells")
+
+
+if __name__ == "__main__":
+    main()

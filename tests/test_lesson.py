@@ -1,0 +1,257 @@
+"""The lesson's code does what its text says, on the page and in the notebook."""
+
+import ast
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesson import live, notebook
+from lesson.data import load_subset
+from lesson.figures import figures, fill_in
+from lesson.fit import Student
+from lesson.source import STEPS, steps
+from model import Reader
+from model.drawing import draw
+from tests.conftest import ROOT
+
+CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader.load("mlp-32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def logistic():
+    return Reader.load("logistic", device="cpu")
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "png")
+    file.seek(0)
+    return file
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)]
+
+
+def of(outputs, code):
+    """What that part gave of the live code in which this stands."""
+    [key] = [
+        f"{step.number}-{i}"
+        for step in steps()
+        for i, part in enumerate(step.parts)
+        if part.kind == "live" and code in part.text
+    ]
+    return outputs[key]
+
+
+@pytest.mark.parametrize("name", [*range(10), "mnist", "blank"])
+def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logistic):
+    label = name if isinstance(name, int) else 3
+    picture = {
+        "mnist": lambda: png(mnist[0][2]),
+        "blank": lambda: draw([]),
+    }.get(name, lambda: draw(digits[label]["strokes"]))
+    reading, baseline = reader.read(picture()), logistic.read(picture())
+    known = live.names_for(reader, logistic, reading, picture=picture(), label=label)
+    before = known.copy()
+    outputs = live.run(known)
+    assert known == before
+
+    image = torch.from_numpy(reading.input)
+    middle = image[12:17, 12:17].round(decimals=2)
+    assert of(outputs, "drawing.shape") == f"{torch.Size([1, 28, 28])}\n{middle!r}"
+    assert of(outputs, "logistic.layers") == f"tensor([{baseline.logits.argmax()}])"
+
+    shapes, difference = of(outputs, "inputs = ").splitlines()
+    assert shapes == "(torch.Size([128, 784]), torch.Size([128, 32]))"
+    assert numbers(difference)[0] < 1e-4
+    on = int((reading.layers[0].pre_activations > 0).sum())
+    assert of(outputs, "activations = ") == f"tensor({on})"
+    assert numbers(of(outputs, "layer1.bias + layer2.bias"))[0] < 1e-3
+
+    logits = torch.from_numpy(reading.logits)
+    probs = reading.probabilities  # None on a blank, of which the text asks it all the same
+    probs = (logits / reader.temperature).softmax(0).numpy() if probs is None else probs
+    shown = [probs.max(), probs.argmax(), 1]
+    assert numbers(of(outputs, "F.softmax")) == pytest.approx(shown, abs=6e-5)  # four digits
+    loss = float(-logits.log_softmax(0)[label])
+    assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
+    train, _ = load_subset()
+    rest = reader.model(train.images[1 : live.BATCH] / 255).argmax(1)
+    right = int((rest == train.labels[1 : live.BATCH]).sum()) + int(logits.argmax() == label)
+    assert numbers(of(outputs, "right = ")) == pytest.approx([right / live.BATCH], abs=6e-5)
+
+    done = reading.preprocessing
+    wanted = (done.inverted, done.box, round(done.scale, 3), done.shift)
+    assert of(outputs, "preprocess(picture)") == repr(wanted)
+
+
+@pytest.fixture
+def one_thread():
+    """What the lesson sets stays in it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    plt.close("all")
+
+
+def claims_of(code, known):
+    """Run code, and return what its comments claim beside what it gives."""
+    for node in ast.parse(code).body:
+        value = None
+        if isinstance(node, ast.Expr):
+            value = eval(compile(ast.Expression(node.value), "<lesson>", "eval"), known)
+        else:
+            exec(compile(ast.Module([node], []), "<lesson>", "exec"), known)
+        claim = CLAIM.search(code.splitlines()[node.end_lineno - 1])
+        if claim and isinstance(node, ast.Assign):
+            value = known[node.targets[0].id]
+            value = tuple(value.shape) if isinstance(value, torch.Tensor) else value
+        if claim:
+            yield repr(eval(claim[1], known)), repr(value)
+
+
+# Torch's, which matplotlib asks for an array.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_code_gives_what_its_comments_claim(mnist_dir, tmp_path, monkeypatch, one_thread):
+    (tmp_path / "data").symlink_to(mnist_dir)
+    monkeypatch.chdir(tmp_path)
+    plt.switch_backend("Agg")
+    known, claims = {}, []
+    for code in (notebook.IMPORTS, notebook.DRAWING):
+        claims += claims_of(code, known)
+    for step in steps():
+        for part in step.parts:
+            if part.kind in ("code", "live", "source"):
+                claims += claims_of(part.text, known)
+    assert len(claims) == 6
+    for claimed, given in claims:
+        assert claimed == given
+
+    assert known["image"].shape == (1, 28, 28)
+    assert torch.equal(known["view"][:, :, 0], known["image"][0])
+    sizes = [len(known[name]) for name in ("train_set", "val_set", "train_loader", "val_loader")]
+    assert sizes == [50_000, 10_000, 391, 40]
+    assert not set(known["train_set"].indices) & set(known["val_set"].indices)
+
+    student = Student(16)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.5)
+    generator = torch.Generator().manual_seed(0)
+    losses = list(known["fit_epoch"](student, *load_subset()[0], optimizer, generator))
+    assert len(losses) == 63
+    assert np.mean(losses[-10:]) < 0.6 < 1.5 < losses[0]
+
+
+def test_every_figure_of_the_text_is_there():
+    for step in steps():
+        shown = [step.idea, *(p.text for p in step.parts if p.kind in ("text", "try", "picture"))]
+        for text in [*shown, *(part.text for part in step.maths)]:
+            assert not re.search(r"\{[^}]*\.[^}]*\}", text), text
+    with pytest.raises(LookupError, match="there is no accuracies"):
+        fill_in("{logistic.test.accuracies.value}")
+
+
+def test_the_figures_are_of_what_the_text_says():
+    measured = figures()["lesson"]
+    assert [measured["tutorial"][name]["lr"] for name in ("slow", "fast")] == [0.001, 0.5]
+    assert measured["linear"]["hidden_size"] == 32
+
+
+def test_no_percentage_is_written_by_hand_but_those_that_explain():
+    found = []
+    for path in sorted(STEPS.glob("*.md")):
+        text = re.sub(r"\{[^}]*\}", "", path.read_text(encoding="utf-8"))
+        found += [(path.name, share) for share in re.findall(r"\d[\d.,]*\s?%", text)]
+    explained = [("1-data.md", "97 %"), ("2-logistic.md", "87 %"), ("5-output.md", "90 %")]
+    assert found == [*explained, ("7-beyond.md", "99 %")]
+
+
+def test_the_notebook_is_what_the_source_gives():
+    assert notebook.NOTEBOOK.read_text(encoding="utf-8") == notebook.as_text(), (
+        "The lesson has changed: python -m lesson.notebook"
+    )
+    keys = [cell["id"] for cell in notebook.notebook()["cells"]]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_cell_ends_with_what_it_shows():
+    assert notebook.split("a = 1\na\n\nb = (\n    2\n)\nb  # two\n") == [
+        "a = 1\na",
+        "b = (\n    2\n)\nb  # two",
+    ]
+    assert notebook.split("a\nb = 1") == ["a", "b = 1"]
+
+
+ASKED = """\
+import json
+names = ["drawing", "hidden", "activations", "logits", "probs"]
+numbers = {name: globals()[name][0].flatten().tolist() for name in names}
+print(json.dumps(numbers | {"losses": losses, "val_accuracy": val_accuracy, "on": str(root)}))"""
+
+
+@pytest.fixture(scope="module")
+def executed(mnist_dir, tmp_path_factory):
+    """The notebook, run from a clean kernel beside MNIST, with a question at its end."""
+    project = tmp_path_factory.mktemp("project")
+    for name in ("lesson", "model", "training"):
+        (project / name).symlink_to(ROOT / name)
+    (project / "data").symlink_to(mnist_dir)
+    asked = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
+    question = {"cell_type": "code", "id": "asked", "metadata": {}, "source": ASKED}
+    asked["cells"].append(question | {"execution_count": None, "outputs": []})
+    path = project / "notebooks" / "lesson.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(asked), encoding="utf-8")
+    command = [Path(sys.executable).with_name("jupyter-execute"), "--inplace", str(path)]
+    env = os.environ | {"IPYTHONDIR": str(project / "ipython")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return project, json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def test_the_notebook_runs_and_gives_the_readers_numbers(executed, reader):
+    project, cells = executed
+    given = json.loads("".join(cells[-1]["outputs"][0]["text"]))
+    assert given["on"] == str(project)
+    reading = reader.read_strokes(notebook.STROKES)
+    assert reading.digit == 7
+    wanted = {
+        "drawing": reading.input.ravel(),
+        "hidden": reading.layers[0].pre_activations,
+        "activations": reading.layers[0].activations,
+        "logits": reading.logits,
+        "probs": reading.probabilities,
+    }
+    for name, numbers_of in wanted.items():
+        assert given[name] == pytest.approx(numbers_of.tolist(), abs=1e-4), name
+    assert np.mean(given["losses"][:10]) > 1.0
+    assert np.mean(given["losses"][-100:]) < 0.2
+    assert 0.94 < given["val_accuracy"] < 0.985
+
+
+def test_the_notebook_shows_values_and_pictures_and_no_warnings(executed):
+    _, cells = executed
+    drawn = {f"{s.number}-{i}" for s in steps() for i, p in enumerate(s.parts) if "plt." in p.text}
+    for cell in cells:
+        kinds = [output["output_type"] for output in cell.get("outputs", [])]
+        names = [output.get("name") for output in cell.get("outputs", [])]
+        assert "stderr" not in names, cell
+        pictures = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        assert len(pictures) == (cell["id"] in drawn), cell["id"]
+        assert kinds.count("execute_result") <= 1
+    assert len(drawn) > 15

@@ -1,0 +1,265 @@
+"""The lesson's pictures of what comes out: their numbers are the Reader's, and the benchmark's."""
+
+import io
+import json
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import expect
+from torch.nn import functional as F
+
+from benchmarks.browser import DEVICES
+from lesson.data import SAMPLES
+from lesson.figures import FIGURES
+from lesson.framing import NAMES, stages
+from model import Reader
+from tests.visitor import REDS, number, percent
+from ui.lesson import NETWORK, _sheet, example
+
+PICTURES = ("softmax", "loss", "sizes", "framing", "samples", "ways")
+DIGITS = range(10)
+BLUR = 0.00501  # what rounding to hundredths may add
+
+
+def measured():
+    return json.loads(FIGURES.read_text(encoding="utf-8"))
+
+
+class Page:
+    """The lesson on one device, with the drawing that it begins with."""
+
+    def __init__(self, context, url):
+        self.page = context.new_page()
+        self.faults = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.goto(f"{url}/lesson")
+        expect(self.at("reads")).to_contain_text(f"{NETWORK} reads 7")
+        self.see("softmax")
+        expect(self.at("softmax-probability-7")).to_contain_text("%")
+
+    def at(self, name):
+        return self.page.get_by_test_id(name)
+
+    def see(self, picture):
+        self.at(f"picture-{picture}").scroll_into_view_if_needed()
+
+    def texts(self, names):
+        script = "ns => ns.map(n => document.querySelector(`[data-testid='${n}']`).innerText)"
+        return self.page.evaluate(script, list(names))
+
+    def slide(self, name, to):
+        self.at(name).evaluate(
+            "(range, to) => { range.value = to; range.dispatchEvent(new Event('input')); }", to
+        )
+
+
+@pytest.fixture(scope="module")
+def lesson(browser, app_url):
+    context = browser.new_context(**DEVICES["desktop"])
+    page = Page(context, app_url)
+    yield page
+    assert page.faults == []
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader.load(NETWORK)
+
+
+@pytest.fixture(scope="module")
+def reading(reader):
+    return reader.read_strokes(example())
+
+
+def amount(text):
+    """A number of the table of powers, where `< 0.01` stands for nothing that adds up."""
+    return 0 if text.startswith("<") else number(text.replace(",", ""))
+
+
+def test_softmax_shows_the_readers_shares_and_what_a_temperature_does(lesson, reader, reading):
+    def column(name):
+        return lesson.texts(f"softmax-{name}-{digit}" for digit in DIGITS)
+
+    def holds(temperature):
+        shown = [float(number(text)) for text in column("divided")]
+        assert shown == pytest.approx(reading.logits / temperature, abs=BLUR)
+        assert sum(map(amount, column("power"))) == amount(lesson.texts(["softmax-sum"])[0])
+
+    lesson.see("softmax")
+    assert column("probability") == [percent(p) for p in reading.probabilities]
+    logits = [float(number(text)) for text in column("logit")]
+    assert logits == pytest.approx(reading.logits, abs=BLUR)
+    holds(reader.temperature)
+    powers = np.exp(reading.logits / reader.temperature)
+    assert [float(amount(text)) for text in column("power")] == pytest.approx(powers, abs=0.0101)
+    winner = lesson.page.locator(".softmax .winner")
+    assert winner.locator("th").inner_text() == f"▸ {reading.digit}"
+    assert "calibrated" in lesson.at("softmax-at").inner_text()
+
+    lesson.at("softmax-tutorial").click()
+    shares = F.softmax(torch.tensor(reading.logits, dtype=torch.float64), dim=0).tolist()
+    assert column("probability") == [percent(p) for p in shares]
+    assert (
+        lesson.at("softmax-temperature").get_attribute("aria-valuetext") == "T = 1, the tutorial’s"
+    )
+    holds(1.0)
+    for place, temperature in ((0, 0.25), (10**6, 16.0)):
+        lesson.slide("softmax-temperature", place)
+        holds(temperature)
+    lesson.at("softmax-calibrated").click()
+    holds(reader.temperature)
+
+
+def test_the_loss_is_cross_entropy_of_the_label_that_is_said(lesson, reading):
+    lesson.see("loss")
+    logits = torch.tensor(reading.logits, dtype=torch.float64)
+    expect(lesson.at("loss-label")).to_contain_text(
+        f"You have not said what it is: the network’s own answer, {reading.digit}"
+    )
+    for label, press in ((reading.digit, None), (3, "label-3"), (8, "label-8")):
+        if press:
+            lesson.at(press).click()
+            expect(lesson.at(press)).to_have_attribute("aria-pressed", "true")
+        loss = F.cross_entropy(logits[None], torch.tensor([label])).item()
+        expect(lesson.at("loss-value")).to_have_text(f"{loss:.4f}")
+        live = lesson.page.locator(".output", has_text=re.compile(r"^tensor\(\d+\.\d{4}\)$")).first
+        assert live.inner_text() == f"tensor({loss:.4f})"
+        slopes = [number(text) for text in lesson.texts(f"slope-{digit}" for digit in DIGITS)]
+        expected = F.softmax(logits, dim=0) - F.one_hot(torch.tensor(label), 10)
+        assert [float(each) for each in slopes] == pytest.approx(expected.tolist(), abs=1.01e-4)
+        assert sum(slopes) == 0
+    lesson.at("label-8").click()
+    expect(lesson.at("label-8")).to_have_attribute("aria-pressed", "false")
+    expect(lesson.at("loss-label")).to_contain_text("You have not said")
+
+
+def test_a_blank_sheet_has_no_shares_and_no_loss(lesson):
+    lesson.at("clear").click()
+    for picture, part in (("softmax", "softmax-probability-7"), ("loss", "loss-value")):
+        lesson.see(picture)
+        expect(lesson.at(part)).to_have_text("–")
+    lesson.see("framing")
+    expect(lesson.at("stage-reads-4")).to_have_text("–")
+    lesson.at("undo").click()
+    expect(lesson.at("stage-reads-4")).to_contain_text("reads 7")
+
+
+def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
+    sizes = measured()["sizes"]
+    lesson.see("sizes")
+    assert lesson.at("sizes-at").inner_text().startswith("32 hidden units")
+    for i, (size, row) in enumerate((size, row) for size, row in sizes.items() if size != "0"):
+        lesson.slide("sizes-slider", i)
+        told = lesson.at("sizes-at").inner_text()
+        assert told.startswith(f"{int(size):,} hidden units")
+        shares = [f"{100 * row[name]:.2f} %" for name in ("mean", "low", "high")]
+        assert re.findall(r"[\d.]+ %", told) == shares
+        assert f"{row['n_parameters']:,} parameters" in told
+    lesson.at("sizes-table").locator("summary").click()
+    lines = lesson.at("sizes-table").locator("tbody tr").all_inner_texts()
+    for line, (size, row) in zip(lines, sizes.items(), strict=True):
+        name = f"{int(size):,}" if size != "0" else "none"
+        assert line.split()[:2] == [name, f"{row['n_parameters']:,}"]
+        assert f"{100 * row['mean']:.2f} %" in line
+
+
+def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reader, reading):
+    lesson.see("framing")
+    seen = [*(image for _, image in stages(_sheet(example()))[:-1]), reading.input]
+    for i, image in enumerate(seen):
+        canvas = lesson.at(f"stage-{i}").locator("canvas")
+        expect(canvas).to_have_attribute("aria-label", f"Your drawing: {NAMES[i]}")
+        assert canvas.evaluate(REDS) == (255 * image).round().flatten().tolist()
+        logits = reader.model(torch.from_numpy(image)[None])[0] / reader.temperature
+        share, digit = logits.softmax(0).max(0)
+        assert lesson.texts([f"stage-reads-{i}"]) == [f"reads {digit} · {percent(share.item())}"]
+    framing = measured()["framing"]
+    assert [*framing] == [*NAMES]
+    for model in ("mlp-1024", NETWORK):
+        shown = lesson.texts(f"stage-share-{i}-{model}" for i in range(len(NAMES)))
+        assert shown == [f"{100 * row[model]:.1f} %" for row in framing.values()]
+        shares = [number(text[:-1]) for text in shown]
+        added = lesson.texts(f"stage-added-{i}-{model}" for i in range(1, len(NAMES)))
+        gains = [number(text.removesuffix(" points").replace("+", "")) for text in added]
+        assert gains == [after - before for before, after in pairwise(shares)]
+
+
+def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
+    with np.load(SAMPLES) as file:
+        distorted, pens = file["distorted"], file["pens"]
+
+    def is_read(pixels):
+        png = io.BytesIO()
+        Image.fromarray(pixels.reshape(28, 28)).save(png, "PNG")
+        expected = (255 * reader.read(io.BytesIO(png.getvalue())).input).round().flatten()
+        lesson.page.wait_for_function(
+            """expected => {
+              const { data } = document.querySelector('[data-testid=stage-4] canvas')
+                .getContext('2d').getImageData(0, 0, 28, 28);
+              return expected.every((value, i) => data[4 * i] === value);
+            }""",
+            arg=expected.tolist(), timeout=5000,
+        )  # fmt: skip
+
+    lesson.see("samples")
+    lesson.at("sample-digit-3").click()
+    is_read(distorted[3, 0])
+    assert (
+        lesson.at("sample-distorted-5").locator("canvas").evaluate(REDS) == distorted[3, 5].tolist()
+    )
+    lesson.at("sample-distorted-4").click()
+    lesson.page.keyboard.press("ArrowRight")
+    lesson.page.keyboard.press("Enter")
+    is_read(distorted[3, 5])
+    lesson.at("sample-pen-6-2").click()
+    is_read(pens[6, 2])
+    for _ in range(4):
+        lesson.at("undo").click()
+    expect(lesson.at("reads")).to_contain_text(f"{NETWORK} reads 7")
+
+
+def test_ways_are_the_benchmarks_and_right_and_wrong_make_a_whole(lesson):
+    lesson.see("ways")
+    for i, row in enumerate(measured()["ways"].values()):
+        for name, share, digits in (
+            ("test", row["test_accuracy"], 2),
+            ("drawings", row["drawings"]["16"], 1),
+        ):
+            right, wrong = lesson.texts(f"ways-{name}-{kind}-{i}" for kind in ("right", "wrong"))
+            assert right == f"{100 * share:.{digits}f} %"
+            assert number(right[:-1]) + number(wrong[:-1]) == 100
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_all_fits_can_be_pressed_and_axe_finds_no_serious_fault(
+    browser, app_url, scheme
+):
+    context = browser.new_context(**DEVICES["phone"], color_scheme=scheme)
+    lesson = Page(context, app_url)
+    lesson.at("softmax-tutorial").tap()
+    lesson.slide("softmax-temperature", 0)  # the widest numbers
+    for name in PICTURES:
+        lesson.see(name)
+        box = lesson.at(f"picture-{name}")
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth"), name
+        sides = box.locator("button, input").evaluate_all(
+            "all => all.flatMap((each) => [each.offsetWidth, each.offsetHeight])"
+        )
+        assert min(sides, default=24) >= 24, name
+    assert lesson.page.evaluate("document.documentElement.scrollWidth") == 390
+    chosen = [f"[data-testid=picture-{name}]" for name in PICTURES]
+    found = Axe().run(lesson.page, context={"include": [[each] for each in chosen]})
+    faults = [
+        (v["id"], v["nodes"][0]["html"])
+        for v in found.response["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert faults == []
+    assert lesson.faults == []
+    context.close()
