@@ -98,7 +98,7 @@ def evaluate(model: nn.Module, digits: Digits) -> tuple[float, float]:
 class Settings:
     """What a visitor chooses, and nothing else decides which weights come out.
 
-    The defaults reach 94.5 to 95.1 % of the subset's validation images, by the seed.
+    The defaults reach 94.2 to 95.7 % on the subset's validation images, with ten seeds.
 
     Raises:
         SettingsError: a setting is of the wrong kind or out of bounds.
