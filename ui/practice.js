@@ -435,9 +435,10 @@ function practiceAnswers(name, ask) {
   const differs = named("yours-differs", make("p", { class: "note" }));
   const about = named("yours-about", make("p", { class: "note" }));
   const rows = DIGITS.map(answerRow);
-  const heads = ["", "yours", "", name, ""].map((text) => make("th", { scope: "col" }, text));
-  const head = make("thead", {}, make("tr", {}, ...heads));
-  const table = make("table", { class: "answers" }, head, make("tbody", {}, ...rows));
+  const heads = ["yours", name].map((each) => make("th", { scope: "col", colspan: 2 }, each));
+  const head = make("thead", {}, make("tr", {}, make("td"), ...heads));
+  const widths = make("colgroup", {}, ...["digit", "", "share", "", "share"].map(columnOf));
+  const table = make("table", { class: "answers" }, widths, head, make("tbody", {}, ...rows));
   const element = make(
     "div",
     { hidden: "" },
@@ -504,6 +505,10 @@ function practiceAnswers(name, ask) {
     ink = { strokes: asks.strokes, picture: asks.picture ?? null };
   });
   return { element, update, offer };
+}
+
+function columnOf(className) {
+  return make("col", { class: className });
 }
 
 function answerRow(digit) {
