@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from app import parse
-from benchmarks.browser import DEVICES, running, serve
+from benchmarks.browser import DEVICES, children, running, serve
 from lesson.data import load_subset
 from lesson.fit import Settings
 from lesson.progress import train
@@ -28,7 +28,6 @@ SLOW = 40_000  # ms that a training may take, beside other tests
 RESULT = re.compile(
     r"(\d+\.\d) % of the 1,000 images set apart, after [\d.]+ epochs?, in \d+\.\d s"
 )
-WORKER = b"lesson.worker"
 
 
 class Apprentice(Visitor):
@@ -203,19 +202,6 @@ def test_a_public_space_trains_only_if_it_is_told_to(monkeypatch):
     assert parse([]).max_trainings == 2
 
 
-def workers(pid):
-    """The processes that train for this server."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and WORKER in (path / "cmdline").read_bytes():
-                found.append(path)
-        except OSError:
-            continue
-    return found
-
-
 def test_a_server_that_is_stopped_ends_what_trains_on_all_of_mnist(mnist_dir):
     with running("--max-trainings", "1", "--data-dir", mnist_dir) as (url, process):
         assert call(url, "text", {})["practice"]["images"]["mnist"]["train"] == 50_000
@@ -227,7 +213,7 @@ def test_a_server_that_is_stopped_ends_what_trains_on_all_of_mnist(mnist_dir):
         while call(url, "look", ME)["state"] == "starting" and time.monotonic() < deadline:
             time.sleep(0.2)
         assert call(url, "look", ME)["state"] == "training"
-        [worker] = workers(process.pid)
+        [worker] = children(process.pid, "lesson.worker")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=5) == 0
-        assert not worker.exists()
+        assert not Path(f"/proc/{worker}").exists()
