@@ -57,8 +57,10 @@ from ui.why import why
 T = TypeVar("T")
 DEFAULT_MODEL = "mlp-1024"
 THREADS = 8  # that read: more would only wait for each other, and each keeps memory of its own
+# Gradio's SemiBold has 55 letters and no more: its Bold has them all.
+FONT = (gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif")
 # Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
-THEME = gr.themes.Default(primary_hue="blue").set(body_text_color_subdued="*neutral_600")
+THEME = gr.themes.Default(primary_hue="blue", font=FONT).set(body_text_color_subdued="*neutral_600")
 INTRO = """
 # Draw a digit
 A small neural network reads it while you draw, and shows every number on the way: \

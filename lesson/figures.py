@@ -1,8 +1,8 @@
 """The figures of the lesson's text: measured, and never written by hand.
 
-`{logistic.test.accuracy}` in a step is that figure of model/weights/logistic/evaluation.json as a
-share, `{lesson.framing.polarity}` one of lesson/figures.json. `{path:points}` gives a difference of
-shares, `{path:number}` a whole number, `{path:small}` three digits.
+`{logistic.test.accuracy.value}` in a step is that figure of the network's evaluation.json as a
+share, `{lesson.linear.mean}` one of lesson/figures.json. `{path:fine}` gives a share two decimals,
+`{path:number}` is a whole number, `{path:small}` has three digits.
 """
 
 import json
@@ -18,7 +18,7 @@ FIGURES = Path(__file__).parent / "figures.json"  # python -m benchmarks.lesson
 _PLACE = re.compile(r"\{([\w-]+(?:\.[\w -]+)+)(?::(\w+))?\}")
 _FORMS = {
     "share": lambda value: f"{100 * value:.1f} %",
-    "points": lambda value: f"{100 * value:.1f}",
+    "fine": lambda value: f"{100 * value:.2f} %",
     "number": lambda value: f"{value:,}",
     "small": lambda value: f"{value:.3g}",
 }

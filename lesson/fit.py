@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from lesson.data import Digits
 from model.mlp import MLP, N_CLASSES, N_PIXELS
@@ -65,17 +66,11 @@ def multiplied(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     return both
 
 
-def fit_epoch(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> Iterator[float]:
-    """Train on each image once, shuffled, and give the loss of each batch, in nats, as it goes."""
-    for batch in torch.randperm(len(images), generator=generator).split(BATCH_SIZE):
-        logits = model(images[batch] / 255)
-        loss = F.cross_entropy(logits, labels[batch])
+def fit_epoch(model: nn.Module, digits: Digits, optimizer: Optimizer) -> Iterator[float]:
+    """Train on each image once, shuffled; give the loss of each batch, in nats, as it goes."""
+    for batch in torch.randperm(len(digits.images)).split(BATCH_SIZE):
+        logits = model(digits.images[batch] / 255)
+        loss = F.cross_entropy(logits, digits.labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

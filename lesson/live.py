@@ -6,7 +6,6 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -77,5 +76,5 @@ def _compile(node: ast.stmt) -> tuple[CodeType, bool]:
 def _batch() -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch of the images that ship: (128, 1, 28, 28) float32 in 0..1, and labels."""
     train, _ = load_subset()
-    images = train.images[:BATCH].reshape(-1, 1, 28, 28) / np.float32(255)
+    images = train.images[:BATCH].reshape(-1, 1, 28, 28) / 255
     return images, train.labels[:BATCH]

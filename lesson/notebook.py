@@ -43,8 +43,9 @@ from collections.abc import Iterator
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, random_split
 
 from lesson.data import SAMPLES, Digits

@@ -58,7 +58,7 @@ class Curves:
 
     def take(self) -> dict[str, Any]:
         """Return what is new since the last time."""
-        news = {"epoch": self.epoch, "step": self.step, "n_steps": self.n_steps}
+        news: dict[str, Any] = {"epoch": self.epoch, "step": self.step, "n_steps": self.n_steps}
         news |= {"loss": self._loss, "val": self._val}
         self._loss, self._val = [], []
         return news
@@ -81,7 +81,6 @@ def train(
         Diverged: the loss is not finite.
     """
     torch.manual_seed(settings.seed)
-    generator = torch.Generator().manual_seed(settings.seed)
     model = Student(settings.hidden_size, relu=settings.relu)
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.lr)
     curves = Curves(settings, len(train_digits.images))
@@ -91,7 +90,7 @@ def train(
     curves.validate(model, val_digits)
     yield progress(curves, model, seconds=0)
     reported = 0.0
-    epochs = (fit_epoch(model, *train_digits, optimizer, generator) for _ in range(settings.epochs))
+    epochs = (fit_epoch(model, train_digits, optimizer) for _ in range(settings.epochs))
     for loss in chain.from_iterable(epochs):
         curves.add(loss)
         if curves.step in curves.val_steps:
@@ -131,7 +130,7 @@ def done(model: Student, **figures: float) -> dict[str, Any]:
     for parameter in mlp.parameters():
         _finite(parameter.sum().item())
     data = safetensors.torch.save(mlp.state_dict())
-    told = {name: round(figure, 4) for name, figure in figures.items()}
+    told: dict[str, Any] = {name: round(figure, 4) for name, figure in figures.items()}
     told |= {"model": _base64(data), "hidden_sizes": list(mlp.hidden_sizes)}
     return {"kind": "done"} | told
 

@@ -403,7 +403,7 @@ class Trainings:
             self._networks[training.visitor] = time.monotonic(), network
 
     def _request(self, settings: Settings) -> bytes:
-        request = {"settings": asdict(settings), "data_dir": self.data_dir}
+        request: dict[str, Any] = {"settings": asdict(settings), "data_dir": self.data_dir}
         request |= {"least_seconds": self.least_seconds, "most_seconds": self.max_seconds}
         return json.dumps(request).encode() + b"\n"
 

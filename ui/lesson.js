@@ -104,8 +104,8 @@ function watch(each) {
   ).observe(each.box);
 }
 
-function refresh(each) {
-  if (!reading || !each.stale || !each.visible) return;
+function refresh(each, anyway = false) {
+  if (!reading || !each.stale || !(each.visible || anyway)) return;
   each.stale = false;
   each.update(reading);
 }
@@ -162,6 +162,12 @@ function follow() {
   }
 }
 
+// On paper all folds are open, and pictures that were out of sight are drawn.
+function unfold(open) {
+  for (const each of article.querySelectorAll("details")) each.open = open;
+  if (open) for (const each of pictures) refresh(each, true);
+}
+
 function toStep() {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
@@ -185,9 +191,6 @@ async function start() {
 }
 
 window.addEventListener("hashchange", toStep);
-for (const kind of ["beforeprint", "afterprint"]) {
-  window.addEventListener(kind, () => {
-    for (const each of article.querySelectorAll("details")) each.open = kind === "beforeprint";
-  });
-}
+window.addEventListener("beforeprint", () => unfold(true));
+window.addEventListener("afterprint", () => unfold(false));
 start();

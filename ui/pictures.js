@@ -13,6 +13,7 @@ const MOST_CONFUSED = 8; // pairs of digits, of 90
 const LINES_OF_STRIP = [4, 7]; // of 784 pixels, on a wide screen and on a narrow one
 const NARROW = 480; // px
 const DOT = 5; // px
+const LET_GO = ": press it again to let go";
 const REACH_STEP = 5; // an axis that follows the drawing moves in steps, else it trembles
 const [TRAINING, VALIDATION, IN_BATCH] = [50_000, 10_000, 128]; // images: as in the text
 
@@ -30,10 +31,10 @@ function rowsOf({ weight }) {
 }
 
 // What the network sees: numbers for sums, decoded once for all pictures, and bytes to draw.
-const inputs = new WeakMap();
+const inputsOf = new WeakMap();
 function inputOf(reading) {
-  if (!inputs.has(reading)) inputs.set(reading, floats(reading.input));
-  return inputs.get(reading);
+  if (!inputsOf.has(reading)) inputsOf.set(reading, floats(reading.input));
+  return inputsOf.get(reading);
 }
 
 function seenOf({ stages }) {
@@ -341,8 +342,7 @@ PICTURES.templates = (box, { logistic }) => {
     const best = indexOfMost(logits);
     const chosen = own ?? best;
     press(buttons, chosen);
-    const how = own === null && !isBlank(last) ? ", the one that fits best" : "";
-    setText(title, `The template of ${chosen}${how}`);
+    setText(title, `The template of ${chosen}${own === null ? bestOf(last) : LET_GO}`);
     sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `logit of ${chosen}`);
   };
   choices(grid, buttons, (i) => {
@@ -365,6 +365,10 @@ PICTURES.templates = (box, { logistic }) => {
     show();
   };
 };
+
+function bestOf(reading) {
+  return isBlank(reading) ? "" : ", the one that fits best";
+}
 
 // The pairs of digits that a network takes for one another most often: [label, digit].
 function mostConfused(confusion) {
@@ -552,7 +556,7 @@ PICTURES.unit = (box, { network: { layer1 } }) => {
     const { activations, pre_activations: before } = last;
     const chosen = own ?? indexOfMost(activations);
     press(buttons, chosen);
-    setText(title, `Unit ${chosen}${own === null ? ", lit most" : ""}`);
+    setText(title, `Unit ${chosen}${own === null ? ", lit most" : LET_GO}`);
     const total = sum.show(
       last,
       rows[chosen],
