@@ -148,6 +148,13 @@ def measure(
     }
 
 
+def evenly_chosen(path: Path, count: int) -> list[dict]:
+    """Return so many of the drawings of a JSON Lines file, from its beginning to its end."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    chosen = np.linspace(0, len(lines) - 1, min(count, len(lines))).astype(int)
+    return [json.loads(lines[i]) for i in chosen]
+
+
 def first_load(browser: Browser, url: str) -> tuple[float, float]:
     """Return what the page itself weighs, compressed, in KB, and s until the first reading."""
     with urllib.request.urlopen(f"{url}/config?page=") as answer:  # the first page's
@@ -169,9 +176,7 @@ def main() -> int:
     parser.add_argument("drawings", type=Path, help="JSON Lines of {digit, strokes}")
     parser.add_argument("--count", type=int, default=20, help="of drawings, evenly chosen (20)")
     options = parser.parse_args()
-    lines = options.drawings.read_text(encoding="utf-8").splitlines()
-    chosen = np.linspace(0, len(lines) - 1, min(options.count, len(lines))).astype(int)
-    drawings = [json.loads(lines[i]) for i in chosen]
+    drawings = evenly_chosen(options.drawings, options.count)
     names = ("p50", "p95", "echo p50", "echo p95", "requests", "KB", "blocked")
     print(f"{len(drawings)} drawings; ms, and requests, KB and blocked ms a stroke")
     print(f"{'':20}" + "".join(f"{name:>10}" for name in names))

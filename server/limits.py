@@ -69,7 +69,8 @@ def amount(text: str, *, least: int = 1) -> int:
     """
     found = re.fullmatch(r"(\d+) ?([kmg]b)?", text.strip().lower())
     if not found or int(found[1]) < least:
+        bound = "above 0" if least else "from 0 on"
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no amount: write a whole number, {least} or more, such as 2000 or 10MB"
+            f"{text!r} is no amount: write a whole number {bound}, such as 2000, 500kB or 10MB"
         )
     return int(found[1]) * UNITS[found[2] or ""]

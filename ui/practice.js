@@ -266,8 +266,14 @@ function practiceNews({ images }) {
   return { element, say, begin, show, end };
 }
 
-function stateOf({ state, message }) {
-  const own = { starting: "Starting…", training: "Training…", done: "Done." };
+function stateOf({ state, message, place }) {
+  const next = place > 1 ? `${place - 1} before you` : "you are next";
+  const own = {
+    waiting: `Waiting for a free place: ${next}.`,
+    starting: "Starting…",
+    training: "Training…",
+    done: "Done.",
+  };
   return own[state] ?? message;
 }
 
@@ -305,7 +311,7 @@ function practiceCharts() {
   let before = null;
 
   function begin() {
-    if (shown?.points.val.length) before = shown;
+    if (shown?.points.val.length > 1) before = shown; // one that failed at once shows nothing
     shown = null;
   }
 
@@ -429,9 +435,10 @@ function practiceAnswers(name, ask) {
   const differs = named("yours-differs", make("p", { class: "note" }));
   const about = named("yours-about", make("p", { class: "note" }));
   const rows = DIGITS.map(answerRow);
-  const heads = ["", "yours", "", name, ""].map((text) => make("th", { scope: "col" }, text));
-  const head = make("thead", {}, make("tr", {}, ...heads));
-  const table = make("table", { class: "answers" }, head, make("tbody", {}, ...rows));
+  const heads = ["yours", name].map((each) => make("th", { scope: "col", colspan: 2 }, each));
+  const head = make("thead", {}, make("tr", {}, make("td"), ...heads));
+  const widths = make("colgroup", {}, ...["digit", "", "share", "", "share"].map(columnOf));
+  const table = make("table", { class: "answers" }, widths, head, make("tbody", {}, ...rows));
   const element = make(
     "div",
     { hidden: "" },
@@ -498,6 +505,10 @@ function practiceAnswers(name, ask) {
     ink = { strokes: asks.strokes, picture: asks.picture ?? null };
   });
   return { element, update, offer };
+}
+
+function columnOf(className) {
+  return make("col", { class: className });
 }
 
 function answerRow(digit) {
