@@ -5,7 +5,7 @@ Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl]
 `tutorial` is logistic regression by the learning rate, an epoch at a time; `sizes` is one hidden
 layer of some size by the tutorial's recipe, on all of MNIST and on the part that ships; `linear` is
 a hidden layer without its ReLU. Their accuracy is that of the last epoch on validation images: the
-mean, the lowest and the highest of three seeds; seconds are the quickest epoch's.
+mean, the lowest and the highest of three seeds.
 
 With drawings by people, `ways` trains a layer of 1,024 on more than MNIST, and `framing` has the
 networks that ship read drawings placed anywhere on the canvas, at each stage of lesson/framing.py.
@@ -19,16 +19,15 @@ import shlex
 import statistics
 import sys
 from collections.abc import Sequence
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from lesson.data import load_subset
+from lesson.data import Digits, load_subset
+from lesson.fit import Student, fit_epoch
 from lesson.framing import NAMES, stages
 from model import Reader
 from model.checkpoint import shipped_names, write_json
@@ -40,7 +39,7 @@ from training.canvas import CANVAS, PENS, Drawing, canvas_picture, load_drawings
 from training.data import DataError, Split, load_test, load_train_val
 from training.evaluate import machine
 from training.subset import OUT, SEED
-from training.train import PRESETS, Recipe, as_json, evaluate, to_float, train
+from training.train import PRESETS, Recipe, as_json, evaluate, train
 
 SEEDS = (0, 1, 2)
 TUTORIAL = Recipe(hidden_sizes=())
@@ -90,7 +89,6 @@ def sizes(
         runs = [_history(recipe, seed, train_split, val_split) for seed in SEEDS]
         figures[str(size)] = accuracy = spread([run[-1]["val_accuracy"] for run in runs])
         accuracy["n_parameters"] = n_parameters(size)
-        accuracy["seconds_an_epoch"] = round(min(chain(*map(_seconds, runs))), 2)
         _print_accuracy(f"{size:5} hidden, {n_parameters(size):8,} numbers", accuracy)
     return figures
 
@@ -114,15 +112,11 @@ def linear(train_split: Split, val_split: Split) -> dict[str, Any]:
 
 def _linear_accuracy(lr: float, seed: int, train_split: Split, val_split: Split) -> float:
     torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(N_PIXELS, LINEAR_SIZE), nn.Linear(LINEAR_SIZE, N_CLASSES))
+    model = Student(LINEAR_SIZE, relu=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     for _ in range(TUTORIAL.epochs):
-        for rows in torch.randperm(len(train_split.images)).split(TUTORIAL.batch_size):
-            logits = model(to_float(train_split.images[rows]))
-            loss = F.cross_entropy(logits, train_split.labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+        for _ in fit_epoch(model, Digits(*train_split), optimizer):
+            pass
     return evaluate(model, val_split)[1]
 
 
@@ -188,10 +182,6 @@ def _history(
 ) -> list[dict[str, float]]:
     recipe = dataclasses.replace(recipe, seed=seed)
     return train(recipe, train_split, val_split, progress=False).history
-
-
-def _seconds(history: list[dict[str, float]]) -> list[float]:
-    return [after - before for before, after in pairwise([0.0, *(e["seconds"] for e in history)])]
 
 
 def _print_accuracy(label: str, accuracy: dict[str, float]) -> None:

@@ -328,7 +328,7 @@ PICTURES.sizes = (box, { figures }) => {
     },
   });
   const move = sizesChart(sheet, layers, baseline, control.go);
-  const heads = ["hidden units", "parameters", "mean", "lowest", "highest", "seconds an epoch"];
+  const heads = ["hidden units", "parameters", "mean", "lowest", "highest"];
   tested("sizes", box);
   box.append(
     place,
@@ -349,9 +349,9 @@ function sizeTold({ size, n_parameters: count, mean, low, high }) {
   return `${whole(size)} hidden units read ${share(mean, 2)} right (${share(low, 2)} to ${share(high, 2)}), with ${whole(count)} parameters`;
 }
 
-function sizeRow({ size, n_parameters: count, mean, low, high, seconds_an_epoch: seconds }) {
+function sizeRow({ size, n_parameters: count, mean, low, high }) {
   const shares = [mean, low, high].map((value) => share(value, 2));
-  return [size ? whole(size) : "none", whole(count), ...shares, seconds.toFixed(1)];
+  return [size ? whole(size) : "none", whole(count), ...shares];
 }
 
 // Accuracy over hidden units, each doubling as wide as the next.
