@@ -90,7 +90,7 @@ def test_who_trains_sees_it_go_and_can_draw_for_the_network(
     part("practice-epochs").fill("99")
     part("practice-train").click()
     expect(part("practice-state")).to_have_text(re.compile("epochs is 99; choose .* 1 to 30"))
-    part("practice-epochs").fill("20")
+    part("practice-epochs").fill("25")
     part("practice-train").click()
     expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
     expect(part("practice-stop")).to_be_enabled()
