@@ -162,7 +162,9 @@ def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
         assert re.findall(r"[\d.]+ %", told) == shares
         assert f"{row['n_parameters']:,} parameters" in told
     lesson.at("sizes-table").locator("summary").click()
-    lines = lesson.at("sizes-table").locator("tbody tr").all_inner_texts()
+    rows = lesson.at("sizes-table").locator("tbody tr")
+    expect(rows).to_have_count(len(sizes))
+    lines = rows.all_inner_texts()
     for line, (size, row) in zip(lines, sizes.items(), strict=True):
         name = f"{int(size):,}" if size != "0" else "none"
         assert line.split()[:2] == [name, f"{row['n_parameters']:,}"]
@@ -198,6 +200,7 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
         png = io.BytesIO()
         Image.fromarray(pixels.reshape(28, 28)).save(png, "PNG")
         expected = (255 * reader.read(io.BytesIO(png.getvalue())).input).round().flatten()
+        lesson.see("framing")  # what is out of sight is not drawn
         lesson.page.wait_for_function(
             """expected => {
               const { data } = document.querySelector('[data-testid=stage-4] canvas')

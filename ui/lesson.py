@@ -126,7 +126,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     reading = ink.reading
     said = int(reading.logits.argmax()) if label is None else label
     names = live.names_for(reader, baseline, reading, picture=again(ink.picture), label=said)
-    outputs = live.run(names)  # reads the picture, from where it stands
+    outputs = live.run(names)  # before others read the picture, which is a file
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],

@@ -3,7 +3,7 @@
 const COOLEST = 0.25; // the temperatures that can be tried
 const WARMEST = 16;
 const PER_DOUBLING = 8;
-const WIDEST = 1e7; // a sum above it is told in thousands, millions…
+const WIDEST = 1e5; // a sum above it is told in thousands, millions…
 const GUESS = Math.log(10); // the loss where each digit has the same share
 const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
 const CURVE = 160; // points of -log p
@@ -15,7 +15,7 @@ PICTURES.softmax = (box, { network }) => {
   const stops = temperatures(own);
   const rows = DIGITS.map(softmaxRow);
   const sum = tested("softmax-sum", make("td"));
-  const unit = make("span");
+  const unit = make("span", { class: "unit-of" });
   const told = tested("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
@@ -82,7 +82,7 @@ function softmaxRow(digit) {
 function softmaxTable(rows, sum, unit) {
   const head = (...inside) => make("th", { scope: "col" }, ...inside);
   const heads = ["digit", "logit z", "z / T"].map((text) => head(text));
-  const power = head("e", make("sup", {}, "z / T"), unit);
+  const power = head(unit, "e", make("sup", {}, "z / T"));
   const foot = make(
     "tr",
     {},
@@ -125,7 +125,7 @@ function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own
     row.own.hidden = blank || temperature === own;
   });
   setText(parts.sum, blank ? "–" : powers.total);
-  setText(parts.unit, powers.unit && !blank ? ` in ${powers.unit}` : "");
+  setText(parts.unit, powers.unit && !blank ? `in ${powers.unit}` : "");
   const name = temperatureName(temperature, own);
   const there = blank ? "draw a digit." : `${best} gets ${percent(shares[best])} of the sum`;
   const here =
@@ -420,15 +420,14 @@ const STAGES = {
 };
 
 PICTURES.framing = (box, { figures, network }) => {
-  const { framing: measured, drawings } = figures.lesson; // by people: not everybody has them
+  const { framing: measured, drawings } = figures.lesson;
   const models = ["mlp-1024", network.name];
   const stages = Object.entries(STAGES).map(([name, words], i) => {
-    const shares = measured && models.map((model) => stageShares(measured, i, model));
+    const shares = models.map((model) => stageShares(measured, i, model));
     return framingStage({ name, words, i, models, shares });
   });
   const rows = make("ol", {}, ...stages.map(({ item }) => item));
-  box.append(rows);
-  if (measured) box.append(make("p", { class: "note" }, framingNote(drawings)));
+  box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
     stages.forEach(({ canvas, reads }, i) => {
       const { pixels, digit, confidence } = seen[i];
@@ -457,7 +456,7 @@ function framingStage({ name, words, i, models, shares }) {
   setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
   const reads = tested(`stage-reads-${i}`, make("b"));
   const [title, ...rest] = words.split(": ");
-  const bars = shares ? shares.map((each, k) => stageBar(models[k], each, i)) : [];
+  const bars = shares.map((each, k) => stageBar(models[k], each, i));
   const item = make(
     "li",
     {},
@@ -522,9 +521,7 @@ const WAYS = {
 
 PICTURES.ways = (box, { figures }) => {
   tested("ways", box);
-  const measured = figures.lesson.ways; // by people's drawings, which not everybody has
-  if (!measured) return;
-  const { drawings, ways_epochs: epochs } = figures.lesson;
+  const { ways: measured, drawings, ways_epochs: epochs } = figures.lesson;
   const rows = Object.entries(measured).map(([way, of]) => ({ way: WAYS[way] ?? way, ...of }));
   const groups = [
     { name: "MNIST’s test images", short: "test", digits: 2, of: (row) => row.test_accuracy },
