@@ -93,15 +93,15 @@ def evaluate(model: nn.Module, digits: Digits) -> tuple[float, float]:
 class Settings:
     """What a visitor chooses, and nothing else decides which weights come out.
 
-    The defaults reach 94.2 to 95.7 % on the subset's validation images, with ten seeds.
+    The defaults reach 94.5 to 95.1 % on the subset's validation images, with ten seeds.
 
     Raises:
         SettingsError: a setting is of the wrong kind or out of bounds.
     """
 
     hidden_size: int = 128
-    lr: float = 0.7
-    epochs: int = 20
+    lr: float = 0.5  # the tutorial's; without ReLU, 0.7 may diverge
+    epochs: int = 25
     relu: bool = True
     data: str = "subset"  # or "mnist"
     seed: int = 42

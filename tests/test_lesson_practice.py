@@ -90,7 +90,7 @@ def test_who_trains_sees_it_go_and_can_draw_for_the_network(
     part("practice-epochs").fill("99")
     part("practice-train").click()
     expect(part("practice-state")).to_have_text(re.compile("epochs is 99; choose .* 1 to 30"))
-    part("practice-epochs").fill("20")
+    part("practice-epochs").fill("25")
     part("practice-train").click()
     expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
     expect(part("practice-stop")).to_be_enabled()
@@ -100,7 +100,8 @@ def test_who_trains_sees_it_go_and_can_draw_for_the_network(
     assert float(RESULT.match(apprentice.text("practice-result"))[1]) >= 94
     expect(part("practice-state")).to_have_text("Done.")
     assert pixels(apprentice, "tile") != early
-    for strokes in (digits[3]["strokes"], digits[5]["strokes"]):
+    half = [stroke[: len(stroke) // 2] for stroke in digits[0]["strokes"]]  # might be many
+    for strokes in (digits[5]["strokes"], half):
         apprentice.draw(strokes)
         apprentice.page.wait_for_timeout(300)
         drawn = json.loads(apprentice.page.evaluate("sessionStorage.drawing"))["strokes"]

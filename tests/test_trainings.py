@@ -99,11 +99,11 @@ def test_two_train_at_once_and_reach_94_percent_by_default(subset, here):
         networks = [those.network(visitor) for visitor in "ab"]
         until(lambda: len(here) == 0, seconds=2)
     for end, network in zip(ends, networks, strict=True):
-        assert (end["state"], end["message"], end["epoch"]) == ("done", "", 20)
+        assert (end["state"], end["message"], end["epoch"]) == ("done", "", Settings.epochs)
         _, accuracy = evaluate(network, subset[1])
         assert end["val_accuracy"] == pytest.approx(accuracy)
         assert 0.94 <= accuracy < 0.97
-        assert [point[0] for point in end["val"]] == list(range(21))
+        assert [point[0] for point in end["val"]] == list(range(Settings.epochs + 1))
         assert end["val"][0][2] < 0.3
         assert 200 < len(end["loss"]) <= 300
         assert end["loss"][-1][1] < 0.25 < 1 < end["loss"][0][1]
@@ -235,7 +235,7 @@ def test_stopped_it_keeps_what_it_has_learned_until_there_is_better(subset, here
         those.stop("a")
         assert until(lambda: those.look("a")["state"] == "stopped", seconds=5) < 2
         end, network = those.look("a"), those.network("a")
-        assert end["message"] == f"Stopped after {end['epoch']:.1f} of 20 epochs."
+        assert end["message"] == f"Stopped after {end['epoch']:.1f} of {end['epochs']} epochs."
         assert 0.2 < end["epoch"] < 20
         assert evaluate(network, subset[1])[1] == pytest.approx(end["val_accuracy"])
         those.start("a", Settings())
