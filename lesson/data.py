@@ -1,5 +1,6 @@
 """What the lesson trains on: the part of MNIST that ships, or all of it where it is there."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ class Digits(NamedTuple):
     labels: Tensor  # (N,) int64, 0..9
 
 
+@cache
 def load_subset() -> tuple[Digits, Digits]:
     """Return the images that ship, to train and to validate on: some of each of `load_mnist`'s."""
     with np.load(SUBSET) as file:

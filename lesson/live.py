@@ -10,12 +10,11 @@ import torch
 from torch.nn import functional as F
 
 from lesson.data import load_subset
+from lesson.fit import BATCH_SIZE
 from lesson.source import steps
 from model import Reader, Reading
 from model.picture import Picture
 from model.preprocess import preprocess
-
-BATCH = 128
 
 
 def names_for(
@@ -76,5 +75,5 @@ def _compile(node: ast.stmt) -> tuple[CodeType, bool]:
 def _batch() -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch of the images that ship: (128, 1, 28, 28) float32 in 0..1, and labels."""
     train, _ = load_subset()
-    images = train.images[:BATCH].reshape(-1, 1, 28, 28) / 255
-    return images, train.labels[:BATCH]
+    images = train.images[:BATCH_SIZE].reshape(-1, 1, 28, 28) / 255
+    return images, train.labels[:BATCH_SIZE]

@@ -9,17 +9,19 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors.torch
 from safetensors import SafetensorError
 
 from lesson.data import has_mnist
 from lesson.fit import Settings, SettingsError
+from lesson.progress import MAX_POINTS, N_UNITS
 from model.mlp import MLP, N_PIXELS, parameter_shapes
 
 ROOT = Path(__file__).parent.parent
@@ -28,11 +30,10 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEV
 VISITOR = re.compile(r"[\w-]{1,64}", re.ASCII)
 ENDED = ("done", "stopped", "failed")
 MAX_LINE = 2_000_000  # bytes; the network with 256 hidden units has 1.1 million
-MAX_POINTS = 400  # of a curve
-MAX_UNITS = 32  # whose weights are shown
 TICK, IDLE_TICK = 0.1, 60.0  # s between two rounds, with and without trainings under way
 HANDOVER_SECONDS = 2.0  # for a training that is ended early to hand over what it has learned
 CLOSE_SECONDS = 2.0
+LAST_WORDS = 500  # bytes of what a process said that ended unexpectedly, for the log
 START_SECONDS = 60.0  # for a process to begin: 3 s, but everybody else's work goes first
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class Training:
             curve += [_numbers(point, width) for point in points]
             if len(curve) > MAX_POINTS:
                 raise HandoverError("a curve has too many points")
-        n_units = min(self.settings.hidden_size, MAX_UNITS)
+        n_units = min(self.settings.hidden_size, N_UNITS)
         scales, weights = _numbers(told["scales"], n_units), str(told["weights"])
         if len(weights) != 4 * math.ceil(n_units * N_PIXELS / 3):
             raise HandoverError(f"weights are {len(weights)} characters")
@@ -206,7 +207,7 @@ class Trainings:
         """
         _check_visitor(visitor)
         if settings.data == "mnist" and not (self.data_dir and has_mnist(self.data_dir)):
-            raise SettingsError("All of MNIST is not on this machine; choose the subset.")
+            raise SettingsError("Not all of MNIST is on the server: choose the images that ship.")
         with self._changed:
             self._make_room(visitor)
             training = Training(visitor, settings, time.monotonic())
@@ -290,9 +291,7 @@ class Trainings:
         older = self._newest.get(visitor)
         others = [training for training in self._waiting if training is not older]
         if len(others) >= self.most_waiting:
-            raise BusyError(
-                f"{len(others)} people are waiting to train already. Try again in a minute."
-            )
+            raise BusyError(f"{len(others)} trainings wait already. Try again in a minute.")
         self._waiting = others
         if older:
             older.drop("A newer training has taken its place.")
@@ -316,7 +315,10 @@ class Trainings:
     def _keep(self) -> None:
         with self._changed:
             while not self._closed:
-                self._tend(time.monotonic())
+                try:
+                    self._tend(time.monotonic())
+                except Exception:  # the next round may do better; without it nothing is bounded
+                    log.exception("Tending the trainings failed")
                 busy = self._waiting or self._running
                 self._changed.wait(TICK if busy else min(IDLE_TICK, self.kept_seconds))
 
@@ -326,14 +328,18 @@ class Trainings:
             if now > training.looked + self.patience:
                 self._end(training, f"Ended ({self.patience:g} s without a look)")
             elif now > training.end_at:
+                started = training.state != "starting"
                 limit = f"the limit is {self.max_seconds:g} s"
-                busy = training.state == "starting"
-                self._end(training, f"Ended ({'the machine is too busy' if busy else limit})")
+                self._end(training, f"Ended ({limit if started else 'the machine is too busy'})")
             if now > training.kill_at:
                 training.kill()
         for visitor in self._unused({v: used for v, (used, _) in self._networks.items()}, now):
             del self._networks[visitor]
-        for visitor in self._unused({v: t.looked for v, t in self._newest.items() if t.ended}, now):
+        ended = {v: t for v, t in self._newest.items() if t.ended}
+        # What never began has nothing to show: it must not push out what has.
+        empty = [v for v, t in ended.items() if not t.val and now > t.looked + self.patience]
+        with_curves = {v: t.looked for v, t in ended.items() if t.val}
+        for visitor in (*empty, *self._unused(with_curves, now)):
             del self._newest[visitor]
 
     def _unused(self, used: dict[str, float], now: float) -> list[str]:
@@ -350,12 +356,13 @@ class Trainings:
     def _run(self, training: Training) -> None:
         """See one training through, in a thread of its own."""
         try:
-            with self._open() as process:
+            with tempfile.TemporaryFile() as said, self._open(said) as process:
                 with self._changed:
                     training.process = process
                     if training.ended:
                         process.kill()
                 self._follow(training, process)
+                _report(training, said)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             if not training.ended:
                 log.warning("A training failed: %s: %.200s", type(error).__name__, error)
@@ -370,11 +377,11 @@ class Trainings:
             self._promote()
             self._changed.notify_all()
 
-    def _open(self) -> subprocess.Popen:
+    def _open(self, said: BinaryIO) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-m", "lesson.worker"],
             cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
         )  # fmt: skip
 
     def _follow(self, training: Training, process: subprocess.Popen) -> None:
@@ -423,6 +430,14 @@ def load_network(told: dict[str, Any], settings: Settings) -> MLP:
         raise HandoverError("a weight is not finite")
     mlp.load_state_dict(state)
     return mlp.eval().requires_grad_(False)
+
+
+def _report(training: Training, said: BinaryIO) -> None:
+    """Log what a process said last that ended of itself, and with no result."""
+    if training.ended or training.reason:
+        return
+    said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_WORDS))
+    log.warning("A training ended unexpectedly: %s", said.read().decode(errors="replace"))
 
 
 def _check_visitor(visitor: str) -> None:

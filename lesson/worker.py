@@ -6,6 +6,7 @@ whoever asked is gone, however that came. Each line of stdout is JSON, as `lesso
 tells it; of a training that diverges the last is {"kind": "failed", "message"}.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -30,14 +31,16 @@ def main() -> None:
 
 def stand_back(cpu_seconds: int) -> None:
     """Let everybody else's work go first, and bound the processor's time."""
-    if hasattr(os, "nice"):
-        os.nice(19)
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError):  # where a sandbox forbids it, we are no worse than others
+        if hasattr(os, "nice"):
+            os.nice(19)
+        if hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        with contextlib.suppress(OSError, ValueError):  # a lower limit is there already
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
 
 
 def listen(stop: threading.Event) -> None:

@@ -24,6 +24,9 @@ from training.data import load_train_val
 LONG = {"least_seconds": 60, "max_seconds": 90}  # would not be over within a test
 
 
+GONE = 15  # s in which what has ended is gone: a fraction of one, unless the machine is busy
+
+
 def children(parent: int) -> set[int]:
     """Return the processes, zombies too, that a process has started and not buried."""
     found = set()
@@ -95,9 +98,10 @@ def test_two_train_at_once_and_reach_94_percent_by_default(subset, here):
             assert those.start(visitor, chosen)["state"] == "starting"
         assert those.network("a") is None
         ends = [follow(those, visitor) for visitor in "ab"]
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 40  # 20 for one; and whoever else is busy goes first
+        assert max(end["cpu_seconds"] for end in ends) < 10
         networks = [those.network(visitor) for visitor in "ab"]
-        until(lambda: len(here) == 0, seconds=2)
+        until(lambda: len(here) == 0, seconds=GONE)
     for end, network in zip(ends, networks, strict=True):
         assert (end["state"], end["message"], end["epoch"]) == ("done", "", Settings.epochs)
         _, accuracy = evaluate(network, subset[1])
@@ -213,7 +217,7 @@ def test_a_visitor_has_a_plain_name(visitor):
 
 def test_what_is_not_there_is_said(tmp_path):
     for data_dir in (None, tmp_path):
-        with pytest.raises(SettingsError, match="not on this machine; choose the subset"):
+        with pytest.raises(SettingsError, match="on the server: choose the images that ship"):
             Trainings(data_dir=data_dir).start("a", Settings(data="mnist", epochs=1))
     for since in (True, 1.5, "1", None):
         with pytest.raises(SettingsError, match="give a whole number"):
@@ -233,7 +237,7 @@ def test_stopped_it_keeps_what_it_has_learned_until_there_is_better(subset, here
         now = those.look("a")
         assert those.look("a", since_step=now["step"])["weights"] is None
         those.stop("a")
-        assert until(lambda: those.look("a")["state"] == "stopped", seconds=5) < 2
+        assert until(lambda: those.look("a")["state"] == "stopped", seconds=GONE) < 5
         end, network = those.look("a"), those.network("a")
         assert end["message"] == f"Stopped after {end['epoch']:.1f} of {end['epochs']} epochs."
         assert 0.2 < end["epoch"] < 20
@@ -241,7 +245,7 @@ def test_stopped_it_keeps_what_it_has_learned_until_there_is_better(subset, here
         those.start("a", Settings())
         assert those.stop("a")["message"] == "Stopped before it began."
         assert those.network("a") is network
-        until(lambda: len(here) == 0, seconds=2)
+        until(lambda: len(here) == 0, seconds=GONE)
 
 
 def test_it_ends_with_its_time_and_with_a_closed_tab(here):
@@ -250,7 +254,7 @@ def test_it_ends_with_its_time_and_with_a_closed_tab(here):
         those.start("open", Settings(hidden_size=8))
         end = follow(those, "open")
         assert end["message"].startswith("Ended (the limit is 2 s) after ")
-        until(lambda: len(here) == 0, seconds=2)
+        until(lambda: len(here) == 0, seconds=GONE)
         end = those.look("closed")
         assert end["message"].startswith("Ended (2 s without a look) ")
         assert those.network("open").hidden_sizes == (8,)
@@ -267,7 +271,7 @@ def test_a_flood_is_refused_and_leaves_nothing_behind(here):
                 refused.append(str(error))
         assert [state["place"] for state in states] == [0, 0, *range(1, 9)]
         assert states[-1]["message"] == "Waiting for a free place: 7 before you."
-        message = "8 people are waiting to train already. Try again in a minute."
+        message = "8 trainings wait already. Try again in a minute."
         assert refused == 10 * [message]
         with pytest.raises(BusyError):  # and keeps the training that it has
             those.start("v0", Settings())
@@ -279,29 +283,29 @@ def test_a_flood_is_refused_and_leaves_nothing_behind(here):
         assert resident(os.getpid()) - before < 50
         those.stop("v0")
         assert those.look("v3")["place"] == 1
-        until(lambda: those.look("v3")["place"] == 0, seconds=5)
-        until(lambda: len(here) == 2, seconds=5)
+        until(lambda: those.look("v3")["place"] == 0, seconds=GONE)
+        until(lambda: len(here) == 2, seconds=GONE)
         started = time.monotonic()
         those.close()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 3
         assert len(here) == 0
         assert those.look("v9")["state"] == "stopped"
         with pytest.raises(BusyError, match="server is stopping"):
             those.start("late", Settings())
-    until(lambda: threading.active_count() <= threads, seconds=2)
+    until(lambda: threading.active_count() <= threads, seconds=GONE)
 
 
 def test_a_worker_that_dies_is_said_and_makes_room(here):
     with trainings(most_running=1, **LONG) as those:
         those.start("a", Settings())
         those.start("b", Settings())
-        until(lambda: len(here) == 1, seconds=5)
+        until(lambda: len(here) == 1, seconds=GONE)
         [pid] = here.pids()
         os.kill(pid, signal.SIGKILL)
-        end = follow(those, "a", seconds=2)
+        end = follow(those, "a", seconds=GONE)
         assert end["state"] == "failed"
         assert end["message"] == "The training ended unexpectedly. Start it again."
-        until(lambda: len(here.pids() - {pid}) == 1, seconds=2)
+        until(lambda: len(here.pids() - {pid}) == 1, seconds=GONE)
         assert those.look("b")["state"] == "starting"
 
 
@@ -336,7 +340,7 @@ def test_a_killed_server_leaves_no_worker():
         assert server.stdout.readline() == "training\n"
         [worker] = children(server.pid)
         server.kill()
-    until(lambda: not Path(f"/proc/{worker}/cmdline").exists(), seconds=2)
+    until(lambda: not Path(f"/proc/{worker}/cmdline").exists(), seconds=GONE)
 
 
 def test_only_the_network_that_was_asked_for_is_taken():
@@ -363,6 +367,23 @@ def test_networks_are_forgotten_by_age_and_number():
     assert those._unused({"a": 95, "b": 96, "c": 97}, 100) == ["a"]
     assert those._unused({"a": 89, "b": 96}, 100) == ["a"]
     assert those._unused({"a": 90, "b": 96}, 100) == []
+
+
+def test_a_training_that_never_began_pushes_out_none_that_has_a_result():
+    quick = Settings(hidden_size=8, epochs=1)
+    with trainings(kept=1, patience=2, least_seconds=0) as those:
+        those.start("a", quick)
+        assert follow(those, "a")["state"] == "done"
+        for visitor in "bcd":
+            those.start(visitor, quick)
+            those.stop(visitor)
+        until(lambda: list(those._newest) == ["a"], seconds=GONE)
+        assert those.network("a") is not None
+        those.start("e", quick)
+        assert follow(those, "e")["state"] == "done"
+        until(lambda: those.network("a") is None, seconds=GONE)
+        assert those.look("a") == {"state": "none"}
+        assert those.network("e") is not None
 
 
 def test_all_of_mnist_is_split_as_training_splits_it(mnist_dir, tmp_path):

@@ -1,7 +1,7 @@
 """How it works: the lesson's text, and every tensor of a visitor's drawing in it."""
 
-import io
 import json
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, draw, parse, rasterize
 from model.mlp import N_CLASSES
-from model.picture import Picture, to_grey
+from model.picture import to_grey
 from ui import markdown
 from ui.api import Observe, ignore, picture_file
 from ui.drawings import EXAMPLES
@@ -44,21 +44,24 @@ def lesson(
     Without `trainings` no network can be trained here.
     """
     reader, baseline = readers[NETWORK], readers[BASELINE]
-    told = cache(fixed)
+    known = cache(fixed)
 
     def read(question: Any) -> dict[str, Any]:
         """Read the ink; see `message`, and ui/sketchpad.js for the question."""
         try:
             label = label_of(question)
+            started = time.perf_counter()
             ink = ink_of(question, reader)
-            observe("page", reader.name, {ink.reading.verdict: 1}, 0.0)
-            return message(reader, baseline, ink, label=label)
+            told = message(reader, baseline, ink, label=label)
+            taken = time.perf_counter() - started
+            observe("lesson", reader.name, {ink.reading.verdict: 1}, taken)
+            return told
         except (QuestionError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
     def text(_: Any) -> dict[str, Any]:
         """Return the text, and what does not depend on the drawing."""
-        return told(reader, baseline) | {"practice": offer(trainings)}
+        return known(reader, baseline) | {"practice": offer(trainings)}
 
     most = reader.limits.max_points
     pad(read, models=[{"name": NETWORK, "chosen": True}], max_points=most, lesson=True)
@@ -75,7 +78,7 @@ class Ink(NamedTuple):
 
     reading: Reading
     strokes: Strokes | None  # None where it is a picture
-    picture: Picture  # what was read
+    picture: np.ndarray  # what was read, as lightness or as ink
     sheet: np.ndarray  # (H, W) uint8, as the sketchpad shows it
 
 
@@ -91,11 +94,10 @@ def ink_of(question: Any, reader: Reader) -> Ink:
     if strokes is not None:
         drawn = draw(strokes, limits=reader.limits)
         return Ink(reader.read(drawn), strokes, drawn, _sheet(strokes))
-    file = picture_file({"url": question.get("picture")})
-    data = file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes()
-    grey, _ = to_grey(io.BytesIO(data), reader.limits.max_pixels)
+    # Decoded once: the page's pictures are no larger than what a reader would shrink them to.
+    grey, _ = to_grey(picture_file({"url": question.get("picture")}), reader.limits.max_pixels)
     sheet = grey if grey.dtype == np.uint8 else (255 * grey).round().astype(np.uint8)
-    return Ink(reader.read(io.BytesIO(data)), None, io.BytesIO(data), sheet)
+    return Ink(reader.read(grey), None, grey, sheet)
 
 
 def label_of(question: Any) -> int | None:
@@ -113,11 +115,13 @@ def label_of(question: Any) -> int | None:
 def _sheet(strokes: Strokes) -> np.ndarray:
     """Draw strokes where they lie on the sketchpad, black on white: (SHEET, SHEET) uint8."""
     zoom = SHEET / SIDE
-    # A line far outside would be cut into pieces without end.
-    lines = [points[:, :2].clip(0, SIDE) * zoom for points in parse(strokes)]
-    if not lines:
+    points = parse(strokes)
+    if not points:
         return np.full((SHEET, SHEET), 255, np.uint8)
-    ink = rasterize(lines, pen_width=PEN * zoom, height=SHEET, width=SHEET)
+    # A line far outside would be cut into pieces without end.
+    lines = [each[:, :2].clip(0, SIDE) * zoom for each in points]
+    pen = PEN * zoom * float(np.concatenate(points)[:, 2].mean())
+    ink = rasterize(lines, pen_width=pen, height=SHEET, width=SHEET)
     return (255 - 255 * ink).round().astype(np.uint8)
 
 
@@ -125,8 +129,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     """Return what the page draws of a reading: for the sketchpad, and for the lesson."""
     reading = ink.reading
     said = int(reading.logits.argmax()) if label is None else label
-    names = live.names_for(reader, baseline, reading, picture=again(ink.picture), label=said)
-    outputs = live.run(names)  # before others read the picture, which is a file
+    names = live.names_for(reader, baseline, reading, picture=ink.picture, label=said)
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
@@ -136,10 +139,10 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
             "pre_activations": layer.pre_activations.tolist(),
             "activations": layer.activations.tolist(),
             "label": label,
-            "logistic": answer(baseline.read(again(ink.picture))),
+            "logistic": answer(baseline.read(ink.picture)),
             "without_relu": _without_relu(reader, layer.pre_activations),
             "stages": _stages(reader, ink),
-            "outputs": outputs,
+            "outputs": live.run(names),
         },
     }
 
@@ -160,13 +163,6 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 def _without_relu(reader: Reader, pre_activations: np.ndarray) -> list[float]:
     """Return the logits, were there no ReLU."""
     return reader.model.layers[-1](torch.from_numpy(pre_activations)).tolist()
-
-
-def again(picture: Picture) -> Picture:
-    """Return a picture such that it can be read from its beginning."""
-    if isinstance(picture, io.BytesIO):
-        picture.seek(0)
-    return picture
 
 
 def fixed(reader: Reader, baseline: Reader) -> dict[str, Any]:
@@ -222,9 +218,9 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor) -> dict[str, Any]:
 
 
 def example() -> Strokes:
-    """Return the drawing that a visitor finds who brings none."""
-    lines = EXAMPLES.read_text(encoding="utf-8").splitlines()
-    return json.loads(lines[7])["strokes"]
+    """Return the drawing that a visitor finds who brings none: a 7."""
+    drawings = map(json.loads, EXAMPLES.read_text(encoding="utf-8").splitlines())
+    return next(drawing["strokes"] for drawing in drawings if drawing["digit"] == 7)
 
 
 def _examples() -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any
 
 import torch
@@ -31,7 +31,6 @@ def practice(trainings: Trainings | None, *, limits: Limits) -> list[Answer]:
     if trainings is None:
         return []
 
-    @lru_cache(maxsize=trainings.kept)
     def reader_of(network: MLP) -> Reader:
         checkpoint = Checkpoint(Config(NAME, network.hidden_sizes), network)
         return Reader(checkpoint, device=torch.device("cpu"), limits=limits)
