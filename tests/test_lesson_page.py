@@ -143,9 +143,9 @@ def test_nobody_is_kept_out(student, app_url, theme):
     assert hosts == {app_url.split("/")[2]}
 
 
-def _component(url, path, name):
-    """The id of the page's piece of that name."""
-    with urllib.request.urlopen(f"{url}/config?page={path}") as answer:
+def _component(url, name):
+    """The id of the piece of that name."""
+    with urllib.request.urlopen(f"{url}/config") as answer:
         config = json.loads(answer.read())
     return next(c["id"] for c in config["components"] if c["props"].get("elem_id") == name)
 
@@ -168,7 +168,7 @@ BLANK = {"strokes": []}
 )
 def test_a_question_that_no_page_asks_is_told_what_is_wrong(app_url, question, says):
     body = {
-        "component_id": _component(app_url, "lesson", "sketchpad"),
+        "component_id": _component(app_url, "lesson-sketchpad"),
         "fn_name": "read", "session_hash": "x", "data": question,
     }  # fmt: skip
     answer = post(app_url, "component_server/", body)

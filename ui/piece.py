@@ -16,12 +16,14 @@ def piece(
     server_functions: Sequence[Callable] = (),
     scripts: Sequence[str] = (),
     styles: Sequence[str] = (),
+    elem_id: str | None = None,
     **props: Any,
 ) -> gr.HTML:
     """Return the component of ui/NAME.html, .css and .js; `props` fill the template.
 
     shared.js, shared.css, other `scripts` with the styles beside them, and other `styles` come
-    before its own: a gr.HTML's script is the body of a function, which cannot import.
+    before its own: a gr.HTML's script is the body of a function, which cannot import. `elem_id` is
+    its name, unless there are two of it.
     """
     beside = [each for each in scripts if (HERE / f"{each}.css").is_file()]
     made = gr.HTML(
@@ -30,7 +32,7 @@ def piece(
         css_template="".join(_text(f"{each}.css") for each in ("shared", *styles, *beside, name)),
         js_on_load="".join(_text(f"{each}.js") for each in ("shared", *scripts, name)),
         server_functions=list(server_functions),
-        elem_id=name,
+        elem_id=elem_id or name,
         **props,
     )
     # Gradio asks for it at each call without a session, and searches the script for each name that

@@ -70,6 +70,7 @@ def pad(
         models=list(models),
         max_points=max_points,
         lesson=lesson,
+        elem_id="lesson-sketchpad" if lesson else None,
     )
 
 

@@ -16,6 +16,11 @@ PARTS = {
         "model": "mlp-32", "layer": 0, "unit": 0, "strokes": DOT, "picture": None,
     },
     ("network", "tiles"): {"model": "mlp-32", "units": [0, 1]},
+    ("lesson-sketchpad", "read"): {"strokes": DOT, "picture": None, "chosen": 3},
+    ("lesson", "train"): {"visitor": "hostile", "settings": {"hidden_size": 10**9}},
+    ("lesson", "look"): {"visitor": "hostile", "since_loss": 0, "since_val": 0, "since_step": 0},
+    ("lesson", "stop"): {"visitor": "hostile"},
+    ("lesson", "yours"): {"visitor": "hostile", "strokes": DOT, "picture": None},
 }  # fmt: skip
 MODELS: dict[str, Any] = {
     "none": [], "three": ["mlp-32"] * 3, "a thousand": ["mlp-32"] * 1_000, "of numbers": [1],
@@ -58,11 +63,12 @@ def multipart(caller):
 def cases() -> Iterator[Case]:
     for (part, function), question in PARTS.items():
         for name, odd in ODD.items():
-            yield Case(f"page: {part} asked {name}", ask(part, function, odd), ANSWERED, "error")
+            send = ask(part, function, odd)
+            yield Case(f"page: {function} of {part} asked {name}", send, ANSWERED, "error")
         for key in question:
             for name, odd in ODD.items():
                 send = ask(part, function, question | {key: odd})
-                yield Case(f"page: {key} of {part} is {name}", send, ANSWERED)
+                yield Case(f"page: {key} to {function} of {part} is {name}", send, ANSWERED)
     for name, models in MODELS.items():
         send = ask("sketchpad", "read", {"models": models, "strokes": DOT})
         yield Case(f"page: models, {name}", send, ANSWERED, "error")
