@@ -67,7 +67,7 @@ def multiplied(first: nn.Linear, second: nn.Linear) -> nn.Linear:
 
 
 def fit_epoch(model: nn.Module, digits: Digits, optimizer: Optimizer) -> Iterator[float]:
-    """Train on each image once, shuffled; give the loss of each batch, in nats, as it goes."""
+    """Train on each image once, shuffled; give the loss of each batch as it goes."""
     for batch in torch.randperm(len(digits.images)).split(BATCH_SIZE):
         logits = model(digits.images[batch] / 255)
         loss = F.cross_entropy(logits, digits.labels[batch])

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lesson.source import Part, Step, steps
+from lesson.source import Part, Step, introduction, steps
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lesson.ipynb"
 TITLE = """\
@@ -64,7 +64,8 @@ torch.manual_seed(42)  # the same numbers each time
 torch.set_num_threads(1)  # batches this small take longer on several"""
 STROKES = [[[50, 48], [155, 45], [90, 240]]]
 DRAWING = f"""\
-strokes = {STROKES}  # a 7: x to the right, y down; a list per pen-down
+strokes = {STROKES}  # x to the right, y down; a list per pen-down
+label = 7  # what it is meant to be
 picture = draw(strokes)
 
 reader = Reader.load("mlp-32", device="cpu")
@@ -100,6 +101,7 @@ def as_text() -> str:
 
 def _beginning() -> Iterator[dict[str, Any]]:
     yield _markdown("title", TITLE)
+    yield _markdown("introduction", introduction())
     yield _code("place", PLACE)
     yield _code("imports", IMPORTS)
     yield _markdown("your-drawing", DRAWING_TEXT)
@@ -120,7 +122,7 @@ def _cells(key: str, part: Part) -> Iterator[dict[str, Any]]:
         case "text":
             yield _markdown(key, part.text)
         case "try":
-            yield _markdown(key, f"> **To try.** {part.text}")
+            yield _markdown(key, f"> **Try it.** {part.text}")
         case "source":
             yield _code(key, part.text)
         case "notebook":

@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple
 from lesson.figures import fill_in
 
 STEPS = Path(__file__).parent / "steps"
+INTRODUCTION = Path(__file__).parent / "introduction.md"
 MATHS = "## The mathematics"
 Kind = Literal["text", "code", "live", "notebook", "source", "picture", "try"]
 _FENCE = re.compile(r"^```(\w+)[ ]?(.*?)\n(.*?)^```$\n?", re.DOTALL | re.MULTILINE)
@@ -53,6 +54,11 @@ class Step(NamedTuple):
 def steps() -> tuple[Step, ...]:
     """Return the steps of the lesson, with the figures filled in."""
     return tuple(_read(path) for path in sorted(STEPS.glob("*.md")))
+
+
+def introduction() -> str:
+    """Return what stands before the first step, as Markdown."""
+    return INTRODUCTION.read_text(encoding="utf-8").strip()
 
 
 def _read(path: Path) -> Step:

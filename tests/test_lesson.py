@@ -18,7 +18,7 @@ from PIL import Image
 from lesson import live, notebook
 from lesson.data import load_subset
 from lesson.figures import figures, fill_in
-from lesson.fit import Student
+from lesson.fit import BATCH_SIZE, Student
 from lesson.source import STEPS, steps
 from model import Reader
 from model.drawing import draw
@@ -92,9 +92,9 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
     loss = float(-logits.log_softmax(0)[label])
     assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
     train, _ = load_subset()
-    rest = reader.model(train.images[1 : live.BATCH] / 255).argmax(1)
-    right = int((rest == train.labels[1 : live.BATCH]).sum()) + int(logits.argmax() == label)
-    assert numbers(of(outputs, "right = ")) == pytest.approx([right / live.BATCH], abs=6e-5)
+    rest = reader.model(train.images[1 : BATCH_SIZE] / 255).argmax(1)
+    right = int((rest == train.labels[1 : BATCH_SIZE]).sum()) + int(logits.argmax() == label)
+    assert numbers(of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
 
     done = reading.preprocessing
     wanted = (done.inverted, done.box, round(done.scale, 3), done.shift)

@@ -26,7 +26,7 @@ from tests.visitor import Visitor, percent, pixels
 
 SLOW = 40_000  # ms that a training may take, beside other tests
 RESULT = re.compile(
-    r"(\d+\.\d) % of the 1,000 images set apart, after [\d.]+ epochs?, in \d+\.\d s"
+    r"(\d+\.\d) % of the 1,000 images set apart are read right, after [\d.]+ epochs?"
 )
 
 
@@ -145,6 +145,8 @@ def test_who_stops_keeps_the_network_and_finds_it_after_a_reload(apprentice):
     apprentice.asked.clear()
     apprentice.page.wait_for_timeout(1000)
     assert "look" not in apprentice.asked
+    expect(part("practice-epochs")).to_have_value("30")
+    expect(part("practice-relu")).not_to_be_checked()
 
 
 def call(url, name, question):

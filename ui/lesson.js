@@ -2,6 +2,8 @@
 
 const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds
 const SEEN = 0.25; // of the window's height: the step that a reader is at begins above it
+const REMEMBER = 1500; // ms at a step until the address names it: not when it is scrolled past
+const BLANK = "Nothing drawn: all pixels are 0. Draw a digit.";
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
 const article = find("lesson");
@@ -10,13 +12,15 @@ const reads = find("reads");
 const pictures = []; // { box, update, visible, stale }
 let reading = null; // the newest
 let fixed = null; // what does not depend on the drawing
+let remembering = 0;
 
-function lay({ steps: all }) {
+function lay({ introduction, steps: all }) {
   article.replaceChildren(
     make("h1", {}, "How it works"),
+    html("text", introduction),
     ...all.map((step, i) => section(step, all[i - 1], all[i + 1])),
   );
-  steps.replaceChildren(...all.map(link));
+  find("step-links").replaceChildren(...all.map(link));
   article.removeAttribute("aria-busy");
 }
 
@@ -126,7 +130,7 @@ function show(next) {
 }
 
 function answerOf({ verdict, digit, confidence }) {
-  if (verdict === "blank") return "Draw a digit: this page computes with it.";
+  if (verdict === "blank") return BLANK;
   if (verdict === "not_a_digit") return `${fixed.network.name} reads: not a digit`;
   return `${fixed.network.name} reads ${digit} · ${percent(confidence)}`;
 }
@@ -134,7 +138,7 @@ function answerOf({ verdict, digit, confidence }) {
 // Who comes without a drawing finds one: a page of zeros would show nothing.
 function begin({ ink }) {
   if (isEmpty(ink) && !bringsOne()) {
-    tell("load", { ink: { strokes: fixed.example, picture: null } });
+    tell("load", { ink: { strokes: fixed.example, picture: null, example: true } });
   }
 }
 
@@ -147,24 +151,36 @@ function bringsOne() {
   }
 }
 
-// The step that is read now is marked, and stands in the address.
+// The step that is read now is marked, and after a while stands in the address.
 function follow() {
   const sections = [...article.querySelectorAll("section")];
-  const line = innerHeight * SEEN;
-  const at = sections.findLast((each) => each.getBoundingClientRect().top <= line);
-  for (const each of steps.children) {
-    const here = at !== undefined && each.hash === `#${at.id}`;
-    if (here && !each.hasAttribute("aria-current")) {
-      history.replaceState(history.state, "", address(at.id));
-    }
-    each.toggleAttribute("aria-current", here);
-    if (here) each.setAttribute("aria-current", "step");
+  const below = parseFloat(getComputedStyle(sections[0]).scrollMarginTop) + 8; // where links lead
+  const line = Math.max(innerHeight * SEEN, below);
+  const at = sections.findLast((each) => each.getBoundingClientRect().top <= line) ?? sections[0];
+  for (const each of steps.querySelectorAll("a")) {
+    if (each.hash === `#${at.id}`) setAttribute(each, "aria-current", "step");
+    else each.removeAttribute("aria-current");
   }
+  setText(find("step-title"), at.querySelector("h2").textContent);
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    if (location.hash !== `#${at.id}`) history.replaceState(history.state, "", address(at.id));
+  }, REMEMBER);
 }
 
-// On paper all folds are open, and pictures that were out of sight are drawn.
+// On paper all folds are open, pictures that were out of sight are drawn, and what leads elsewhere
+// is left out: Gradio's own parts are out of reach of a piece's style.
 function unfold(open) {
-  for (const each of article.querySelectorAll("details")) each.open = open;
+  for (const each of article.querySelectorAll("details")) {
+    each.open = open;
+    each.dispatchEvent(new Event("toggle")); // what is filled when it opens, is filled now
+  }
+  for (const part of document.querySelectorAll("footer, .nav-holder")) {
+    part.style.display = open ? "none" : "";
+  }
+  for (let each = article; each; each = each.parentElement) {
+    each.style.cssText = open ? "display: block; height: auto; overflow: visible;" : "";
+  }
   if (open) for (const each of pictures) refresh(each, true);
 }
 
@@ -181,6 +197,7 @@ async function start() {
     return;
   }
   const { hash } = location;
+  document.title = "How it works · Draw a digit";
   lay(fixed);
   if (hash) toStep();
   document.addEventListener("reading", ({ detail }) => show(detail.lesson));

@@ -13,7 +13,7 @@ from lesson import live
 from lesson.data import SAMPLES, load_subset
 from lesson.figures import figures
 from lesson.framing import stages
-from lesson.source import Part, Step, steps
+from lesson.source import Part, Step, introduction, steps
 from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, draw, parse, rasterize
@@ -170,6 +170,7 @@ def fixed(reader: Reader, baseline: Reader) -> dict[str, Any]:
     weight1, bias1, weight2, bias2, *_ = reader.model.parameters()
     weight, bias, *_ = baseline.model.parameters()
     return {
+        "introduction": _html(introduction()),
         "steps": [_step(step) for step in steps()],
         "network": {
             "name": reader.name,

@@ -16,6 +16,7 @@ const EARLIER = "#8a8a92"; // the lines of the training before
 const NO_TRAINING =
   "Training is off here. Run the app yourself: pip install -r requirements.txt && python app.py";
 const NO_ANSWER = "No answer from the server. Trying again…";
+const FORGOTTEN = "That training is no longer here: start it again.";
 const MULTIPLIED =
   "without ReLU its two layers were multiplied out to one, which gives the same logits";
 
@@ -32,6 +33,7 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
   let told = false; // whether the end was shown
   let timer = 0;
   let era = 0; // raised by each training that begins: older answers are void
+  let returning = returns; // until it is known what the tab has left
 
   async function train() {
     news.say("Asking for a training…");
@@ -48,6 +50,7 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
   function begin() {
     points = noPoints();
     told = false;
+    returning = false;
     news.begin();
   }
 
@@ -89,8 +92,12 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
     form.show({ running });
     if (answer.state !== "none") {
       gather(points, answer);
+      if (returning) form.set(answer.settings);
       news.show(answer, points);
+    } else if (!returning) {
+      news.say(FORGOTTEN); // the server was started anew
     }
+    returning = false;
     if (ends) news.end(answer, points);
     answers.offer(answer.has_network, { anew: ends });
     if (running) timer = setTimeout(look, LOOK);
@@ -177,7 +184,15 @@ function practiceForm({ defaults, max_epochs: most, images }) {
     if (!running && document.activeElement === stop) train.focus(); // or the keyboard loses its place
     stop.disabled = !running;
   };
-  return { element, train, stop, settings, show };
+  const set = (settings) => {
+    hidden.set(settings.hidden_size);
+    lr.set(settings.lr);
+    relu.checked = settings.relu;
+    if (data.select) data.select.value = settings.data;
+    epochs.max = most[settings.data];
+    epochs.value = settings.epochs;
+  };
+  return { element, train, stop, settings, set, show };
 }
 
 // A slider over some values, which need not be at even steps.
@@ -190,11 +205,14 @@ function stepsOf(testid, label, choices, chosen) {
     setText(shown, `${value()}`);
     setAttribute(range, "aria-valuetext", `${value()}`);
   };
-  range.value = all.indexOf(chosen);
+  const set = (next) => {
+    range.value = Math.max(0, all.indexOf(next));
+    say();
+  };
   range.addEventListener("input", say);
-  say();
+  set(chosen);
   const element = make("label", { class: "slide" }, label, named(testid, range), shown);
-  return { element, value };
+  return { element, value, set };
 }
 
 function dataOf(images) {
@@ -203,7 +221,7 @@ function dataOf(images) {
     mnist: `all ${whole(images.mnist?.train ?? 0)} of MNIST`,
   };
   if (!images.mnist) {
-    const note = `It trains on ${text.subset}; all of MNIST is not on this machine.`;
+    const note = `It trains on ${text.subset}: not all of MNIST is on the server.`;
     const element = named("practice-data", make("p", { class: "note" }, note));
     return { element, select: null, value: () => "subset" };
   }
@@ -243,7 +261,10 @@ function practiceNews({ images }) {
   function show(training, points) {
     const { epoch: at, epochs } = training;
     say(stateOf(training));
+    const appears = seen.hidden && points.val.length > 0;
     seen.hidden = !points.val.length;
+    // The curves are below the settings: who has just pressed Train is to see them move.
+    if (appears && training.state === "training") state.scrollIntoView({ block: "start" });
     setAttribute(bar, "max", epochs);
     bar.value = at;
     setText(epoch, `epoch ${Math.min(epochs, Math.floor(at) + 1)} of ${epochs}`);
@@ -252,7 +273,10 @@ function practiceNews({ images }) {
   }
 
   function end(training, points) {
-    if (!points.val.length) return;
+    if (!points.val.length) {
+      if (training.has_network) say(`${stateOf(training)} Your earlier network reads on.`);
+      return;
+    }
     const { state: how, settings } = training;
     if (how !== "failed") result.textContent = resultOf(training, images[settings.data]);
     const heads = ["epoch", "validation loss", "accuracy"];
@@ -277,10 +301,8 @@ function stateOf({ state, message, place }) {
   return own[state] ?? message;
 }
 
-function resultOf({ val_accuracy: right, epoch, seconds, cpu_seconds: busy }, { val }) {
-  const told = `${share(right)} of the ${whole(val)} images set apart, after ${epochsOf(epoch)}`;
-  const computing = busy ? `, ${busy.toFixed(1)} s of them computing` : "";
-  return `${told}, in ${seconds.toFixed(1)} s${computing}`;
+function resultOf({ val_accuracy: right, epoch }, { val }) {
+  return `${share(right)} of the ${whole(val)} images set apart are read right, after ${epochsOf(epoch)}`;
 }
 
 function lossText(loss) {

@@ -130,7 +130,8 @@ function begin(who, first) {
   remember();
   drawing = who;
   replaced = ink.picture !== null;
-  ink = { strokes: [...ink.strokes, [first]], picture: null };
+  const before = ink.example ? [] : ink.strokes; // an example gives way
+  ink = { strokes: [...before, [first]], picture: null };
   frame = null;
   update();
 }
@@ -163,6 +164,7 @@ function say(text) {
 
 function news() {
   if (isFull()) return `No more than ${whole(props.max_points)} points are read: the pen is empty.`;
+  if (ink.example) return "An example: draw your own.";
   return replaced ? "The drawing took the picture's place. Undo brings it back." : "";
 }
 
@@ -410,6 +412,7 @@ async function restorePicture(url) {
 }
 
 function save() {
+  if (ink.example) return;
   const kept = { strokes: ink.strokes, picture: ink.picture?.url ?? null };
   const choices = props.lesson
     ? { ...elsewhere, pen: pen.value }
@@ -482,6 +485,11 @@ function pictureOf(text) {
   drawSeen(image, pixels);
   return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
 }
+
+find("enlarge")?.addEventListener("click", ({ currentTarget }) => {
+  const large = element.closest("#lesson-sketchpad").classList.toggle("large");
+  currentTarget.setAttribute("aria-pressed", large);
+});
 
 window.addEventListener("hashchange", follow);
 new ResizeObserver(measure).observe(canvas);
