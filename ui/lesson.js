@@ -124,7 +124,7 @@ function show(next) {
   }
   for (const each of pictures) {
     each.stale = true;
-    refresh(each);
+    refresh(each, first); // none is without its words, for those who jump to it
   }
   if (first) letReach();
 }
