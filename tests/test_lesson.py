@@ -1,6 +1,7 @@
 """The lesson's code does what its text says, on the page and in the notebook."""
 
 import ast
+import base64
 import io
 import json
 import os
@@ -18,11 +19,13 @@ from PIL import Image
 from lesson import live, notebook
 from lesson.data import load_subset
 from lesson.figures import figures, fill_in
-from lesson.fit import Student
+from lesson.fit import BATCH_SIZE, Student
 from lesson.source import STEPS, steps
 from model import Reader
-from model.drawing import draw
+from model.preprocess import preprocess
 from tests.conftest import ROOT
+from training.canvas import canvas_picture
+from ui.lesson import PEN, SIDE, ink_of, message
 
 CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
 
@@ -37,11 +40,12 @@ def logistic():
     return Reader.load("logistic", device="cpu")
 
 
-def png(image):
+def picture_of(image):
+    """A question with a picture, as the page asks it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "png")
-    file.seek(0)
-    return file
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"strokes": None, "picture": url}
 
 
 def numbers(text):
@@ -62,15 +66,17 @@ def of(outputs, code):
 @pytest.mark.parametrize("name", [*range(10), "mnist", "blank"])
 def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logistic):
     label = name if isinstance(name, int) else 3
-    picture = {
-        "mnist": lambda: png(mnist[0][2]),
-        "blank": lambda: draw([]),
-    }.get(name, lambda: draw(digits[label]["strokes"]))
-    reading, baseline = reader.read(picture()), logistic.read(picture())
-    known = live.names_for(reader, logistic, reading, picture=picture(), label=label)
+    question: dict = {"mnist": picture_of(mnist[0][2]), "blank": {"strokes": []}}.get(
+        name, {"strokes": digits[label]["strokes"]}
+    )
+    ink = reading, strokes, picture, sheet = ink_of(question, reader)
+    baseline = logistic.read(picture)
+    known = live.names_for(reader, logistic, reading, sheet=sheet, label=label)
     before = known.copy()
     outputs = live.run(known)
     assert known == before
+    told = message(reader, logistic, ink, label=label)["lesson"]
+    assert told["outputs"] == outputs
 
     image = torch.from_numpy(reading.input)
     middle = image[12:17, 12:17].round(decimals=2)
@@ -92,13 +98,19 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
     loss = float(-logits.log_softmax(0)[label])
     assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
     train, _ = load_subset()
-    rest = reader.model(train.images[1 : live.BATCH] / 255).argmax(1)
-    right = int((rest == train.labels[1 : live.BATCH]).sum()) + int(logits.argmax() == label)
-    assert numbers(of(outputs, "right = ")) == pytest.approx([right / live.BATCH], abs=6e-5)
+    rest = reader.model(train.images[1:BATCH_SIZE] / 255).argmax(1)
+    right = int((rest == train.labels[1:BATCH_SIZE]).sum()) + int(logits.argmax() == label)
+    assert numbers(of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
 
-    done = reading.preprocessing
+    done = preprocess(sheet)
     wanted = (done.inverted, done.box, round(done.scale, 3), done.shift)
-    assert of(outputs, "preprocess(picture)") == repr(wanted)
+    assert of(outputs, "preprocess(sheet)") == repr(wanted)
+    assert done.inverted == bool(strokes)  # dark ink on the sketchpad, light in MNIST
+    if strokes:
+        left, top, right, bottom = np.array(done.box) * SIDE / len(sheet)
+        points = np.concatenate([np.array(stroke) for stroke in strokes])[:, :2]
+        ends = [*points.min(axis=0) - PEN / 2, *points.max(axis=0) + PEN / 2]
+        assert [left, top, right, bottom] == pytest.approx(ends, abs=SIDE / len(sheet))
 
 
 @pytest.fixture
@@ -135,6 +147,7 @@ def test_code_gives_what_its_comments_claim(mnist_dir, tmp_path, monkeypatch, on
     known, claims = {}, []
     for code in (notebook.IMPORTS, notebook.DRAWING):
         claims += claims_of(code, known)
+    known["sheet"] = canvas_picture(known["strokes"], pen=18)
     for step in steps():
         for part in step.parts:
             if part.kind in ("code", "live", "source"):

@@ -129,7 +129,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     """Return what the page draws of a reading: for the sketchpad, and for the lesson."""
     reading = ink.reading
     said = int(reading.logits.argmax()) if label is None else label
-    names = live.names_for(reader, baseline, reading, picture=ink.picture, label=said)
+    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=said)
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
