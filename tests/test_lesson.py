@@ -20,6 +20,7 @@ from lesson import live, notebook
 from lesson.data import load_subset
 from lesson.figures import figures, fill_in
 from lesson.fit import BATCH_SIZE, Student
+from lesson.framing import ANEW, NAMES
 from lesson.source import STEPS, steps
 from model import Reader
 from model.preprocess import preprocess
@@ -111,6 +112,39 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
         points = np.concatenate([np.array(stroke) for stroke in strokes])[:, :2]
         ends = [*points.min(axis=0) - PEN / 2, *points.max(axis=0) + PEN / 2]
         assert [left, top, right, bottom] == pytest.approx(ends, abs=SIDE / len(sheet))
+
+
+def pixels_of(stage):
+    return np.frombuffer(base64.b64decode(stage["pixels"]), np.uint8).reshape(28, 28)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_strokes_are_drawn_anew_after_the_sheet_is_framed(digit, digits, reader, logistic):
+    strokes = [[[x / 3, y / 3] for x, y, *_ in each] for each in digits[digit]["strokes"]]  # small
+    ink = ink_of({"strokes": strokes}, reader)
+    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in told] == [*NAMES, ANEW]
+    images = [preprocess(ink.sheet).image, reader.read_strokes(strokes).input]
+    for stage, image in zip(told[-2:], images, strict=True):
+        assert (pixels_of(stage) == (255 * image).round()).all()
+    assert np.abs(images[0] - images[1]).max() > 0.2  # the sheet's pen is thick beside them
+    assert told[-1]["digit"] == ink.reading.logits.argmax()
+
+
+@pytest.mark.parametrize("kind", ["mnist", "uneven", "16 bits"])
+def test_a_picture_is_seen_as_its_sheet_is_framed(kind, digits, mnist, reader, logistic):
+    canvas = canvas_picture(digits[3]["strokes"], pen=18)
+    picture = {
+        "mnist": lambda: mnist[0][2],
+        "uneven": lambda: (canvas * np.linspace(0.5, 0.8, 280)).astype(np.uint8),
+        "16 bits": lambda: 201 * canvas.astype(np.uint16),
+    }[kind]()
+    ink = ink_of(picture_of(picture), reader)
+    assert (preprocess(ink.sheet).image == ink.reading.input).all()
+    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in told] == [*NAMES]
+    assert (pixels_of(told[-1]) == (255 * ink.reading.input).round()).all()
+    assert told[-1]["digit"] == ink.reading.logits.argmax()
 
 
 @pytest.fixture
