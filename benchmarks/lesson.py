@@ -1,6 +1,6 @@
 """The lesson's figures: sizes, a ReLU, ways to train, framing. Writes lesson/figures.json.
 
-Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl]
+Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl [--framing]]
 
 `tutorial` is logistic regression by the learning rate, an epoch at a time; `sizes` is one hidden
 layer of some size by the tutorial's recipe, on all of MNIST and on the part that ships; `linear` is
@@ -8,12 +8,15 @@ a hidden layer without its ReLU. Their accuracy is that of the last epoch on val
 mean, the lowest and the highest of three seeds.
 
 With drawings by people, `ways` trains a layer of 1,024 on more than MNIST, and `framing` has the
-networks that ship read drawings placed anywhere on the canvas, at each stage of lesson/framing.py.
+networks that ship read drawings placed anywhere on the canvas, at each stage of lesson/framing.py,
+and then as the page reads strokes: drawn anew. With --framing, it alone is measured, and the file's
+other figures stay.
 Nothing is refused: the digit is the likeliest. All of it runs on one core.
 """
 
 import argparse
 import dataclasses
+import json
 import platform
 import shlex
 import statistics
@@ -28,7 +31,7 @@ from torch import Tensor, nn
 
 from lesson.data import Digits, load_subset
 from lesson.fit import Student, fit_epoch
-from lesson.framing import NAMES, stages
+from lesson.framing import ANEW, stages
 from model import Reader
 from model.checkpoint import shipped_names, write_json
 from model.drawing import parse
@@ -143,14 +146,24 @@ def framing(drawings: list[Drawing]) -> dict[str, dict[str, float]]:
     rng = np.random.default_rng(SEED)
     pictures = [placed(d["strokes"], rng) for d in drawings for _ in range(N_PLACES)]
     labels = _labels(drawings).repeat_interleave(N_PLACES)
-    models = {name: Reader.load(name, device="cpu").model for name in shipped_names()}
+    readers = {name: Reader.load(name, device="cpu") for name in shipped_names()}
+    of = {
+        same[0].name: [s.image for s in same] for same in zip(*map(stages, pictures), strict=True)
+    }
+    of[ANEW] = _drawn_anew(drawings, readers[shipped_names()[0]])
     figures = {}
-    for name, same in zip(NAMES, zip(*map(stages, pictures), strict=True), strict=True):
-        images = torch.from_numpy(np.stack([stage.image for stage in same])).flatten(1)
-        shares = {each: _share(model, images, labels) for each, model in models.items()}
+    for name, images in of.items():
+        x = torch.from_numpy(np.stack(images)).flatten(1)
+        shares = {each: _share(reader.model, x, labels) for each, reader in readers.items()}
         print(f"{name:16}" + "".join(f"  {each} {share:.1%}" for each, share in shares.items()))
         figures[name] = shares
     return figures
+
+
+def _drawn_anew(drawings: list[Drawing], reader: Reader) -> list[np.ndarray]:
+    """Return what a network sees of strokes, as often as they are placed: it is the same then."""
+    seen = [reader.read_strokes(drawing["strokes"]).input for drawing in drawings]
+    return [image for image in seen for _ in range(N_PLACES)]
 
 
 def placed(strokes: list, rng: np.random.Generator) -> np.ndarray:
@@ -215,8 +228,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--drawings", type=Path, metavar="DRAWINGS.jsonl")
+    parser.add_argument("--framing", action="store_true", help="measure it alone, keep the rest")
     parser.add_argument("--out", type=Path, default=OUT / "figures.json")
     options = parser.parse_args()
+    if options.framing and not options.drawings:
+        parser.error("--framing needs --drawings")
     torch.set_num_threads(1)  # on a busy machine two would wait for each other
     words = ["--drawings", options.drawings.name] if options.drawings else []
     about = {
@@ -226,7 +242,12 @@ def main() -> int:
     }
     try:
         drawings = load_drawings(options.drawings) if options.drawings else None
-        write_json(options.out, about | measure(options.data_dir, drawings))
+        if options.framing and drawings:
+            figures = json.loads(options.out.read_text(encoding="utf-8"))
+            figures["framing"] = framing(drawings)
+        else:
+            figures = about | measure(options.data_dir, drawings)
+        write_json(options.out, figures)
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

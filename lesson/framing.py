@@ -1,6 +1,7 @@
 """From a drawing as it stands on the sheet to MNIST's framing, a step at a time.
 
 Each stage does one thing more than the one before; the last is what model/preprocess.py does.
+Strokes go another way: they are drawn anew, which takes no sheet.
 """
 
 from typing import NamedTuple
@@ -14,19 +15,21 @@ from model.photo import as_grey, even_out
 from model.preprocess import BOX, ink_in_box, preprocess, resample
 
 NAMES = ("as drawn", "polarity", "box", "scale", "centre of mass")
+ANEW = "drawn anew"  # strokes, by model/drawing.py, before they are framed
 
 
 class Stage(NamedTuple):
     """A picture as a network would see it at this stage."""
 
-    name: str  # one of NAMES
+    name: str  # one of NAMES, or ANEW
     image: np.ndarray  # (28, 28) float32 in 0..1; ink 1 on paper 0 from "polarity" on
 
 
 def stages(picture: np.ndarray) -> list[Stage]:
     """Return what each of the five stages makes of a picture.
 
-    `picture` is a whole sheet, (H, W) uint8, dark ink on light paper or light on dark.
+    `picture` is a whole sheet, (H, W) uint8 or float32 in 0..1, dark ink on light paper or light
+    on dark.
 
     - as drawn: the sheet, shrunk, its lightness as it is: white paper is 1
     - polarity: the same, but ink is 1 and paper 0

@@ -6,6 +6,7 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -13,17 +14,17 @@ from lesson.data import load_subset
 from lesson.fit import BATCH_SIZE
 from lesson.source import steps
 from model import Reader, Reading
-from model.picture import Picture
 from model.preprocess import preprocess
 
 
 def names_for(
-    reader: Reader, logistic: Reader, reading: Reading, *, picture: Picture, label: int
+    reader: Reader, logistic: Reader, reading: Reading, *, sheet: np.ndarray, label: int
 ) -> dict[str, Any]:
     """Return what the live code knows before its first line, by name.
 
-    `reading` is the reader's, of this picture; `label` is what its visitor says it is. The batch
-    is of the images that ship, and the drawing takes its first place.
+    `reading` is the reader's, of the drawing on this sheet, (H, W) lightness as `preprocess` takes
+    it; `label` is what its visitor says it is. The batch is of the images that ship, and the
+    drawing takes its first place.
     """
     images, labels = (tensor.clone() for tensor in _batch())
     drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
@@ -32,7 +33,7 @@ def names_for(
     return {
         "torch": torch, "F": F, "preprocess": preprocess, "logistic": logistic.model,
         "layer1": layer1, "layer2": layer2, "temperature": reader.temperature,
-        "drawing": drawing, "images": images, "labels": labels, "picture": picture,
+        "drawing": drawing, "images": images, "labels": labels, "sheet": sheet,
     }  # fmt: skip
 
 

@@ -53,7 +53,6 @@ from lesson.figures import figures
 from lesson.fit import BATCH_SIZE, Student, evaluate
 from lesson.framing import stages
 from model import Reader
-from model.drawing import draw
 from model.preprocess import preprocess
 from training.canvas import canvas_picture
 from training.data import import_torchvision
@@ -66,14 +65,13 @@ STROKES = [[[50, 48], [155, 45], [90, 240]]]
 DRAWING = f"""\
 strokes = {STROKES}  # x to the right, y down; a list per pen-down
 label = 7  # what it is meant to be
-picture = draw(strokes)
 
 reader = Reader.load("mlp-32", device="cpu")
 logistic = Reader.load("logistic", device="cpu").model
 layer1, layer2 = reader.model.layers
 temperature = reader.temperature
 
-reading = reader.read(picture)
+reading = reader.read_strokes(strokes)
 drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
 reading.digit, reading.confidence"""
 DRAWING_TEXT = """\

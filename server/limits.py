@@ -38,7 +38,7 @@ class TrainingLimits:
     """How much visitors may train on this machine; each is a flag of app.py."""
 
     # Each is a process that takes what the page leaves of a core, and up to 350 MB.
-    max_trainings: int = limit(2, "trainings that run at once; 0 turns them off; MAX_TRAININGS says the same", least=0)
+    max_trainings: int = limit(2, "trainings that run at once, or 0; MAX_TRAININGS", least=0)
     max_training_seconds: int = limit(60, "seconds that a training may take")
 
 

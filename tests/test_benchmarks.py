@@ -33,6 +33,20 @@ def test_each_stage_of_the_lessons_framing_is_read_better(digits):
     assert shares[-1] >= 0.9
 
 
+def test_framing_alone_leaves_the_other_figures_as_they_are(digits, tmp_path):
+    path, out = tmp_path / "drawings.jsonl", tmp_path / "figures.json"
+    path.write_text("\n".join(json.dumps({"writer": 1, **each}) for each in digits))
+    out.write_text('{"seeds": [0], "framing": {}, "ways_epochs": 15}')
+    done = run("-m", "benchmarks.lesson", "--drawings", str(path), "--framing", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(out.read_text())
+    assert [*figures.items()][::2] == [("seeds", [0]), ("ways_epochs", 15)]
+    for name, share in figures["framing"]["drawn anew"].items():
+        reader = Reader.load(name, device="cpu")
+        right = [reader.read_strokes(d["strokes"]).logits.argmax() == d["digit"] for d in digits]
+        assert share == np.mean(right)
+
+
 def test_drawings_lie_anywhere_on_the_canvas(digits):
     rng = np.random.default_rng(0)
     pictures = [lesson.placed(digits[3]["strokes"], rng) for _ in range(100)]

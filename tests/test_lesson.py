@@ -1,6 +1,7 @@
 """The lesson's code does what its text says, on the page and in the notebook."""
 
 import ast
+import base64
 import io
 import json
 import os
@@ -19,10 +20,13 @@ from lesson import live, notebook
 from lesson.data import load_subset
 from lesson.figures import figures, fill_in
 from lesson.fit import BATCH_SIZE, Student
+from lesson.framing import ANEW, NAMES
 from lesson.source import STEPS, steps
 from model import Reader
-from model.drawing import draw
+from model.preprocess import preprocess
 from tests.conftest import ROOT
+from training.canvas import canvas_picture
+from ui.lesson import PEN, SIDE, ink_of, message
 
 CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
 
@@ -37,11 +41,12 @@ def logistic():
     return Reader.load("logistic", device="cpu")
 
 
-def png(image):
+def picture_of(image):
+    """A question with a picture, as the page asks it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "png")
-    file.seek(0)
-    return file
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"strokes": None, "picture": url}
 
 
 def numbers(text):
@@ -62,15 +67,17 @@ def of(outputs, code):
 @pytest.mark.parametrize("name", [*range(10), "mnist", "blank"])
 def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logistic):
     label = name if isinstance(name, int) else 3
-    picture = {
-        "mnist": lambda: png(mnist[0][2]),
-        "blank": lambda: draw([]),
-    }.get(name, lambda: draw(digits[label]["strokes"]))
-    reading, baseline = reader.read(picture()), logistic.read(picture())
-    known = live.names_for(reader, logistic, reading, picture=picture(), label=label)
+    question: dict = {"mnist": picture_of(mnist[0][2]), "blank": {"strokes": []}}.get(
+        name, {"strokes": digits[label]["strokes"]}
+    )
+    ink = reading, strokes, picture, sheet = ink_of(question, reader)
+    baseline = logistic.read(picture)
+    known = live.names_for(reader, logistic, reading, sheet=sheet, label=label)
     before = known.copy()
     outputs = live.run(known)
     assert known == before
+    told = message(reader, logistic, ink, label=label)["lesson"]
+    assert told["outputs"] == outputs
 
     image = torch.from_numpy(reading.input)
     middle = image[12:17, 12:17].round(decimals=2)
@@ -92,13 +99,52 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
     loss = float(-logits.log_softmax(0)[label])
     assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
     train, _ = load_subset()
-    rest = reader.model(train.images[1 : BATCH_SIZE] / 255).argmax(1)
-    right = int((rest == train.labels[1 : BATCH_SIZE]).sum()) + int(logits.argmax() == label)
+    rest = reader.model(train.images[1:BATCH_SIZE] / 255).argmax(1)
+    right = int((rest == train.labels[1:BATCH_SIZE]).sum()) + int(logits.argmax() == label)
     assert numbers(of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
 
-    done = reading.preprocessing
+    done = preprocess(sheet)
     wanted = (done.inverted, done.box, round(done.scale, 3), done.shift)
-    assert of(outputs, "preprocess(picture)") == repr(wanted)
+    assert of(outputs, "preprocess(sheet)") == repr(wanted)
+    assert done.inverted == bool(strokes)  # dark ink on the sketchpad, light in MNIST
+    if strokes:
+        left, top, right, bottom = np.array(done.box) * SIDE / len(sheet)
+        points = np.concatenate([np.array(stroke) for stroke in strokes])[:, :2]
+        ends = [*points.min(axis=0) - PEN / 2, *points.max(axis=0) + PEN / 2]
+        assert [left, top, right, bottom] == pytest.approx(ends, abs=SIDE / len(sheet))
+
+
+def pixels_of(stage):
+    return np.frombuffer(base64.b64decode(stage["pixels"]), np.uint8).reshape(28, 28)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_strokes_are_drawn_anew_after_the_sheet_is_framed(digit, digits, reader, logistic):
+    strokes = [[[x / 3, y / 3] for x, y, *_ in each] for each in digits[digit]["strokes"]]  # small
+    ink = ink_of({"strokes": strokes}, reader)
+    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in told] == [*NAMES, ANEW]
+    images = [preprocess(ink.sheet).image, reader.read_strokes(strokes).input]
+    for stage, image in zip(told[-2:], images, strict=True):
+        assert (pixels_of(stage) == (255 * image).round()).all()
+    assert np.abs(images[0] - images[1]).max() > 0.2  # the sheet's pen is thick beside them
+    assert told[-1]["digit"] == ink.reading.logits.argmax()
+
+
+@pytest.mark.parametrize("kind", ["mnist", "uneven", "16 bits"])
+def test_a_picture_is_seen_as_its_sheet_is_framed(kind, digits, mnist, reader, logistic):
+    canvas = canvas_picture(digits[3]["strokes"], pen=18)
+    picture = {
+        "mnist": lambda: mnist[0][2],
+        "uneven": lambda: (canvas * np.linspace(0.5, 0.8, 280)).astype(np.uint8),
+        "16 bits": lambda: 201 * canvas.astype(np.uint16),
+    }[kind]()
+    ink = ink_of(picture_of(picture), reader)
+    assert (preprocess(ink.sheet).image == ink.reading.input).all()
+    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in told] == [*NAMES]
+    assert (pixels_of(told[-1]) == (255 * ink.reading.input).round()).all()
+    assert told[-1]["digit"] == ink.reading.logits.argmax()
 
 
 @pytest.fixture
@@ -135,6 +181,7 @@ def test_code_gives_what_its_comments_claim(mnist_dir, tmp_path, monkeypatch, on
     known, claims = {}, []
     for code in (notebook.IMPORTS, notebook.DRAWING):
         claims += claims_of(code, known)
+    known["sheet"] = canvas_picture(known["strokes"], pen=18)
     for step in steps():
         for part in step.parts:
             if part.kind in ("code", "live", "source"):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from benchmarks.browser import DEVICES
 from lesson.data import SAMPLES
 from lesson.figures import FIGURES
-from lesson.framing import NAMES, stages
+from lesson.framing import ANEW, NAMES, stages
 from model import Reader
 from tests.visitor import REDS, number, percent
 from ui.lesson import NETWORK, _sheet, example
@@ -173,21 +173,23 @@ def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
 
 def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reader, reading):
     lesson.see("framing")
-    seen = [*(image for _, image in stages(_sheet(example()))[:-1]), reading.input]
-    for i, image in enumerate(seen):
+    seen = [*stages(_sheet(example())), (ANEW, reading.input)]
+    for i, (name, image) in enumerate(seen):
         canvas = lesson.at(f"stage-{i}").locator("canvas")
-        expect(canvas).to_have_attribute("aria-label", f"Your drawing: {NAMES[i]}")
+        expect(canvas).to_have_attribute("aria-label", f"Your drawing: {name}")
         assert canvas.evaluate(REDS) == (255 * image).round().flatten().tolist()
         logits = reader.model(torch.from_numpy(image)[None])[0] / reader.temperature
         share, digit = logits.softmax(0).max(0)
         assert lesson.texts([f"stage-reads-{i}"]) == [f"reads {digit} · {percent(share.item())}"]
-    framing = measured()["framing"]
-    assert [*framing] == [*NAMES]
+    framing, drawings = measured()["framing"], measured()["drawings"]
+    assert [*framing] == [*NAMES, ANEW]
+    n = drawings["n"] * drawings["places"]
     for model in ("mlp-1024", NETWORK):
-        shown = lesson.texts(f"stage-share-{i}-{model}" for i in range(len(NAMES)))
-        assert shown == [f"{100 * row[model]:.1f} %" for row in framing.values()]
+        shown = lesson.texts(f"stage-share-{i}-{model}" for i in range(len(framing)))
+        right = [round(n * row[model]) for row in framing.values()]
+        assert shown == [f"{100 * count / n:.1f} %" for count in right]
         shares = [number(text[:-1]) for text in shown]
-        added = lesson.texts(f"stage-added-{i}-{model}" for i in range(1, len(NAMES)))
+        added = lesson.texts(f"stage-added-{i}-{model}" for i in range(1, len(framing)))
         gains = [number(text.removesuffix(" points").replace("+", "")) for text in added]
         assert gains == [after - before for before, after in pairwise(shares)]
 
@@ -213,6 +215,8 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
     lesson.see("samples")
     lesson.at("sample-digit-3").click()
     is_read(distorted[3, 0])
+    expect(lesson.at("stage-5")).to_be_hidden()  # a picture is not drawn anew
+    lesson.see("samples")
     assert (
         lesson.at("sample-distorted-5").locator("canvas").evaluate(REDS) == distorted[3, 5].tolist()
     )
@@ -225,6 +229,8 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
     for _ in range(4):
         lesson.at("undo").click()
     expect(lesson.at("reads")).to_contain_text(f"{NETWORK} reads 7")
+    lesson.see("framing")
+    expect(lesson.at("stage-5")).to_be_visible()
 
 
 def test_ways_are_the_benchmarks_and_right_and_wrong_make_a_whole(lesson):

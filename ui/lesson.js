@@ -126,7 +126,7 @@ function show(next) {
     each.stale = true;
     refresh(each, first); // none is without its words, for those who jump to it
   }
-  if (first) letReach();
+  if (first) document.fonts.ready.then(letReach);
 }
 
 function answerOf({ verdict, digit, confidence }) {

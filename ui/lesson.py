@@ -12,7 +12,7 @@ import torch
 from lesson import live
 from lesson.data import SAMPLES, load_subset
 from lesson.figures import figures
-from lesson.framing import stages
+from lesson.framing import ANEW, Stage, stages
 from lesson.source import Part, Step, introduction, steps
 from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
@@ -79,7 +79,7 @@ class Ink(NamedTuple):
     reading: Reading
     strokes: Strokes | None  # None where it is a picture
     picture: np.ndarray  # what was read, as lightness or as ink
-    sheet: np.ndarray  # (H, W) uint8, as the sketchpad shows it
+    sheet: np.ndarray  # (H, W) lightness, as the sketchpad shows it; a picture is its own
 
 
 def ink_of(question: Any, reader: Reader) -> Ink:
@@ -96,8 +96,7 @@ def ink_of(question: Any, reader: Reader) -> Ink:
         return Ink(reader.read(drawn), strokes, drawn, _sheet(strokes))
     # Decoded once: the page's pictures are no larger than what a reader would shrink them to.
     grey, _ = to_grey(picture_file({"url": question.get("picture")}), reader.limits.max_pixels)
-    sheet = grey if grey.dtype == np.uint8 else (255 * grey).round().astype(np.uint8)
-    return Ink(reader.read(grey), None, grey, sheet)
+    return Ink(reader.read(grey), None, grey, grey)
 
 
 def label_of(question: Any) -> int | None:
@@ -129,7 +128,7 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     """Return what the page draws of a reading: for the sketchpad, and for the lesson."""
     reading = ink.reading
     said = int(reading.logits.argmax()) if label is None else label
-    names = live.names_for(reader, baseline, reading, picture=ink.picture, label=said)
+    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=said)
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
@@ -148,9 +147,13 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
 
 
 def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
-    """Return the stages of preprocessing, and the digit that the network would read at each."""
-    names, images = zip(*stages(ink.sheet), strict=True)
-    seen = np.stack([*images[:-1], ink.reading.input])  # strokes are drawn anew, at their own size
+    """Return the stages of preprocessing, and the digit that the network would read at each.
+
+    The last is what it sees: of a picture the last of `stages`, of strokes one more.
+    """
+    anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
+    names, images = zip(*stages(ink.sheet), *anew, strict=True)
+    seen = np.stack(images)
     logits = reader.model(torch.from_numpy(seen)) / reader.temperature
     best = logits.softmax(1).max(1)
     rows = zip(names, seen, best.indices.tolist(), best.values.tolist(), strict=True)

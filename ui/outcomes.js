@@ -417,19 +417,22 @@ const STAGES = {
   box: "Box: the ink is moved to the middle",
   scale: "Scale: its long side is 20 px",
   "centre of mass": "Centre of mass: in the middle",
+  "drawn anew": "Drawn anew: strokes are drawn again, with one pen",
 };
 
 PICTURES.framing = (box, { figures, network }) => {
   const { framing: measured, drawings } = figures.lesson;
   const models = ["mlp-1024", network.name];
   const stages = Object.entries(STAGES).map(([name, words], i) => {
-    const shares = models.map((model) => stageShares(measured, i, model));
+    const shares = models.map((model) => stageShares(measured, drawings, i, model));
     return framingStage({ name, words, i, models, shares });
   });
   const rows = make("ol", {}, ...stages.map(({ item }) => item));
   box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
-    stages.forEach(({ canvas, reads }, i) => {
+    stages.forEach(({ item, canvas, reads }, i) => {
+      item.hidden = i >= seen.length; // a picture cannot be drawn anew
+      if (item.hidden) return;
       const { pixels, digit, confidence } = seen[i];
       drawSeen(canvas, pixels);
       setText(reads, isBlank({ verdict }) ? "–" : `reads ${digit} · ${percent(confidence)}`);
@@ -442,8 +445,10 @@ function framingNote({ n, writers, places }) {
 }
 
 // A stage's share, and what it adds to the one before, in the digits that are shown.
-function stageShares(measured, i, model) {
-  const shares = Object.keys(STAGES).map((name) => Math.round(1000 * measured[name][model]));
+function stageShares(measured, { n, places }, i, model) {
+  const all = n * places;
+  const right = (name) => Math.round(all * measured[name][model]); // else it is rounded twice
+  const shares = Object.keys(STAGES).map((name) => Math.round((1000 * right(name)) / all));
   return { now: shares[i], added: i ? shares[i] - shares[i - 1] : null };
 }
 
