@@ -1,6 +1,6 @@
 """The page as visitors see it: python -m benchmarks.screenshots FOLDER
 
-A 9, a scribble and a blank canvas, and a model card, on desktop and phone, light and dark: look at
+A 9, a scribble and a blank canvas, the lesson and a model card, on desktop and phone, light and dark: look at
 each. The README's picture, screenshot.png, is what a desktop shows of the 9 without scrolling.
 """
 
@@ -36,11 +36,18 @@ def open_card(page: Page) -> None:
     page.locator("[data-testid=card][data-model]").wait_for()
 
 
+def open_lesson(page: Page) -> None:
+    """Go to the lesson, and wait until it reads the drawing."""
+    page.get_by_role("link", name="How it works").click()
+    page.get_by_test_id("reads").filter(has_text="reads").wait_for()
+
+
 VIEWS = {
     "nine": lambda page: page.get_by_test_id("example-9").click(),
     "scribble": scribble,
     "blank": lambda page: None,
     "card": open_card,
+    "lesson": open_lesson,
 }
 
 

@@ -132,7 +132,9 @@ def test_printed_it_is_the_text_with_all_folds_open(student):
     expect(student.step("data").get_by_text("784 dimensions")).to_be_hidden()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("device", "theme"), [("desktop", "light"), ("phone", "dark")], indirect=["device"]
+)
 def test_nobody_is_kept_out(student, app_url, theme):
     student.page.goto(f"{app_url}/lesson?__theme={theme}")
     expect(student.page.get_by_test_id("reads")).to_contain_text("reads")
