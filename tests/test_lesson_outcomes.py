@@ -18,10 +18,12 @@ from lesson.data import SAMPLES
 from lesson.figures import FIGURES
 from lesson.framing import ANEW, NAMES, stages
 from model import Reader
+from tests.conftest import ROOT
 from tests.visitor import REDS, number, percent
 from ui.lesson import NETWORK, _sheet, example
 
-PICTURES = ("softmax", "loss", "sizes", "framing", "samples", "ways")
+PICTURES = ("second", "softmax", "loss", "sizes", "framing", "samples", "ways")
+UI, SCRIPT_NAMES = ROOT / "ui", ("shared", "plots", "pictures", "outcomes")
 DIGITS = range(10)
 BLUR = 0.00501  # what rounding to hundredths may add
 
@@ -75,6 +77,79 @@ def reader():
 @pytest.fixture(scope="module")
 def reading(reader):
     return reader.read_strokes(example())
+
+
+def test_a_logit_is_its_terms_and_its_bias(lesson, reader, reading):
+    weight, bias = (p.detach().numpy().astype(float) for p in reader.model.layers[1].parameters())
+    activations = reading.layers[0].activations.astype(float)
+    on = np.flatnonzero(activations)
+    lesson.see("second")
+    pressed = lesson.page.locator(".second [aria-pressed=true]")
+    expect(pressed).to_have_attribute("data-testid", f"second-{reading.digit}")
+    for digit in (reading.digit, *(each for each in DIGITS if each != reading.digit)):
+        if digit != reading.digit:
+            lesson.at(f"second-{digit}").click()
+        terms = weight[digit] * activations
+        order = sorted(on, key=lambda unit: -abs(terms[unit]))
+        lines = lesson.at("second-rows").locator("tr").all_inner_texts()
+        rows = [re.split(r"[\s×]+", line.strip()) for line in lines]
+        assert [int(unit) for unit, *_ in rows] == order[:10]
+        shown = [[number(text) for text in row[1:]] for row in rows]
+        for unit, (activation, factor, term) in zip(order, shown, strict=False):
+            assert float(activation) == pytest.approx(activations[unit], abs=5.01e-5)
+            assert float(factor) == pytest.approx(weight[digit, unit], abs=5.01e-5)
+            assert float(activation * factor - term) == pytest.approx(0, abs=0.005)
+        names = ("second-others", "second-bias", "second-sum")
+        others, added, total = (number(text) for text in lesson.texts(names))
+        assert sum(row[2] for row in shown) + others + added == total
+        assert float(added) == pytest.approx(bias[digit], abs=BLUR)
+        assert float(others) == pytest.approx(terms[order[10:]].sum(), abs=13 * BLUR)
+        assert float(total) == pytest.approx(reading.logits[digit], abs=BLUR)
+        assert lesson.at(f"second-{digit}").inner_text().split()[-1] == lesson.texts(names)[-1]
+        assert f"{len(on) - 10} others" in lesson.page.locator(".second table").inner_text()
+    assert f"{32 - len(on)} are off and add nothing" in lesson.at("second-off").inner_text()
+    lesson.at(f"second-{digit}").click()
+    expect(pressed).to_have_attribute("data-testid", f"second-{reading.digit}")
+
+
+SCRIPTS = "".join((UI / f"{name}.js").read_text() for name in SCRIPT_NAMES)
+SECOND = f"""readings => {{ {SCRIPTS}
+  const box = document.createElement("div");
+  const floats32 = numbers => {{
+    const raw = new Uint8Array(Float32Array.from(numbers).buffer);
+    return btoa(String.fromCharCode(...raw));
+  }};
+  return readings.map(reading => {{
+    const weight = floats32(reading.weight.flat());
+    const layer1 = {{ weight: floats32(Array(32 * 784).fill(0)), bias: Array(32).fill(0) }};
+    const layer2 = {{ weight, bias: reading.bias }};
+    box.replaceChildren();
+    PICTURES.second(box, {{ network: {{ layer1, layer2 }} }})(reading);
+    const rows = [...box.querySelectorAll("tr:not([hidden])")].slice(1);
+    return rows.map(row => [...row.children].map(each => each.textContent));
+  }});
+}}"""
+
+
+@pytest.mark.parametrize("n_on", [0, 1, 10, 11, 32])
+def test_a_logit_adds_up_however_many_units_are_on(lesson, n_on):
+    rng = np.random.default_rng(n_on)
+    readings = []
+    for _ in range(20):
+        weight, bias = rng.normal(0, 0.5, (10, 32)).astype(np.float32), rng.normal(0, 1, 10)
+        activations = rng.permutation(np.where(np.arange(32) < n_on, rng.uniform(0.01, 9, 32), 0))
+        logits = weight @ activations + bias
+        told = {"weight": weight, "bias": bias, "activations": activations, "logits": logits}
+        told = {name: numbers.tolist() for name, numbers in told.items()}
+        readings.append(told | {"verdict": "digit"})
+    for reading, rows in zip(readings, lesson.page.evaluate(SECOND, readings), strict=True):
+        *terms, total = [number(row[-2]) for row in rows]
+        assert sum(terms) == total
+        assert float(total) == pytest.approx(max(reading["logits"]), abs=BLUR)
+        assert len(terms) == min(n_on, 10) + (n_on > 10) + 1
+        assert [row[0] for row in rows[:-2] if "other" in row[0]] == (
+            [] if n_on <= 10 else ["1 other" if n_on == 11 else f"{n_on - 10} others"]
+        )
 
 
 def amount(text):
