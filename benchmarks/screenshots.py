@@ -1,7 +1,8 @@
 """The page as visitors see it: python -m benchmarks.screenshots FOLDER
 
 A 9, a scribble and a blank canvas, the lesson and a model card, on desktop and phone, light and
-dark: look at each. The README's picture, screenshot.png, is what a desktop shows of the 9 without scrolling.
+dark: look at each. The README's picture, screenshot.png, is what a desktop shows of the 9 without
+scrolling.
 """
 
 import argparse
