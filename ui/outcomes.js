@@ -47,7 +47,7 @@ PICTURES.second = (box, { network: { layer1, layer2 } }) => {
 };
 
 function logitButton(digit) {
-  const [name, score] = [make("b"), make("span", { class: "score" })];
+  const [name, score] = [make("b", {}, `${digit}`), make("span", { class: "score" })];
   const button = tested(`second-${digit}`, make("button", { type: "button" }, name, score));
   const show = (logit, wins) => {
     setText(name, `${wins ? "▸ " : ""}${digit}`);
