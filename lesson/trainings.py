@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -333,20 +334,19 @@ class Trainings:
                 self._end(training, f"Ended ({limit if started else 'the machine is too busy'})")
             if now > training.kill_at:
                 training.kill()
-        for visitor in self._unused({v: used for v, (used, _) in self._networks.items()}, now):
+        networks = {visitor: (True, used) for visitor, (used, _) in self._networks.items()}
+        for visitor in self._unused(networks, now):
             del self._networks[visitor]
-        ended = {v: t for v, t in self._newest.items() if t.ended}
         # What never began has nothing to show: it must not push out what has.
-        empty = [v for v, t in ended.items() if not t.val and now > t.looked + self.patience]
-        with_curves = {v: t.looked for v, t in ended.items() if t.val}
-        for visitor in (*empty, *self._unused(with_curves, now)):
+        ended = {v: (bool(t.val), t.looked) for v, t in self._newest.items() if t.ended}
+        for visitor in self._unused(ended, now):
             del self._newest[visitor]
 
-    def _unused(self, used: dict[str, float], now: float) -> list[str]:
-        """Return the visitors that are to be forgotten, by when each was last seen."""
-        latest = sorted(used, key=lambda visitor: used[visitor], reverse=True)
-        old = [visitor for visitor in latest if now > used[visitor] + self.kept_seconds]
-        return list({*latest[self.kept :], *old})
+    def _unused(self, used: Mapping[str, tuple[bool, float]], now: float) -> list[str]:
+        """Return the visitors that are to be forgotten, by what each has and was last seen."""
+        best = sorted(used, key=lambda visitor: used[visitor], reverse=True)
+        old = [visitor for visitor in best if now > used[visitor][1] + self.kept_seconds]
+        return list({*best[self.kept :], *old})
 
     def _end(self, training: Training, reason: str) -> None:
         training.end(reason, now=time.monotonic())

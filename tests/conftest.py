@@ -68,6 +68,15 @@ def ask(url: str, name: str, *data: Any, timeout: float = 30) -> Any:
     return post(url, f"run/{name}", {"data": data}, timeout=timeout)["data"][0]
 
 
+def ask_page(url: str, piece: str, function: str, question: Any) -> Any:
+    """Ask a function of a piece of the page, as its script does."""
+    with urllib.request.urlopen(f"{url}/config") as answer:
+        parts = json.loads(answer.read())["components"]
+    asked = next(part["id"] for part in parts if part["props"].get("elem_id") == piece)
+    body = {"component_id": asked, "fn_name": function, "session_hash": "x", "data": question}
+    return post(url, "component_server/", body)
+
+
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
     """The app as it ships, in a process of its own."""

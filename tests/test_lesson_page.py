@@ -1,8 +1,6 @@
 """How it works, as a student walks it: seven steps, by mouse, keyboard and link, on two devices."""
 
-import json
 import re
-import urllib.request
 
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lesson.source import steps
-from tests.conftest import post
+from tests.conftest import ask_page
 from tests.visitor import ON_DESKTOP, Visitor, percent
 from ui.lesson import NETWORK
 
@@ -145,13 +143,6 @@ def test_nobody_is_kept_out(student, app_url, theme):
     assert hosts == {app_url.split("/")[2]}
 
 
-def _component(url, name):
-    """The id of the piece of that name."""
-    with urllib.request.urlopen(f"{url}/config") as answer:
-        config = json.loads(answer.read())
-    return next(c["id"] for c in config["components"] if c["props"].get("elem_id") == name)
-
-
 BLANK = {"strokes": []}
 
 
@@ -169,11 +160,7 @@ BLANK = {"strokes": []}
     ],
 )
 def test_a_question_that_no_page_asks_is_told_what_is_wrong(app_url, question, says):
-    body = {
-        "component_id": _component(app_url, "lesson-sketchpad"),
-        "fn_name": "read", "session_hash": "x", "data": question,
-    }  # fmt: skip
-    answer = post(app_url, "component_server/", body)
+    answer = ask_page(app_url, "lesson-sketchpad", "read", question)
     if says is None:
         assert answer["lesson"]["verdict"]
     else:

@@ -5,7 +5,6 @@ import re
 import signal
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from lesson.progress import train
 from lesson.trainings import load_network
 from model import Reader
 from model.checkpoint import Checkpoint, Config
-from tests.conftest import post
+from tests.conftest import ask_page
 from tests.visitor import Visitor, percent, pixels
 
 SLOW = 40_000  # ms that a training may take, beside other tests
@@ -150,12 +149,7 @@ def test_who_stops_keeps_the_network_and_finds_it_after_a_reload(apprentice):
 
 
 def call(url, name, question):
-    """Ask one of the lesson's functions, as its page does."""
-    with urllib.request.urlopen(f"{url}/config?page=lesson") as answer:
-        components = json.loads(answer.read())["components"]
-    lesson = next(c["id"] for c in components if c["props"].get("elem_id") == "lesson")
-    body = {"component_id": lesson, "fn_name": name, "session_hash": "x", "data": question}
-    return post(url, "component_server/", body)
+    return ask_page(url, "lesson", name, question)
 
 
 ME = {"visitor": "me-and-no-other"}

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks.browser import running
-from tests.conftest import ROOT, ask, post, run
+from tests.conftest import ROOT, ask, ask_page, post, run
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -63,6 +63,7 @@ def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
         with pytest.raises(urllib.error.HTTPError):
             ask(url, "predict_strokes", "abc")
         Client(url, verbose=False).predict(SEVEN, api_name="/explain_strokes")
+        ask_page(url, "lesson-sketchpad", "read", {"strokes": SEVEN})
         _, _, text = get(f"http://127.0.0.1:{free_port}/metrics")
     figures = dict(re.findall(r"^draw_a_digit_(\S+) (\S+)$", text, re.MULTILINE))
 
@@ -73,6 +74,8 @@ def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
     assert readings("predict_strokes", "mlp-32", "digit") == 2
     assert readings("predict_strokes", "mlp-32", "blank") == 1
     assert readings("explain_strokes", "mlp-1024", "digit") == 1
+    assert readings("lesson", "mlp-32", "digit") == 1
+    assert 0 < float(figures['reading_seconds_sum{endpoint="lesson"}']) < 3
     assert float(figures['reading_seconds_count{endpoint="predict_strokes"}']) == 4
     assert 0 < float(figures['reading_seconds_sum{endpoint="predict_strokes"}']) < 3
     calls = 'call_seconds_count{{endpoint="predict_strokes",route="run",status="{}"}}'

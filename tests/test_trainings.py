@@ -363,10 +363,14 @@ def test_only_the_network_that_was_asked_for_is_taken():
 
 def test_networks_are_forgotten_by_age_and_number():
     those = Trainings(kept=2, kept_seconds=10)
-    assert those._unused({"a": 95, "b": 96, "c": 85}, 100) == ["c"]
-    assert those._unused({"a": 95, "b": 96, "c": 97}, 100) == ["a"]
-    assert those._unused({"a": 89, "b": 96}, 100) == ["a"]
-    assert those._unused({"a": 90, "b": 96}, 100) == []
+    for used, forgotten in (
+        ({"a": (True, 95), "b": (True, 96), "c": (True, 85)}, ["c"]),
+        ({"a": (True, 95), "b": (True, 96), "c": (True, 97)}, ["a"]),
+        ({"a": (True, 95), "b": (True, 96), "c": (False, 97)}, ["c"]),
+        ({"a": (True, 89), "b": (True, 96)}, ["a"]),
+        ({"a": (True, 90), "b": (True, 96)}, []),
+    ):
+        assert those._unused(used, 100) == forgotten
 
 
 def test_a_training_that_never_began_pushes_out_none_that_has_a_result():
