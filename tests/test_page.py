@@ -24,7 +24,7 @@ def test_a_seven_is_read_before_the_pen_is_lifted(visitor, digits):
 
 @pytest.mark.parametrize(
     ("device", "model"),
-    [("desktop", "logistic"), ("phone", "mlp-32"), ("desktop", "mlp-1024"), ("phone", "mlp-1024")],
+    [("desktop", "logistic"), ("phone", "mlp-32"), ("desktop", "mlp-1024")],
     indirect=["device"],
 )
 def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
@@ -32,7 +32,7 @@ def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
     visitor.page.get_by_test_id("model").select_option(model)
     draw = visitor.draw_by_touch if "has_touch" in device else visitor.draw_by_mouse
     for each in digits:
-        draw([[*stroke[:-1:2], stroke[-1]] for stroke in each["strokes"]])
+        draw([[*stroke[:-1:3], stroke[-1]] for stroke in each["strokes"]])
         visitor.page.wait_for_function(
             "text => document.querySelector('[data-testid=answer]').innerText.startsWith(text)",
             arg=str(each["digit"]),
