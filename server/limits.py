@@ -37,7 +37,7 @@ class ServerLimits:
 class TrainingLimits:
     """How much visitors may train on this machine; each is a flag of app.py."""
 
-    # Each is a process that takes what the page leaves of a core, and up to 350 MB.
+    # Each is a process that takes what the page leaves of a core, and up to 370 MB.
     max_trainings: int = limit(2, "trainings that run at once, or 0; MAX_TRAININGS", least=0)
     max_training_seconds: int = limit(60, "seconds that a training may take")
 
