@@ -99,6 +99,8 @@ def test_a_link_opens_its_step_and_the_keyboard_goes_on(student, app_url):
     fold.locator("summary").focus()
     other.page.keyboard.press("Enter")
     expect(fold.get_by_text("softmax(z / T)")).to_be_visible()
+    other.step("training").evaluate("part => part.scrollIntoView()")  # without a link
+    expect(other.page).to_have_url(re.compile("#training$"))
     assert other.faults == []
 
 
