@@ -64,7 +64,7 @@ class Plan(NamedTuple):
     repeats: int = 5  # of a batch, and of a cold start
 
 
-QUICK = Plan(callers=2, rounds=1, alone=0.25, together=0.2, images=500, repeats=1)
+QUICK = Plan(callers=2, rounds=1, alone=0.5, together=0.3, images=500, repeats=1)
 
 
 class Row(NamedTuple):
