@@ -148,6 +148,22 @@ def test_who_stops_keeps_the_network_and_finds_it_after_a_reload(apprentice):
     expect(part("practice-relu")).not_to_be_checked()
 
 
+def test_a_server_that_was_started_anew_is_not_asked_for_ever(apprentice):
+    """It knows of no training: who trained is told so, once."""
+
+    def know_nothing(route):
+        looks = '"look"' in (route.request.post_data or "")
+        route.fulfill(json={"state": "none", "has_network": False}) if looks else route.continue_()
+
+    part = apprentice.part
+    part("practice-train").click()
+    expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
+    apprentice.page.route("**/component_server/**", know_nothing)
+    expect(part("practice-state")).to_have_text(re.compile("no longer here: start it again"))
+    expect(part("practice-stop")).to_be_disabled()
+    apprentice.page.unroute("**/component_server/**")
+
+
 def call(url, name, question):
     return ask_page(url, "lesson", name, question)
 
