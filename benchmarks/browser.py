@@ -98,8 +98,11 @@ def resident(pid: int) -> float:
     return int(kilobytes[0]) / 1000 if kilobytes else float("nan")  # a process that ends has none
 
 
-def children(pid: int, command: str) -> list[int]:
-    """Return a process's children that run this command; none where there is no /proc."""
+def children(pid: int, command: str = "") -> list[int]:
+    """Return a process's children that run this command, without one zombies too.
+
+    There are none where there is no /proc.
+    """
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended just now

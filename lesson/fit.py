@@ -52,8 +52,7 @@ class Student(nn.Module):
         mlp = MLP([linear.out_features for linear in linears[:-1]])
         for layer, linear in zip(mlp.layers, linears, strict=True):
             layer.load_state_dict(linear.state_dict())
-        nn.init.zeros_(mlp.not_a_digit.weight)
-        nn.init.constant_(mlp.not_a_digit.bias, -20.0)
+        mlp.silence()
         return mlp.eval().requires_grad_(False)
 
 

@@ -85,7 +85,7 @@ def train(
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.lr)
     curves = Curves(settings, len(train_digits.images))
     pause = least_seconds / curves.n_steps
-    started, busy = time.monotonic(), time.process_time()
+    started, begun = time.monotonic(), time.process_time()
     yield {"kind": "started", "n_steps": curves.n_steps}
     curves.validate(model, val_digits)
     yield progress(curves, model, seconds=0)
@@ -103,7 +103,7 @@ def train(
             break
     if curves.step not in curves.val_steps:
         curves.validate(model, val_digits)
-    seconds, busy = time.monotonic() - started, time.process_time() - busy
+    seconds, busy = time.monotonic() - started, time.process_time() - begun
     yield progress(curves, model, seconds=seconds)
     yield done(model, val_accuracy=curves.val_accuracy, seconds=seconds, cpu_seconds=busy)
 

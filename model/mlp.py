@@ -54,6 +54,11 @@ class MLP(nn.Module):
         """How many numbers were learned."""
         return sum(p.numel() for p in self.parameters())
 
+    def silence(self) -> None:
+        """Let the head that was not trained say of everything that it is a digit."""
+        nn.init.zeros_(self.not_a_digit.weight)
+        nn.init.constant_(self.not_a_digit.bias, -20.0)
+
     @staticmethod
     def from_pretrained(
         source: str | Path,

@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from benchmarks.browser import ROOT, resident
+from benchmarks.browser import ROOT, children, resident
 from lesson import progress
 from lesson.data import Digits, has_mnist, load_mnist, load_subset
 from lesson.fit import Settings, SettingsError, Student, evaluate, fit_epoch, parse_settings
@@ -27,27 +27,17 @@ LONG = {"least_seconds": 60, "max_seconds": 90}  # would not be over within a te
 GONE = 15  # s in which what has ended is gone: a fraction of one, unless the machine is busy
 
 
-def children(parent: int) -> set[int]:
-    """Return the processes, zombies too, that a process has started and not buried."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(folder.name))
-    return found
-
-
 class Here:
     """The processes that this test has started."""
 
     def __init__(self):
-        self.before = children(os.getpid())
+        self.before = set(children(os.getpid()))
 
     def __len__(self):
         return len(self.pids())
 
     def pids(self):
-        return children(os.getpid()) - self.before
+        return set(children(os.getpid())) - self.before
 
 
 @pytest.fixture

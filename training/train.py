@@ -174,15 +174,9 @@ def train(
     torch.set_float32_matmul_precision(precision)
     model.load_state_dict(best)
     if not recipe.outliers:
-        silence(model)
+        model.silence()
     result.seconds = time.perf_counter() - started
     return result
-
-
-def silence(model: MLP) -> None:
-    """Let the head that was not trained say of everything that it is a digit."""
-    nn.init.zeros_(model.not_a_digit.weight)
-    nn.init.constant_(model.not_a_digit.bias, -20.0)
 
 
 def _drawn(

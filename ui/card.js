@@ -1,7 +1,6 @@
 // The card of a model: its text as the server made it safe, its plots drawn from the figures.
 
 // In sessionStorage:
-const SAVED = "drawing"; // what the sketchpad holds, and by which model it is read
 const LEFT = "card-left"; // the address that was left, and how far it was scrolled
 const NUMBER =
   /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \((by writer )?[\d., to]+\))?$/; // with its interval
@@ -120,9 +119,7 @@ function list() {
   );
   contents.replaceChildren(...links);
   contents.hidden = links.length < 2;
-  for (const box of article.querySelectorAll(".scroll, pre")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; // what scrolls can be reached
-  }
+  letReach(article);
 }
 
 // The address names the model, so that a link to a section is one within this page.

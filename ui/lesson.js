@@ -1,6 +1,5 @@
 // How it works: the text as the server gave it, its pictures drawn from the newest reading.
 
-const SAVED = "drawing"; // in sessionStorage: what the sketchpad holds
 const SEEN = 0.25; // of the window's height: the step that a reader is at begins above it
 const REMEMBER = 1500; // ms at a step until the address names it: not when it is scrolled past
 const BLANK = "Nothing drawn: all pixels are 0. Draw a digit.";
@@ -22,13 +21,6 @@ function lay({ introduction, steps: all }) {
   );
   find("step-links").replaceChildren(...all.map(link));
   article.removeAttribute("aria-busy");
-}
-
-// What scrolls can be reached by the keyboard.
-function letReach() {
-  for (const box of article.querySelectorAll(".scroll, pre")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-  }
 }
 
 // A base stands before others: a link to a step names the page that it is on.
@@ -126,7 +118,7 @@ function show(next) {
     each.stale = true;
     refresh(each, first); // none is without its words, for those who jump to it
   }
-  if (first) document.fonts.ready.then(letReach);
+  if (first) document.fonts.ready.then(() => letReach(article));
 }
 
 function answerOf({ verdict, digit, confidence }) {

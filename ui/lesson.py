@@ -22,7 +22,7 @@ from model.picture import to_grey
 from ui import markdown
 from ui.api import Observe, ignore, picture_file
 from ui.drawings import EXAMPLES
-from ui.message import answer, base64_of, frame
+from ui.message import answer, base64_of, frame, pixels
 from ui.piece import piece
 from ui.practice import offer, practice
 from ui.sketchpad import QuestionError, pad
@@ -191,19 +191,15 @@ def fixed(reader: Reader, baseline: Reader) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    parts = enumerate(step.parts)
+    shown = [(i, part) for i, part in enumerate(step.parts) if part.kind != "notebook"]
     return {
         "number": step.number,
         "name": step.name,
         "title": step.title,
         "idea": _html(step.idea),
-        "parts": [_part(part, f"{step.number}-{i}") for i, part in parts if _is_shown(part)],
+        "parts": [_part(part, f"{step.number}-{i}") for i, part in shown],
         "maths": "".join(_html(part.text) for part in step.maths),
     }
-
-
-def _is_shown(part: Part) -> bool:
-    return part.kind != "notebook"
 
 
 def _part(part: Part, key: str) -> dict[str, Any]:
@@ -247,8 +243,3 @@ def _figures() -> dict[str, Any]:
     known = figures()
     confusions = {name: known[name]["test"]["confusion"] for name in known if name != "lesson"}
     return {"lesson": known["lesson"], "confusions": confusions}
-
-
-def pixels(image: np.ndarray) -> str:
-    """Return a picture, (28, 28) in 0..1, as bytes in base64."""
-    return base64_of((255 * image).round().astype(np.uint8))

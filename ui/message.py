@@ -52,7 +52,7 @@ def message(
         "logits": [float(x) for x in logits],
         "temperature": reader.temperature,
         "hidden_sizes": list(reader.model.hidden_sizes),
-        "seen": base64_of((255 * reading.input).round().astype(np.uint8)),
+        "seen": pixels(reading.input),
         "frame": frame(reading, strokes),
         "layers": [_layer(layer.activations) for layer in reading.layers],
         "why": _why(_parts(reader, reading, strokes, logits), chosen, against),
@@ -230,6 +230,11 @@ def _sides(terms: np.ndarray, bias: float, total: float) -> dict[str, float]:
         "bias": bias,
         "total": total,
     }
+
+
+def pixels(image: np.ndarray) -> str:
+    """Return a picture, (28, 28) in 0..1, as bytes in base64."""
+    return base64_of((255 * image).round().astype(np.uint8))
 
 
 def base64_of(array: np.ndarray) -> str:

@@ -216,14 +216,6 @@ function heardAt(control, part) {
   control.addEventListener("blur", () => part.removeAttribute("aria-live"));
 }
 
-// Ink of 28 × 28 bytes, as the sketchpad holds a picture.
-function inkOfPixels(pixels) {
-  const image = document.createElement("canvas");
-  image.width = image.height = SIZE;
-  drawSeen(image, pixels);
-  return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
-}
-
 // A picture that a press puts on the sketchpad, with its label.
 function loader(name, pixels, label, says) {
   const canvas = mapOf();

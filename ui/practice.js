@@ -4,7 +4,6 @@
 const TAB = "visitor"; // in sessionStorage: whose training it is, after a reload, too
 const LOOK = 300; // ms between two looks at a training
 const LOOK_AGAIN = 1500; // ms, where no answer came
-const LOOK_LATE = 10000; // ms until an answer counts as lost
 const BETWEEN = 8; // ms between an answer and the next question
 const HIDDEN_CHOICES = [8, 16, 32, 64, 128, 256];
 const LR_CHOICES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
@@ -22,7 +21,7 @@ const MULTIPLIED =
 
 PICTURES.practice = (box, { practice: offer, network }, server) => {
   if (!offer) {
-    box.append(named("practice-off", make("p", { class: "note" }, NO_TRAINING)));
+    box.append(tested("practice-off", make("p", { class: "note" }, NO_TRAINING)));
     return null;
   }
   const { visitor, returns } = visitorOf();
@@ -37,7 +36,7 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
 
   async function train() {
     news.say("Asking for a training…");
-    const answer = await inTimeFor(server.train({ visitor, settings: form.settings() }));
+    const answer = await inTime(server.train({ visitor, settings: form.settings() }));
     if (answer.error) {
       news.say(answer.error);
       return;
@@ -56,7 +55,7 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
 
   async function stop() {
     news.say("Stopping…");
-    await inTimeFor(server.stop({ visitor }));
+    await inTime(server.stop({ visitor }));
     await look();
   }
 
@@ -66,7 +65,7 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
     const { loss, val, step } = points;
     const since = { since_loss: loss.length, since_val: val.length, since_step: step };
     try {
-      const answer = await inTimeFor(server.look({ visitor, ...since }));
+      const answer = await inTime(server.look({ visitor, ...since }));
       if (asked === era) take(answer);
     } catch {
       if (asked === era) lose();
@@ -110,11 +109,6 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
   return answers.update;
 };
 
-function named(testid, part) {
-  part.dataset.testid = testid;
-  return part;
-}
-
 // A random name for this tab, and whether it has had one before.
 function visitorOf() {
   const made = [...crypto.getRandomValues(new Uint8Array(16))]
@@ -128,13 +122,6 @@ function visitorOf() {
     // Storage is forbidden: a reload will not find the network again.
   }
   return { visitor: made, returns: false };
-}
-
-function inTimeFor(promise) {
-  const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error("late")), LOOK_LATE);
-  });
-  return Promise.race([promise, late]);
 }
 
 // What is known of a training: [epoch, loss] and [epoch, loss, accuracy], and the newest weights.
@@ -168,10 +155,15 @@ function practiceForm({ defaults, max_epochs: most, images }) {
     { class: "practice-form" },
     hidden.element,
     lr.element,
-    make("label", { class: "short" }, "Epochs", named("practice-epochs", epochs)),
-    make("label", { class: "short" }, named("practice-relu", relu), "ReLU"),
+    make("label", { class: "short" }, "Epochs", tested("practice-epochs", epochs)),
+    make("label", { class: "short" }, tested("practice-relu", relu), "ReLU"),
     data.element,
-    make("div", { class: "buttons" }, named("practice-train", train), named("practice-stop", stop)),
+    make(
+      "div",
+      { class: "buttons" },
+      tested("practice-train", train),
+      tested("practice-stop", stop),
+    ),
   );
   const settings = () => ({
     hidden_size: hidden.value(),
@@ -211,7 +203,7 @@ function stepsOf(testid, label, choices, chosen) {
   };
   range.addEventListener("input", say);
   set(chosen);
-  const element = make("label", { class: "slide" }, label, named(testid, range), shown);
+  const element = make("label", { class: "slide" }, label, tested(testid, range), shown);
   return { element, value, set };
 }
 
@@ -222,23 +214,23 @@ function dataOf(images) {
   };
   if (!images.mnist) {
     const note = `It trains on ${text.subset}: not all of MNIST is on the server.`;
-    const element = named("practice-data", make("p", { class: "note" }, note));
+    const element = tested("practice-data", make("p", { class: "note" }, note));
     return { element, select: null, value: () => "subset" };
   }
   const options = Object.keys(images).map((name) => make("option", { value: name }, text[name]));
-  const select = named("practice-data", make("select", {}, ...options));
+  const select = tested("practice-data", make("select", {}, ...options));
   const element = make("label", { class: "short" }, "Images", select);
   return { element, select, value: () => select.value };
 }
 
 // How a training goes: its state in words, which alone is said aloud, its curves and its weights.
 function practiceNews({ images }) {
-  const state = named("practice-state", make("p", { class: "state", role: "status" }));
-  const bar = named("practice-progress", make("progress", { "aria-label": "Progress" }));
+  const state = tested("practice-state", make("p", { class: "state", role: "status" }));
+  const bar = tested("practice-progress", make("progress", { "aria-label": "Progress" }));
   const epoch = make("span");
   const charts = practiceCharts();
   const tiles = practiceTiles();
-  const result = named("practice-result", make("p", { class: "readout" }));
+  const result = tested("practice-result", make("p", { class: "readout" }));
   const fold = make("div");
   const runs = practiceRuns(images);
   const seen = make(
@@ -325,7 +317,7 @@ function practiceCharts() {
   const legend = values("practice", lines);
   const [loss, right] = ["practice-loss", "practice-accuracy"].map((testid) => {
     const { sheet, box } = panel();
-    return { sheet, box: named(testid, box) };
+    return { sheet, box: tested(testid, box) };
   });
   const behind = make("p", { class: "note", hidden: "" });
   let width = 0;
@@ -399,7 +391,7 @@ function plot({ across, up, inside, left, right, top, bottom }, curves, lines) {
 // The first hidden units' weights as pictures, each as bright as its own largest weight.
 function practiceTiles() {
   const title = make("p", { class: "note" });
-  const grid = named("practice-weights", make("div", { class: "weights", role: "img" }));
+  const grid = tested("practice-weights", make("div", { class: "weights", role: "img" }));
   let drawn = null;
 
   function show({ settings: { hidden_size: size }, scales }, { weights }) {
@@ -437,7 +429,7 @@ function practiceRuns(images) {
     make("h3", {}, "Your trainings"),
     make("div", about, table),
   );
-  named("practice-runs", element);
+  tested("practice-runs", element);
 
   function add({ state, settings, epoch, val_accuracy: right }) {
     const { hidden_size: size, relu, lr, data } = settings;
@@ -453,9 +445,9 @@ function practiceRuns(images) {
 
 // What the visitor's own network reads, beside the lesson's: of the same ink, the newest next.
 function practiceAnswers(name, ask) {
-  const title = named("yours-answer", make("p", { class: "readout" }));
-  const differs = named("yours-differs", make("p", { class: "note" }));
-  const about = named("yours-about", make("p", { class: "note" }));
+  const title = tested("yours-answer", make("p", { class: "readout" }));
+  const differs = tested("yours-differs", make("p", { class: "note" }));
+  const about = tested("yours-about", make("p", { class: "note" }));
   const rows = DIGITS.map(answerRow);
   const heads = ["yours", name].map((each) => make("th", { scope: "col", colspan: 2 }, each));
   const head = make("thead", {}, make("tr", {}, make("td"), ...heads));
@@ -482,7 +474,7 @@ function practiceAnswers(name, ask) {
     changed = false;
     const theirs = reading;
     try {
-      const answer = await inTimeFor(ask(ink));
+      const answer = await inTime(ask(ink));
       if (answer.error) setText(title, answer.error);
       else show(answer, theirs);
     } catch {
@@ -540,9 +532,9 @@ function answerRow(digit) {
     {},
     make("th", { scope: "row" }, `${digit}`),
     bar("yours"),
-    named(`yours-probability-${digit}`, make("td")),
+    tested(`yours-probability-${digit}`, make("td")),
     bar("theirs"),
-    named(`theirs-probability-${digit}`, make("td")),
+    tested(`theirs-probability-${digit}`, make("td")),
   );
 }
 

@@ -8,6 +8,8 @@ const POSITIVE = [86, 180, 233]; // Okabe and Ito's blue and orange, on black, w
 const NEGATIVE = [230, 159, 0]; // colour-blind people can tell apart
 const REST = 150; // ms without a new reading
 const MINUS = "\u2212";
+const PATIENCE = 10000; // ms until an answer counts as lost
+const SAVED = "drawing"; // in sessionStorage: each tab's sketchpad, and by which model it is read
 
 function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -289,6 +291,26 @@ function onReading(element, draw) {
     if (visible) flush();
   }).observe(element);
   tell("joined");
+}
+
+function inTime(promise) {
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), PATIENCE));
+  return Promise.race([promise, late]);
+}
+
+// What scrolls can be reached by the keyboard.
+function letReach(article) {
+  for (const box of article.querySelectorAll(".scroll, pre")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+
+// A picture for the sketchpad, of 28 × 28 bytes in base64.
+function inkOfPixels(pixels) {
+  const image = document.createElement("canvas");
+  image.width = image.height = SIZE;
+  drawSeen(image, pixels);
+  return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
 }
 
 function tell(kind, detail) {

@@ -2,14 +2,12 @@
 
 const MIN_STEP = 1.5; // units; a tap that trembles less is a dot
 const PAUSE = 8; // ms between an answer and the next question: time to paint
-const PATIENCE = 10000; // ms until an answer counts as lost
 const RETRY = 1500; // ms
 const LATE = 1000; // ms after which the visitor is told that no answer comes
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
 const CROSS = 6; // units from the ink's centre of mass to the ends of its cross
 const REPLAY = 700; // ms that an example takes to be drawn
 const LOST = "No answer: the numbers are of older ink. Trying again…";
-const SAVED = "drawing"; // in sessionStorage: each tab has its own
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
 const canvas = find("sketchpad");
@@ -228,11 +226,6 @@ async function ask() {
 function setLost(value) {
   lost = value;
   say(notice);
-}
-
-function inTime(promise) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), PATIENCE));
-  return Promise.race([promise, late]);
 }
 
 function show(answer, asks) {
@@ -474,16 +467,13 @@ function inkOf(parts) {
 
 // A picture of the 28 × 28 bytes that a link holds; null where it does not.
 function pictureOf(text) {
-  const image = document.createElement("canvas");
-  image.width = image.height = SIZE;
   const pixels = text.replaceAll("-", "+").replaceAll("_", "/");
   try {
     if (bytes(pixels).length !== SIZE * SIZE) return null;
   } catch {
     return null;
   }
-  drawSeen(image, pixels);
-  return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
+  return inkOfPixels(pixels);
 }
 
 find("enlarge")?.addEventListener("click", ({ currentTarget }) => {
