@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,9 +32,9 @@ from starlette.middleware import Middleware
 from lesson.trainings import Trainings
 from model import CheckpointError, Reader
 from model.checkpoint import UnreachableError, asks_hub, shipped_names
+from model.device import DeviceError, on_zero_gpu
 from model.hub import StaleWarning
 from model.limits import Limits
-from model.reader import on_zero_gpu
 from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
@@ -104,21 +105,24 @@ def build(
     return demo
 
 
-def load_readers(source: str, limits: Limits) -> tuple[dict[str, Reader], str]:
-    """Load the shipped models and the one asked for; return them by name, and its name.
+def load_readers(source: str, limits: Limits, device: str = "cpu") -> tuple[dict[str, Reader], str]:
+    """Load the shipped models and `source`; return the readers by name, and the name of `source`.
 
-    While the Hub is out of reach, the cache has to do, else the shipped models; a line says so.
+    If the Hub cannot be reached, its cache is used, or else the shipped models; a line on stderr
+    says so.
 
     Raises:
         CheckpointError: `source` cannot be loaded.
+        DeviceError: the device does not exist on this machine.
     """
-    readers = {name: Reader.load(name, limits=limits) for name in shipped_names()}
+    load = partial(Reader.load, device=device, limits=limits)
+    readers = {name: load(name) for name in shipped_names()}
     if source in readers:
         return readers, source
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", StaleWarning)
         try:
-            chosen = Reader.load(source, limits=limits)
+            chosen = load(source)
         except UnreachableError as error:
             print(f"{error} Serving the shipped {DEFAULT_MODEL}.", file=sys.stderr, flush=True)
             return readers, DEFAULT_MODEL
@@ -140,6 +144,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--model",
         default=os.environ.get("MODEL") or DEFAULT_MODEL,
         help="a shipped model, a folder, or the Hub's OWNER/NAME[@REVISION] (MODEL, else mlp-1024)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where networks compute: cpu, auto, cuda, cuda:1 or mps (cpu: a GPU is not faster)",
     )
     parser.add_argument(
         "--metrics",
@@ -228,7 +237,7 @@ def main(
             os.environ["GRADIO_TEMP_DIR"] = uploads
             serve(options, Path(uploads), compose)
         return 0
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, DeviceError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -253,7 +262,9 @@ def serve(
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
     limits = from_flags(ServerLimits, options)
     with door(options) as port:
-        loaded = until(stopped, load_readers, options.model, from_flags(Limits, options))
+        loaded = until(
+            stopped, load_readers, options.model, from_flags(Limits, options), options.device
+        )
         if loaded is None:
             return
         readers, default = loaded

@@ -12,13 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Browser
 
 from benchmarks.browser import DEVICES, ROOT, chromium, serve
+from model.device import available_devices
 from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session", params=available_devices())
+def torch_device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device of this machine that a network can compute on."""
+    return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")
