@@ -18,8 +18,9 @@ ONE_SCAN = 8 * 8  # times the pixels that are read
 SCANS = 40  # times as many, over all scans; ten scans are usual
 FULL_BLOCK = 128  # bytes: GIF encoders fill blocks with up to 255
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
-# A JPEG's markers, without stuffed zeros, fill bytes and the restart markers inside scans.
-MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+# A JPEG's markers, without stuffed zeros, fill bytes, restart markers and reserved ones. Inside a
+# scan libjpeg may pass over a reserved marker without skipping a payload.
+MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
@@ -93,11 +94,10 @@ def _skip_blocks(data: bytes, at: int, full: int) -> tuple[int, int]:
 
 
 def _jpeg(data: bytes, max_pixels: int) -> bool:
-    parts, scans, pixels, channels, first, progressive = 0, 0, 0, 0, 0, False
+    scans, pixels, channels, first, progressive = 0, 0, 0, 0, False
     exif: list[bytes] = []
-    for marker, payload in _segments(data):
-        parts += 1
-        if parts > MAX_PARTS or len(exif) > MAX_PACKED:
+    for parts, (marker, payload) in enumerate(_segments(data)):
+        if parts == MAX_PARTS or len(exif) > MAX_PACKED:
             return True
         if marker in FRAME_HEADERS:
             height, width, channels = struct.unpack_from(">HHB", payload.ljust(6, b"\0"), 1)

@@ -32,7 +32,7 @@ DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
 MAX_FRAMES = 100  # that are searched for ink
-FRAME_PIXELS = 4  # times the pixels that are read: as many are decoded in that search
+FRAME_PIXELS = 2  # times the pixels that are read: as many are decoded in that search
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
 # By EXIF's orientation. Source: CIPA DC-008, 4.6.5.

@@ -46,10 +46,10 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
     `picture` is one of:
 
     - a PIL image of any mode and size;
-    - a file as a path, as bytes, or opened in binary mode: PNG, JPEG, WebP, GIF, BMP or TIFF. A file
-      object is read from its start if it can be rewound. If the first frame of an animation, or
-      the first page, has one colour throughout, the first one with ink is read instead, out of up
-      to 100 that have at most 4 × `max_pixels` pixels in total;
+    - a file as a path, as bytes, or opened in binary mode: PNG, JPEG, WebP, GIF, BMP or TIFF. A
+      file object is read from its start if it can be rewound. If the first frame of an animation or
+      the first page of a TIFF has one colour throughout, the first one with ink is read instead,
+      out of up to 100 that have at most 2 × `max_pixels` pixels in total;
     - a NumPy array, or a torch tensor on any device: (H, W), (1, H, W), (H, W, 1), (H, W, 3),
       (H, W, 4), (3, H, W) or (4, H, W). Booleans, and integers that are all 0 or 1, are masks.
       Other integers are 0..255; values up to 65,535 are scaled by the smallest of 10, 12, 14 and 16

@@ -99,7 +99,7 @@ class Reader:
         return cls(loaded, device=pick_device(device), limits=limits)
 
     def read(self, picture: Picture) -> Reading:
-        """Read one picture: a PIL image, a path, a file's bytes, a binary file, an array or a tensor.
+        """Read one picture: a PIL image, a path, bytes, a binary file, an array or a tensor.
 
         See `model.preprocess.preprocess` for formats, shapes and value ranges.
 
