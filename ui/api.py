@@ -377,10 +377,10 @@ def _info(reader: Reader) -> ModelInfo:
     }
 
 
-def _share(figures: Any, *path: str) -> float | None:
+def _share(figures: Mapping[str, Any], *path: str) -> float | None:
     """Return a number in 0..1 from a checkpoint's figures, which may come from anyone, or None."""
+    value: Any = figures
     for key in path:
-        figures = figures.get(key) if isinstance(figures, dict) else None
-    if type(figures) in (int, float) and 0 <= figures <= 1:  # neither true nor NaN
-        return float(figures)
-    return None
+        value = value.get(key) if isinstance(value, dict) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= 1 else None  # NaN is not
