@@ -56,13 +56,14 @@ def from_array(array: np.ndarray) -> np.ndarray:
         return _from_integers(array)
     if array.dtype.kind != "f":
         raise PictureError(f"An array of {array.dtype} is not a picture: send {VALUES}.")
-    if not np.isfinite(array).all() or array.min() < 0:
+    largest = array.max()
+    if not (array.min() >= 0 and largest < np.inf):  # NaN compares false
         raise PictureError("The array has values below 0, infinite or NaN: send floats in 0..1.")
-    if array.max() > 255 * (1 + ROUNDING):
+    if largest > 255 * (1 + ROUNDING):
         raise PictureError(
             "A float array must be in 0..1 or 0..255: divide it by its largest possible value."
         )
-    return _to_depth(array, (1.0, 255.0))
+    return _to_depth(array, (1.0, 255.0), largest)
 
 
 def scale_masks(images: np.ndarray) -> np.ndarray:
@@ -79,12 +80,12 @@ def from_deep(array: np.ndarray) -> np.ndarray:
     Raises:
         PictureError: a pixel is negative, above 65,535, infinite or NaN.
     """
-    if not np.isfinite(array).all() or array.min() < 0:
+    largest = array.max()
+    if not (array.min() >= 0 and largest < np.inf):
         raise PictureError("The picture has pixels below 0, infinite or NaN.")
-    if array.max() > TOPS[-1]:
+    if largest > TOPS[-1]:
         raise PictureError("The picture has pixels above 65,535: send 8 or 16 bits.")
-    floating = array.dtype.kind == "f"
-    return _to_depth(array, (1.0, *TOPS) if floating or array.max() <= 1 else TOPS)
+    return _to_depth(array, (1.0, *TOPS), largest)
 
 
 def channels_last(array: np.ndarray) -> np.ndarray:
@@ -108,17 +109,17 @@ def channels_last(array: np.ndarray) -> np.ndarray:
 
 
 def _from_integers(array: np.ndarray) -> np.ndarray:
-    if array.min() < 0 or array.max() > TOPS[-1]:
+    largest = array.max()
+    if array.min() < 0 or largest > TOPS[-1]:
         raise PictureError("The array has values outside 0..65,535: send 8 or 16 bits.")
-    if array.max() > 255:
-        return _to_depth(array, TOPS)
+    if largest > 255:
+        return _to_depth(array, TOPS, largest)
     levels = np.ascontiguousarray(array, np.uint8)
-    return levels if levels.max() > 1 else levels * np.uint8(255)
+    return levels if largest > 1 else levels * np.uint8(255)
 
 
-def _to_depth(array: np.ndarray, tops: tuple[float, ...]) -> np.ndarray:
-    """Divide an array by the first of the tops that no value exceeds."""
-    largest = float(array.max())
+def _to_depth(array: np.ndarray, tops: tuple[float, ...], largest: float) -> np.ndarray:
+    """Divide an array by the first of the tops that its largest value does not exceed."""
     spare = ROUNDING if array.dtype.kind == "f" else 0
     top = next(top for top in tops if largest <= top * (1 + spare))
     if array.ndim == 3:

@@ -106,7 +106,7 @@ def test_an_image_of_zeros_and_ones_is_a_mask(mode):
 
 
 def test_a_batch_has_masks_too():
-    masks = np.random.default_rng(0).integers(0, 2, (600, 28, 28), np.uint8)
+    masks = np.random.default_rng(0).integers(0, 2, (60, 28, 28), np.uint8)
     masks[::3] *= 200
     masks[1::6, :14] = 0
     images, blank = preprocess_batch(masks)
@@ -243,8 +243,7 @@ def closed_image():
 
 
 def write_only():
-    with tempfile.TemporaryDirectory() as folder:
-        return pathlib.Path(folder, "new.png").open("wb")  # noqa: SIM115
+    return pathlib.Path(os.devnull).open("wb")
 
 
 class Broken:
@@ -333,7 +332,7 @@ def arrays(draw):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(picture=arrays() | st.binary(max_size=99))
 def test_any_array_is_read_or_refused(picture):
     try:
