@@ -190,7 +190,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "zip that says 10 bytes of 1 MB": (lambda: lying(10), ""),
     "zip that says 4 GB of 1 MB": (lambda: lying(2**32 - 2), "unpacks to"),
     "zip that says 60 MB of 1 MB": (lambda: lying(60_000_000), ""),
-    "zip of zips of zips": (lambda: nested(4), "not a picture"),
+    "zip of zips of zips": (lambda: nested(4), "This is a .zip archive"),
     "zip of a name that climbs": (lambda: one("../../evil.png"), "points out of it"),
     "zip of a name that climbs late": (lambda: one("a/b/../../../evil.png"), "points out of it"),
     "zip of a name from the root": (lambda: one("/etc/passwd"), "points out of it"),
