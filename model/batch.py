@@ -22,6 +22,8 @@ HEADERS = (
     ValueError, EOFError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError,
     tokenize.TokenError,
 )  # fmt: skip
+# Files that Windows and macOS add to folders, in lower case; others of macOS begin with a dot.
+JUNK = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r")
 ENTRY = b"PK\x01\x02"  # before each file in a zip's directory
 
 
@@ -125,7 +127,7 @@ def _zip(data: bytes, limits: Limits) -> ArrayBatch | ZipBatch:
 
 
 def _counts(entry: zipfile.ZipInfo) -> bool:
-    """Say whether an entry is a picture: not a folder, nor what macOS and others add unseen.
+    """Return whether an entry is a picture: not a folder, and not a file of an operating system.
 
     Raises:
         PictureError: it is something that has no business in a .zip of pictures.
@@ -134,7 +136,8 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
         raise PictureError("A file in the .zip has no name.")
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     name = short(entry.filename)
-    if entry.is_dir() or path.parts[:1] == ("__MACOSX",) or path.name.startswith("."):
+    hidden = "__MACOSX" in path.parts or path.name.startswith(".")
+    if entry.is_dir() or hidden or path.name.lower() in JUNK:
         return False
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise PictureError(f"{name} in the .zip points out of it.")

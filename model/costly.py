@@ -1,33 +1,49 @@
-"""Files that would cost far more to read than a picture does: told by how they are built.
+"""Files that cost far more to decode than a picture should, recognised by their structure.
 
-Pillow bounds the pixels, but not what stands around them. A few megabytes can hold thousands of
-colour profiles of a megabyte each (38 s), comments that are joined one by one (minutes), tags that
-all hold the same bytes (gigabytes), or a JPEG of which every scan is a whole picture.
+Pillow bounds the pixels of a picture, but not the data around them. A few megabytes can hold
+thousands of colour profiles of a megabyte each (38 s), comments that are joined one by one
+(minutes), tags that all refer to the same bytes (gigabytes), or a JPEG with thousands of scans that
+each cover the whole picture.
 """
 
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-MAX_PARTS = 10_000  # chunks, blocks or segments of a file; an animation has hundreds
-MAX_PACKED = 100  # of them that are unpacked, to 1 MB at most
-# A telephone's photo has 50 million pixels, in one scan that is decoded small. A JPEG of several
-# scans is held as a whole, 6 bytes a pixel, and each scan goes over all of it.
-ONE_SCAN = 16  # times the pixels that are read
-SCANS = 40  # times as many, over all scans, of which there usually are ten
+MAX_PARTS = 10_000  # chunks, blocks, segments or tags of a file; an animation has hundreds
+MAX_PACKED = 100  # of them that are unpacked, to 1 MB at most, or joined
+# A JPEG with one scan is decoded row by row at an eighth of its width and height.
+ONE_SCAN = 8 * 8  # times the pixels that are read
+# A JPEG with several is held in memory, 6 bytes a pixel, and each scan goes over all of it.
+SCANS = 40  # times as many, over all scans; ten scans are usual
+FULL_BLOCK = 128  # bytes: GIF encoders fill blocks with up to 255
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+# A JPEG's markers, without stuffed zeros, fill bytes, restart markers and reserved ones. Inside a
+# scan libjpeg may pass over a reserved marker without skipping a payload.
+MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
+SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+NO_PAYLOAD = {SOI, EOI, 0xC8, *range(0xF0, 0xFE)}  # as Pillow reads them; libjpeg refuses most
 
 
-def is_costly(data: bytes, *, max_pixels: int) -> bool:
-    """Say whether a file should rather not be decoded; it need not be a picture at all.
+def is_costly(data: bytes, *, max_pixels: int, frames: int = 1) -> bool:
+    """Return whether a file takes too much work to decode; it need not be a picture at all.
+
+    Of an animation or of a document with pages, that many `frames` are to be decoded.
 
     Sources: the PNG, GIF89a, JPEG (ITU T.81), TIFF 6.0, BMP and WebP specifications.
     """
     try:
         if data.startswith(b"\xff\xd8"):
             return _jpeg(data, max_pixels)
+        if data.startswith(b"GIF8"):
+            return _gif(data, max_pixels, frames)
+        if data.startswith((b"II", b"MM")):
+            return _tags(data, pages=frames)
         return any(data.startswith(start) and look(data) for start, look in LOOKS.items())
     except (struct.error, IndexError):
-        return False  # it is cut off: Pillow will find so
+        return False  # the file is cut off: Pillow reports that
 
 
 def _png(data: bytes) -> bool:
@@ -43,50 +59,80 @@ def _png(data: bytes) -> bool:
     return False
 
 
-def _gif(data: bytes) -> bool:
-    """Look at what stands before the first picture: no more of them is read."""
-    at, parts = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0), 0
-    while data[at] not in b",;":
+def _gif(data: bytes, max_pixels: int, frames: int) -> bool:
+    """Walk the blocks up to the last frame that is decoded, without the pixels of that frame."""
+    at, parts = 13 + _palette_size(data[10]), 0
+    while data[at] != ord(";") and parts <= MAX_PARTS:
         parts += 1
-        if parts > MAX_PARTS:
-            return True
-        if data[at] != ord("!"):
-            at += 1
-            continue
-        at += 2
-        while data[at]:
-            at += 1 + data[at]
-            parts += 1
-            if parts > MAX_PARTS:
+        if data[at] == ord(","):
+            frames -= 1
+            if frames == 0:
+                return False
+            left, top, width, height, flags = struct.unpack_from("<4HB", data, at + 1)
+            if (left + width) * (top + height) > max_pixels:
                 return True
-        at += 1
-    return False
+            at, small = _skip_blocks(data, at + 11 + _palette_size(flags), FULL_BLOCK)
+        elif data[at] == ord("!"):
+            at, small = _skip_blocks(data, at + 2, 256)
+        else:
+            at, small = at + 1, 0
+        parts += small
+    return parts > MAX_PARTS
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _skip_blocks(data: bytes, at: int, full: int) -> tuple[int, int]:
+    """Return where a GIF's chain of blocks ends, and how many have fewer bytes than `full`."""
+    small = 0
+    while data[at] and small <= MAX_PARTS:
+        small += data[at] < full
+        at += 1 + data[at]
+    return at + 1, small
 
 
 def _jpeg(data: bytes, max_pixels: int) -> bool:
-    at, parts, exif, pixels, channels, progressive = 2, 0, b"", 0, 0, False
-    while data[at + 1] != 0xDA:
-        marker = data[at + 1]
-        parts += 1
-        if parts > MAX_PARTS:
+    scans, pixels, channels, first, progressive = 0, 0, 0, 0, False
+    exif: list[bytes] = []
+    for parts, (marker, payload) in enumerate(_segments(data)):
+        if parts == MAX_PARTS or len(exif) > MAX_PACKED:
             return True
-        if data[at] != 0xFF or marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD9:
-            at += 1  # filled up, or without a length
-            continue
-        [length] = struct.unpack_from(">H", data, at + 2)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width, channels = struct.unpack_from(">HHB", data, at + 5)
+        if marker in FRAME_HEADERS:
+            height, width, channels = struct.unpack_from(">HHB", payload.ljust(6, b"\0"), 1)
             pixels = max(pixels, width * height)
-            progressive |= marker in (0xC2, 0xC6, 0xCA, 0xCE)
-        elif marker == 0xE1 and data.startswith(b"Exif\0\0", at + 4):
-            exif += data[at + 10 : at + 2 + length]
-        at += 2 + max(length, 2)
-    scans = data.count(b"\xff\xda", at)
-    if progressive or scans > 1 or data[at + 4] < channels:
+            progressive |= marker in PROGRESSIVE
+        elif marker == SOS:
+            scans += 1
+            first = first or int.from_bytes(payload[:1], "big")  # channels in the first scan
+        elif marker == APP1 and payload.startswith(b"Exif\0\0"):
+            exif.append(payload[6:])
+    if progressive or scans > 1 or first < channels:
         costly = pixels * max(scans, 10) > SCANS * max_pixels
     else:
         costly = pixels > ONE_SCAN * max_pixels
-    return costly or _tags(exif)
+    return costly or _tags(b"".join(exif))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the payload of each segment of a JPEG's first image.
+
+    What follows the first image's end is not decoded: a gain map, a second view, or a video.
+    Markers are found as libjpeg finds them, whether between segments or in the data of a scan.
+    """
+    at, started = 2, False
+    while found := MARKER.search(data, at):
+        [marker], at = found[1], found.end()
+        if marker == EOI and started:
+            return
+        if marker in NO_PAYLOAD:
+            yield marker, b""
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        yield marker, data[at + 2 : at + length]
+        at += max(length, 2)
+        started |= marker == SOS
 
 
 def _webp(data: bytes) -> bool:
@@ -106,26 +152,30 @@ def _bmp(data: bytes) -> bool:
     return header >= 40 and struct.unpack_from("<I", data, 30)[0] in (1, 2)
 
 
-def _tags(data: bytes) -> bool:
-    """Say whether the tags of a TIFF, or of EXIF, hold far more than there are bytes."""
+def _tags(data: bytes, pages: int = 1) -> bool:
+    """Return whether the tags of a TIFF, or of EXIF, hold far more bytes than there are."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if not order:
-        return data[:2] in (b"II", b"MM")  # of 64 bits, or in the wrong order
-    start = struct.unpack_from(f"{order}I", data, 4)[0]
-    [count] = struct.unpack_from(f"{order}H", data, start)
-    total = 0
-    for entry in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
-        kind, length = struct.unpack_from(f"{order}HI", data, entry + 2)
-        total += SIZES.get(kind, 0) * length
-    return total > 4 * len(data)
+        return data[:2] in (b"II", b"MM")  # 64-bit, or in the wrong byte order
+    at, parts, total = 4, 0, 0  # `at` is where the offset of the next page's tags is
+    for _ in range(pages):
+        [start] = struct.unpack_from(f"{order}I", data, at)
+        if not start:
+            break
+        [count] = struct.unpack_from(f"{order}H", data, start)
+        parts += count
+        at = start + 2 + 12 * count
+        for entry in range(start + 2, min(at, len(data) - 11), 12):
+            kind, length = struct.unpack_from(f"{order}HI", data, entry + 2)
+            total += SIZES.get(kind, 0) * length
+        if parts > MAX_PARTS or total > 4 * len(data):
+            return True
+    return False
 
 
 LOOKS: dict[bytes, Callable[[bytes], bool]] = {
     b"\x89PNG\r\n\x1a\n": _png,
-    b"GIF8": _gif,
     b"RIFF": _webp,
     b"BM": _bmp,
-    b"II": _tags,
-    b"MM": _tags,
 }

@@ -1,22 +1,38 @@
-"""A picture of any kind, as lightness: files and arrays decoded, upright, on paper, and bounded."""
+"""A picture from any source, as lightness: decoded, upright, on paper, and limited in size."""
 
 import io
+import math
+import os
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
+from model.arrays import PictureError, from_array, from_deep, to_array
 from model.costly import is_costly
 from model.photo import as_grey
+from model.signatures import name_of
 
-Picture = Image.Image | np.ndarray | str | Path | BinaryIO
+File = str | bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO
+Picture = Image.Image | np.ndarray | torch.Tensor | File
 Box = tuple[float, float, float, float]  # left, top, right, bottom of some ink, px
 
+ACCEPTED = (
+    "a path, the bytes of a file, a file opened in binary mode, a PIL image, a NumPy array or a "
+    "torch tensor"
+)
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 # All that Pillow's decoders are known to raise on damaged or hostile files.
 DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
+SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
+MAX_FRAMES = 100  # that are searched for ink
+FRAME_PIXELS = 2  # times the pixels that are read: as many are decoded in that search
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
 # By EXIF's orientation. Source: CIPA DC-008, 4.6.5.
@@ -31,56 +47,102 @@ TURNS = {
 }
 
 
-class PictureError(ValueError):
-    """This is not a picture that can be read."""
-
-
 def to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
-    """Return a picture's lightness, (H, W) uint8 or float32 in 0..1, at most 1,024 px a side.
+    """Return a picture's lightness, and how many pixels of the picture one of its pixels spans.
 
-    With it comes how many pixels of the picture one of its pixels spans. Transparent parts take
-    the colour of the paper; where a picture is ink alone on nothing, the paper is white under
-    dark ink and black under light ink.
+    The lightness is (H, W) uint8, or float32 in 0..1, at most 1,024 px a side. Transparent parts
+    take the colour of the paper; where a picture is ink alone on nothing, the paper is white under
+    dark ink and black under light ink. A grey picture whose pixels are all 0 or 1 is a mask.
 
     Raises:
         PictureError: no picture, too large, or not in the range of its type.
     """
-    if isinstance(picture, np.ndarray):
-        array = _from_array(picture)
+    if isinstance(picture, Image.Image):
+        image, side = _load(picture, max_pixels), max(picture.size)
+    elif isinstance(picture, torch.Tensor) or hasattr(picture, "__array__"):
+        array = from_array(to_array(picture))
         if array.ndim == 2 and max(array.shape) <= MAX_SIDE:
             return array, 1.0
         image = Image.fromarray(array)
         _refuse_large(image.size, max_pixels)
         side = max(image.size)
     else:
-        image, side = _decode(picture, max_pixels)
+        image, side = _decode(_read(picture), max_pixels)
+    return (grey := _lightness(image)), side / max(grey.shape)
+
+
+def _lightness(image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
-        image = _from_deep(image)
+        image = Image.fromarray(from_deep(np.asarray(image)))
     if image.has_transparency_data or image.mode == "La":
         rgba = image.convert("LA") if image.mode == "La" else image
-        grey = _on_paper(_shrink(rgba.convert("RGBA")))
-    else:
-        plain = image.mode in ("F", "L")
-        lightness = image.getchannel("L") if image.mode == "LAB" else image
-        grey = np.asarray(_shrink(lightness if plain else lightness.convert("L")))
-    return grey, side / max(grey.shape)
+        return _on_paper(_shrink(rgba.convert("RGBA")))
+    if image.mode not in ("F", "L"):
+        image = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
+    grey = np.asarray(_shrink(image))
+    # The largest value alone says little once a picture is shrunk: lines get fainter.
+    if grey.dtype == np.uint8 and grey.max() <= 1 and image.getextrema() == (0, 1):
+        grey = np.asarray(_shrink(image.point(lambda level: 255 * level)))
+    return grey
 
 
-def _decode(
-    picture: Image.Image | str | Path | BinaryIO, max_pixels: int
-) -> tuple[Image.Image, int]:
-    """Return the picture, upright and in memory, and its long side in pixels."""
+def _read(file: object) -> bytes:
+    """Return the bytes of a file, from its start if it can be rewound, as Pillow does.
+
+    Raises:
+        PictureError: this is no file, or it cannot be read.
+    """
+    if isinstance(file, bytes | bytearray | memoryview):
+        return bytes(file)
     try:
-        if isinstance(picture, Image.Image):
-            _refuse_large(picture.size, max_pixels)
-            picture.load()
-            return _upright(picture), max(picture.size)
-        data = Path(picture).read_bytes() if isinstance(picture, str | Path) else picture.read()
-        if is_costly(data, max_pixels=max_pixels):
-            raise PictureError(
-                "The file costs more to read than a picture does: save it anew, as a plain PNG."
-            )
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if isinstance(file, str | os.PathLike):
+            return Path(os.fsdecode(file)).read_bytes()
+        if hasattr(file, "read"):
+            return _read_open(file)
+    except FileNotFoundError as error:
+        raise PictureError(f"There is no file {file}.") from error
+    except (OSError, TypeError, ValueError) as error:
+        if isinstance(error, PictureError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise PictureError(f"The file cannot be read: {why}.") from error
+    raise PictureError(f"Got {type(file).__name__}: a picture is {ACCEPTED}.")
+
+
+def _read_open(file: Any) -> bytes:
+    with suppress(AttributeError, OSError):  # a pipe or a socket cannot be rewound
+        file.seek(0)
+    data = file.read()
+    if isinstance(data, str):
+        raise PictureError('The file is open as text: open it with open(path, "rb").')
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise PictureError(f"The file's read() returned {type(data).__name__}: bytes are needed.")
+    return bytes(data)
+
+
+def _load(image: Image.Image, max_pixels: int) -> Image.Image:
+    """Return a PIL image, upright and in memory."""
+    _refuse_large(image.size, max_pixels)
+    try:
+        image.load()
+        return _upright(image)
+    except DAMAGED as error:
+        raise _damaged() from error
+
+
+def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """Return the picture in a file, upright and in memory, and its long side in pixels."""
+    if name := name_of(data):
+        raise PictureError(
+            f"This is {name}, which is not read: convert it to PNG or JPEG, or send a screenshot."
+        )
+    if is_costly(data, max_pixels=max_pixels):
+        raise PictureError(
+            "The file costs more to read than a picture does: shrink it to at most "
+            f"{math.isqrt(max_pixels):,} pixels a side and save it as PNG, or send a screenshot."
+        )
+    try:
+        with _open(data) as image:
             side = max(image.size)
             # A photo decodes small, at no extra cost.
             image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
@@ -88,18 +150,62 @@ def _decode(
             image.load()
             if image.mode == "P" and image.palette is None:
                 raise ValueError("a palette that is not there")
+            if image.format in SEVERAL and _is_uniform(image):
+                return _first_with_ink(image, data, max_pixels)
             return _upright(image), side
     except PictureError:
         raise
-    except FileNotFoundError as error:
-        raise PictureError(f"There is no file {picture}.") from error
     except Image.DecompressionBombError as error:
         raise PictureError(
             f"The picture has far more pixels than the {max_pixels:,} that are read. "
             "Shrink it: 280 × 280 is plenty."
         ) from error
     except DAMAGED as error:
-        raise PictureError("The file is not a picture, or is damaged: send PNG or JPEG.") from error
+        raise _damaged() from error
+
+
+def _open(data: bytes) -> ImageFile:
+    """Open a file that is not too costly.
+
+    A JPEG is opened without Pillow's own limit on pixels, which does not know that a large one is
+    decoded at an eighth of its size. Images after its first, such as a gain map, are left alone.
+    """
+    if data.startswith(b"\xff\xd8"):
+        return JpegImageFile(io.BytesIO(data))
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _first_with_ink(image: ImageFile, data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """Return the first frame or page that is not of one colour, upright, and its long side.
+
+    It is searched for in at most MAX_FRAMES frames, and FRAME_PIXELS times the pixels that are
+    read. If none is found, or a frame cannot be decoded, it is the first frame.
+    """
+    first, side, pixels = _upright(image.copy()), max(image.size), 0
+    if is_costly(data, max_pixels=max_pixels, frames=MAX_FRAMES):
+        return first, side
+    with suppress(*DAMAGED):  # EOFError after the last frame
+        for i in range(1, MAX_FRAMES):
+            image.seek(i)
+            size = math.prod(image.size)
+            pixels += size
+            if size > max_pixels or pixels > FRAME_PIXELS * max_pixels:
+                break
+            image.load()
+            if not _is_uniform(image):
+                return _upright(image), max(image.size)
+    return first, side
+
+
+def _is_uniform(image: Image.Image) -> bool:
+    """Return whether all pixels have one colour, or are transparent."""
+    bands = np.reshape(image.getextrema(), (-1, 2))  # the smallest and the largest value of each
+    transparent = image.getbands()[-1] == "A" and not bands[-1].any()
+    return transparent or bool((bands[:, 0] == bands[:, 1]).all())
+
+
+def _damaged() -> PictureError:
+    return PictureError("The file is not a picture, or is damaged: send PNG or JPEG.")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -116,42 +222,6 @@ def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
         )
     if 0 in size:
         raise PictureError("The picture has no pixels.")
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
-    """Return the array as (H, W) float32 or uint8, or as (H, W, 3 or 4) uint8."""
-    if array.ndim == 3 and array.shape[0] == 1 and array.shape[2] not in (1, 3, 4):
-        array = array[0]
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
-        raise PictureError(
-            f"An array of shape {array.shape} is no picture: send (H, W), (H, W, 3) or (H, W, 4)."
-        )
-    if array.size == 0:
-        raise PictureError("The picture has no pixels.")
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if not np.issubdtype(array.dtype, np.floating):
-        raise PictureError(f"An array of {array.dtype} is no picture: send uint8, or float 0..1.")
-    if not ((array >= 0) & (array <= 1)).all():  # NaN compares false, too
-        raise PictureError("A float picture must be in 0..1, without NaN: divide by 255, perhaps.")
-    if array.ndim == 2:
-        return np.ascontiguousarray(array, np.float32)
-    return (array * 255).round().astype(np.uint8)
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and float pictures to float in 0..1, by the range that they use."""
-    array = np.asarray(image, np.float32)
-    if not np.isfinite(array).all() or array.min() < 0:
-        raise PictureError("The picture has pixels below 0 or that are no numbers.")
-    for top in (1.0, 255.0, 65_535.0):
-        if array.max() <= top and (top > 1 or image.mode == "F"):
-            return Image.fromarray(array / np.float32(top))
-    raise PictureError("The picture has pixels above 65,535: send 8 or 16 bits.")
 
 
 def _shrink(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from model.arrays import scale_masks
 from model.ink import LEVELS, MIN_CONTRAST, Counts, Tones, count, find_ink, find_tones, is_blank
 from model.limits import LIMITS
 from model.mlp import N_PIXELS, SIZE
@@ -42,14 +43,24 @@ class Preprocessed:
 def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Preprocessed:
     """Find the ink in a picture and frame it as MNIST's makers did.
 
-    `picture` is a PIL image of any mode and size, a path, an open file, or an array: uint8 in
-    0..255 or float in 0..1, of shape (H, W), (1, H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-    Files are PNG, JPEG, WebP, GIF, BMP or TIFF. Polarity is found: whichever level holds most of
-    the border is paper. A photo of paper under uneven light is evened out first. A picture that was
-    framed MNIST's way already keeps its pixels; any other is resampled once, antialiased.
+    `picture` is one of:
+
+    - a PIL image of any mode and size;
+    - a file as a path, as bytes, or opened in binary mode: PNG, JPEG, WebP, GIF, BMP or TIFF. A
+      file object is read from its start if it can be rewound. If the first frame of an animation or
+      the first page of a TIFF has one colour throughout, the first one with ink is read instead,
+      out of up to 100 that have at most 2 × `max_pixels` pixels in total;
+    - a NumPy array, or a torch tensor on any device: (H, W), (1, H, W), (H, W, 1), (H, W, 3),
+      (H, W, 4), (3, H, W) or (4, H, W). Booleans, and integers that are all 0 or 1, are masks.
+      Other integers are 0..255; values up to 65,535 are scaled by the smallest of 10, 12, 14 and 16
+      bits that holds them all. Floats are 0..1, or 0..255 if one exceeds 1.
+
+    Polarity is found: the level of most of the border is paper. A photo of paper under uneven
+    light is evened out first. A picture that was framed MNIST's way already keeps its pixels; any
+    other is resampled once, antialiased.
 
     Raises:
-        PictureError: no picture, too large, or not in the range of its type.
+        PictureError: not a picture, too large, or not in the range of its dtype.
     """
     pixels, zoom = to_grey(picture, max_pixels)
     side = max(pixels.shape)
@@ -85,7 +96,7 @@ def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     result, blank = np.zeros(images.shape, np.float32), np.empty(len(images), bool)
     for i in range(0, len(images), BLOCK):
         these = slice(i, i + BLOCK)
-        blank[these] = _fill(result[these], images[these])
+        blank[these] = _fill(result[these], scale_masks(images[these]))
     return result, blank
 
 

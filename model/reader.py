@@ -109,15 +109,19 @@ class Reader:
         return cls(loaded, device=pick_device(device), limits=limits)
 
     def read(self, picture: Picture) -> Reading:
-        """Read one picture: a PIL image, a path, or an array; see `preprocess` for what they hold.
+        """Read one picture: a PIL image, a path, bytes, a binary file, an array or a tensor.
+
+        See `model.preprocess.preprocess` for formats, shapes and value ranges.
 
         Raises:
-            PictureError: it is not a picture, or too large.
+            PictureError: it is not one picture, or too large; the message says what is accepted.
         """
         return self._read([preprocess(picture, max_pixels=self.limits.max_pixels)])[0]
 
     def read_batch(self, pictures: Iterable[Picture]) -> list[Reading]:
-        """Read many pictures in one forward pass; an array (N, 28, 28) is N pictures.
+        """Read many pictures in one forward pass, each as `read` takes them.
+
+        An array or a tensor is as many pictures as its first axis has: (N, 28, 28), (N, 1, 28, 28).
 
         Raises:
             PictureError: one is not a picture, or too large.

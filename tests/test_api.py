@@ -2,10 +2,13 @@
 
 import base64
 import json
+import re
 import time
 import urllib.error
 import urllib.request
 import zipfile
+from contextlib import suppress
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -14,12 +17,12 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from benchmarks.flood.questions import prediction
-from model import Reader
+from model import PictureError, Reader
 from model.checkpoint import save
 from model.drawing import draw
 from model.mlp import MLP
-from tests.conftest import post, serve
-from ui.api import _test_accuracy
+from tests.conftest import ask, post, serve
+from ui.api import _info, picture_file
 
 NUMBER = {"type": "number"}
 NUMBERS = {"type": "array", "items": NUMBER}
@@ -86,10 +89,107 @@ def test_models_lists_what_ships(client):
     assert models["mlp-32"]["revision"] is None
 
 
-@pytest.mark.parametrize("broken", [{}, {"test": []}, {"test": {"accuracy": {"value": "<b>"}}}])
-def test_others_figures_are_taken_for_numbers_alone(broken):
-    assert _test_accuracy(broken) is None
-    assert _test_accuracy({"test": {"accuracy": {"value": 0.5}}}) == 0.5
+NO_SHARES = ["<b>", None, True, [], {}, [0.5], -0.1, 1.1, 10**400, "NaN", "Infinity", "-Infinity"]
+
+
+@pytest.mark.parametrize("value", NO_SHARES, ids=str)
+def test_a_checkpoints_figures_are_numbers_in_0_to_1_or_null(tmp_path, value):
+    """A checkpoint of the Hub may hold anything in its files of figures."""
+    save(tmp_path, MLP((4,)), name="foreign")
+    for name, figures in (
+        ("results.json", {"val_accuracy": value}),
+        ("evaluation.json", {"test": {"accuracy": {"value": value}}}),
+    ):
+        text = json.dumps(figures)
+        if str(value).endswith(("NaN", "Infinity")):  # not JSON, but Python reads it
+            text = text.replace(f'"{value}"', value)
+        (tmp_path / name).write_text(text)
+    info = _info(Reader.load(tmp_path, device="cpu"))
+    assert info["val_accuracy"] is None
+    assert info["test_accuracy"] is None
+    assert json.loads(json.dumps(info, allow_nan=False)) == info
+
+
+@pytest.mark.parametrize("evaluation", [{}, {"test": []}, {"test": {"accuracy": 0.5}}])
+def test_figures_may_be_missing(tmp_path, evaluation):
+    save(tmp_path, MLP((4,)), name="foreign")
+    (tmp_path / "results.json").write_text('{"val_accuracy": 1}')
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    info = _info(Reader.load(tmp_path, device="cpu"))
+    assert (info["val_accuracy"], info["test_accuracy"]) == (1, None)
+
+
+def test_a_foreign_checkpoint_of_odd_figures_is_listed(tmp_path):
+    save(tmp_path / "net", MLP((4,)), name="foreign")
+    (tmp_path / "net" / "results.json").write_text('{"val_accuracy": NaN}')
+    with serve("--model", str(tmp_path / "net")) as url:
+        models = {each["name"]: each for each in ask(url, "models")}
+    assert models["foreign"]["val_accuracy"] is None
+
+
+def base64s(data):
+    """Ways in which common tools write base64, by name, as data URLs."""
+    plain = base64.b64encode(data).decode()
+    url_safe = base64.urlsafe_b64encode(data).decode()
+    return {
+        "Python's": f"data:image/png;base64,{plain}",
+        "MIME's lines": f"data:image/png;base64,\r\n{base64.encodebytes(data).decode()}",
+        "lines of Windows": "data:image/png;base64," + plain.replace("A", "A\r\n\t "),
+        "without padding": f"data:image/png;base64,{plain.rstrip('=')}",
+        "URL-safe": f"data:image/png;base64,{url_safe}",
+        "URL-safe without padding": f"data:image/png;base64,{url_safe.rstrip('=')}",
+        "percent-encoded": f"data:image/png;base64,{quote(plain, safe='')}",
+        "percent-encoded in lower case": (
+            f"data:image/png;base64,{re.sub('%..', lambda m: m[0].lower(), quote(plain, safe=''))}"
+        ),
+        "of an unknown type": f"data:application/octet-stream;base64,{plain}",
+        "of no type": f"data:;base64,{plain}",
+        "in capitals": f"DATA:IMAGE/PNG;BASE64,{plain}",
+        "with a charset": f"data:image/png;charset=utf-8;base64,{plain}",
+        "with a name": f"data:image/png;name=seven.png;base64,{plain}",
+    }
+
+
+@pytest.mark.parametrize("name", base64s(b""))
+def test_base64_is_accepted_as_common_tools_write_it(name, seven):
+    for n in range(3):  # with two, one and no characters of padding
+        data = seven.read_bytes() + bytes(n) + b"\xff\xfe\xfb" * 9  # after its end; with - and _
+        assert picture_file({"url": base64s(data)[name]}) == data
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:image/png;base64,AAAAA",
+        "data:image/png;base64,AA=AAA",
+        "data:image/png;base64,iVBOR*",
+        "data:image/png;base64,%89PNG",
+        "data:image/png,%89PNG",
+        "data:image/png",
+        "data:",
+    ],
+)
+def test_what_is_not_base64_is_refused_and_says_what_to_send(url):
+    with pytest.raises(PictureError, match="is not base64: send data:image/png;base64, followed"):
+        picture_file({"url": url})
+
+
+@pytest.mark.parametrize("text", ["A ", "\n", "%", "%2B", "=", "?", "-_", ";base64", ","])
+def test_six_megabytes_of_base64_take_linear_time(text):
+    def seconds(size):
+        url = "data:image/png;base64," + text * (size // len(text))
+        started = time.process_time()
+        with suppress(PictureError):
+            picture_file({"url": url})
+        return time.process_time() - started
+
+    assert seconds(6_000_000) < 40 * max(seconds(600_000), 0.01)  # quadratic: 100 times
+
+
+def test_base64_with_line_breaks_is_read_over_http(app_url, client, seven):
+    lines = base64.encodebytes(seven.read_bytes()).decode()
+    answer = ask(app_url, "predict", {"url": f"DATA:;BASE64,{lines}"})
+    assert answer == client.predict(handle_file(seven), api_name="/predict")
 
 
 def test_plain_http_is_the_client(app_url, client, seven, digits):

@@ -44,6 +44,26 @@ def test_a_zip_keeps_its_names_and_its_order(tmp_path):
     assert [Image.open(file).size for _, file in batch] == [(30, 30)] * 2
 
 
+@pytest.mark.parametrize(
+    "junk",
+    ["Thumbs.db", "a/THUMBS.DB", "ehthumbs.db", "desktop.ini", "a\\Desktop.ini", "a/.DS_Store",
+     "Icon\r", "__MACOSX/._1.png", "a/__MACOSX/1.png"],
+)  # fmt: skip
+def test_files_that_systems_add_to_a_zip_are_skipped(tmp_path, junk):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(junk, b"\xd0\xcf\x11\xe0")
+        archive.writestr("a/1.png", b"")
+    assert open_batch(tmp_path / "x.zip").names == ["a/1.png"]
+
+
+@pytest.mark.parametrize("name", ["README.txt", "labels.csv", "my thumbs.db", "desktop.ini.png"])
+def test_other_files_in_a_zip_are_pictures(tmp_path, name):
+    """They are read as such, and the error names them."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(name, b"x")
+    assert open_batch(tmp_path / "x.zip").names == [name]
+
+
 def test_several_arrays_must_be_told_apart(tmp_path):
     np.savez(tmp_path / "x.npz", train=np.zeros((1, 28, 28), np.uint8), test=np.zeros(3))
     with pytest.raises(PictureError, match="several arrays \\('train', 'test'\\)"):

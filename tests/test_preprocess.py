@@ -271,25 +271,6 @@ def test_far_off_mass_cuts_nothing_off():
     assert np.abs(image).sum() == pytest.approx((picture / 255).sum() / 25, rel=0.3)
 
 
-@pytest.mark.parametrize(
-    ("picture", "message"),
-    [
-        (np.full((5, 5), np.nan), "without NaN"),
-        (np.full((5, 5), 3.0), "divide by 255"),
-        (np.zeros((5, 5), np.int64), "an array of int64"),
-        (np.zeros((5, 5, 2), np.uint8), r"shape \(5, 5, 2\)"),
-        (np.zeros(784, np.uint8), r"shape \(784,\)"),
-        (np.zeros((0, 5), np.uint8), "no pixels"),
-        (Image.new("I", (5, 5), 70_000), "above 65,535"),
-        (Image.new("F", (5, 5), -1.0), "below 0"),
-        ("nothing-there.png", "no file nothing-there.png"),
-    ],
-)
-def test_what_is_no_picture_is_refused(picture, message):
-    with pytest.raises(PictureError, match=f"(?i){message}"):
-        preprocess(picture)
-
-
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     png = io.BytesIO()
     as_image(sheet()).save(png, "PNG")

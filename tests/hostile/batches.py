@@ -171,6 +171,15 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "zip of nothing": (lambda: zipped(), "no pictures"),
     "zip of folders": (lambda: zipped(("a/", b""), ("b/", b"")), "no pictures"),
     "zip of what macOS adds": (lambda: zipped(("__MACOSX/._a.png", b"x")), "no pictures"),
+    "zip of what Windows adds": (
+        lambda: zipped(("Thumbs.db", b"x"), ("a/desktop.ini", b"x")), "no pictures",
+    ),
+    "zip of a database among pictures": (
+        lambda: zipped(("a.png", picture()), ("pictures.db", b"x")), "'pictures.db' in the .zip",
+    ),
+    "zip of a file for Windows that climbs": (
+        lambda: zipped(("a.png", picture()), ("../Thumbs.db/b.png", picture())), "points out of it",
+    ),
     "zip of hidden files": (lambda: zipped((".DS", b""), ("a/.hidden", b"")), "no pictures"),
     "zip bomb of 100 MB": (lambda: zipped(("a.png", bytes(100_000_000))), "unpacks to"),
     "zip bomb of 70 files": (
@@ -181,7 +190,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "zip that says 10 bytes of 1 MB": (lambda: lying(10), ""),
     "zip that says 4 GB of 1 MB": (lambda: lying(2**32 - 2), "unpacks to"),
     "zip that says 60 MB of 1 MB": (lambda: lying(60_000_000), ""),
-    "zip of zips of zips": (lambda: nested(4), "not a picture"),
+    "zip of zips of zips": (lambda: nested(4), "This is a .zip archive"),
     "zip of a name that climbs": (lambda: one("../../evil.png"), "points out of it"),
     "zip of a name that climbs late": (lambda: one("a/b/../../../evil.png"), "points out of it"),
     "zip of a name from the root": (lambda: one("/etc/passwd"), "points out of it"),
@@ -243,6 +252,14 @@ READABLE: dict[str, Make] = {
     "zip of one name twice": lambda: _twice("a.png", picture()),
     "zip with a comment": lambda: one("a.png")[:-2] + b"\x05\0" + b"abcde",
     "zip beside what macOS adds": lambda: zipped(("a.png", picture()), ("__MACOSX/._a.png", b"")),
+    "zip beside what Windows adds": lambda: zipped(
+        ("a.png", picture()),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+        ("b\\DESKTOP.INI", b"[x]"),
+        ("b/.DS_Store", b"Bud1"),
+        ("b/__MACOSX/._a.png", b"x"),
+        ("Icon\r", b""),
+    ),
     "zip of a name in Unicode": lambda: one("\N{SKULL}/\N{SKULL}.png"),
     "zip of a thousand pictures": lambda: zipped(*((f"{i}.png", picture()) for i in range(1_000))),
 }

@@ -100,6 +100,19 @@ def frames(kind: str, count: int) -> bytes:
     return out.getvalue()
 
 
+def page_after(*pages: bytes) -> bytes:
+    """Return a TIFF with a blank first page and more pages, each from `ifd` without its header."""
+    first = tiff()
+    offsets = [len(first)]
+    for page in pages:
+        offsets.append(offsets[-1] + len(page))
+    chained = [
+        page[:-4] + struct.pack("<I", at) for page, at in zip(pages, offsets[1:], strict=True)
+    ]
+    chained[-1] = chained[-1][:-4] + bytes(4)
+    return _with_next_page(first, offsets[0]) + b"".join(chained)
+
+
 def bmp(width: int, height: int, *, compression: int = 0, pixels: bytes = b"") -> bytes:
     palette = b"".join(bytes([i, i, i, 0]) for i in range(256))
     start = 54 + len(palette)
@@ -135,6 +148,29 @@ def many_scans() -> bytes:
 
 def exif_jpeg(*tags: tuple[int, int, int, int], after: bytes = b"") -> bytes:
     return seven("JPEG", exif=b"Exif\0\0" + ifd([*tags], after=after))
+
+
+def blank_gif(*more: bytes) -> bytes:
+    """Return a GIF with a blank frame, and with more blocks and frames after it."""
+    out = io.BytesIO()
+    Image.new("L", (28, 28), 255).save(out, "GIF")
+    return out.getvalue()[:-1] + b"".join(more) + b";"
+
+
+def blank_frame() -> bytes:
+    whole = blank_gif()
+    return whole[whole.index(b",\0\0\0\0\x1c\0\x1c\0") : -1]
+
+
+def gif_frame(side: int) -> bytes:
+    """Return a frame of a GIF that says it has this size."""
+    return b"," + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x4c\x01\0"
+
+
+def phone_jpeg(width: int, height: int, *, trailer: bytes) -> bytes:
+    """Return a JPEG that calls itself this large, as phones save it, with data after its end."""
+    small = seven("JPEG", "RGB")
+    return _resized(small, height, width) + trailer
 
 
 class Trap:
@@ -183,6 +219,39 @@ READABLE: dict[str, Make] = {
     "exif of nothing": lambda: seven("JPEG", exif=b"Exif\0\0"),
     "exif of nonsense": lambda: seven("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
     "a jpeg of 8,000 a side": lambda: large_jpeg(8_000),
+    "a jpeg of 50 megapixels with a gain map": (
+        lambda: phone_jpeg(8_160, 6_120, trailer=seven("JPEG", progressive=True))
+    ),
+    "a jpeg of 200 megapixels with a video": (
+        lambda: phone_jpeg(16_320, 12_240, trailer=b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 9_999)
+    ),
+    "gif of 10,000 frames": lambda: frames("GIF", 10_000),
+    "gif of 10,000 blank frames": lambda: blank_gif(blank_frame() * 9_999),
+    "gif with a second frame of 13,000 a side": lambda: blank_gif(gif_frame(13_000)),
+    "gif with a second frame of 13,000 a side, to be cleared": (
+        lambda: blank_gif(b"!\xf9\x04\x08\0\0\0\0", gif_frame(13_000))
+    ),
+    "gif with a second frame of 65,535 a side": lambda: blank_gif(gif_frame(65_535)),
+    "gif with 500,000 comments after its first frame": (
+        lambda: blank_gif(b"!\xfe\x01x\0" * 500_000, gif_frame(28))
+    ),
+    "gif with a comment of 5 MB after its first frame": (
+        lambda: blank_gif(b"!\xfe" + (b"\xff" + b"y" * 255) * 20_000 + b"\0", gif_frame(28))
+    ),
+    "gif with a frame in 2,000,000 blocks": (
+        lambda: blank_gif(blank_frame()[:-1] + b"\x01\0" * 2_000_000 + b"\0", gif_frame(28))
+    ),
+    "gif with a second frame that is cut off": lambda: blank_gif(gif_frame(28)[:-3]),
+    "tiff with a second page of 13,000 a side": (
+        lambda: page_after(ifd([(256, 4, 1, 13_000), (257, 4, 1, 13_000)])[8:])
+    ),
+    "tiff with a second page whose tags unpack to 2 GB": (
+        lambda: page_after(ifd([(40_000 + i, 7, 2_000_000, 8) for i in range(1_000)])[8:])
+    ),
+    "tiff with pages of 4,000 tags": (
+        lambda: page_after(*[ifd([(40_000 + i, 3, 1, 1) for i in range(4_000)])[8:]] * 100)
+    ),
+    "tiff whose second page is its first": lambda: _with_next_page(tiff(), 8),
     "wrong extension": lambda: seven("GIF"),
 }
 
@@ -254,6 +323,52 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         COSTLY,
     ),
     "jpeg of 16 million pixels, 2,000 times": (many_scans, COSTLY),
+    "jpeg of as many scans, with an end in a comment": (
+        lambda: _with_comment(many_scans(), b"\xff\xd9" * 9),
+        COSTLY,
+    ),
+    "jpeg of as many scans, with stuffed ends between them": (
+        lambda: _before_scans(many_scans(), b"\xff\x00\xd9\xff\xff\x00\xd9\xff\xd0"),
+        COSTLY,
+    ),
+    "jpeg of as many scans, with comments and fill bytes between them": (
+        lambda: _before_scans(many_scans(), b"\xff\xff\xff\xfe\0\x04\xff\xd9"),
+        COSTLY,
+    ),
+    "jpeg of as many scans, with reserved markers between them": (
+        lambda: _before_scans(many_scans(), b"\xff\x02\xff\xff"),
+        COSTLY,
+    ),
+    "jpeg of as many scans, cut off in a segment": (
+        lambda: many_scans()[:-2] + b"\xff\xe1\xff",
+        COSTLY,
+    ),
+    "jpeg with tags after an end that is none": (
+        lambda: _with_segments(
+            seven("JPEG"),
+            b"Exif\0\0" + overlapping_tags(800, 50_000),
+            1,
+            first=b"\xff\xd9",
+        ),
+        COSTLY,
+    ),
+    "jpeg with tags after a segment of no length": (
+        lambda: _with_segments(
+            seven("JPEG"),
+            b"Exif\0\0" + overlapping_tags(800, 50_000),
+            1,
+            first=b"\xff\xf0",
+        ),
+        COSTLY,
+    ),
+    "jpeg with 9,000 segments of exif": (
+        lambda: _with_segments(seven("JPEG"), b"Exif\0\0" + bytes(990), 9_000),
+        COSTLY,
+    ),
+    "jpeg of 50 megapixels, by scans": (
+        lambda: _resized(seven("JPEG", progressive=True), 6_120, 8_160),
+        "2,000 pixels a side",
+    ),
     "jpeg with exif that unpacks to 300 MB": (
         lambda: seven("JPEG", exif=b"Exif\0\0" + overlapping_tags(2_000, 30_000)),
         COSTLY,
@@ -330,22 +445,39 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "nothing": (lambda: b"", DAMAGED),
     "a zero": (lambda: b"\0", DAMAGED),
     "a megabyte of zeros": (lambda: bytes(1_000_000), DAMAGED),
-    "svg": (lambda: SVG, DAMAGED),
-    "pdf": (lambda: b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\n%%EOF", DAMAGED),
-    "eps": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n", DAMAGED),
-    "html": (lambda: b"<!doctype html><script>alert(1)</script>", DAMAGED),
+    "svg": (lambda: SVG, "This is an SVG drawing, which is not read"),
+    "pdf": (
+        lambda: b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\n%%EOF",
+        "This is a PDF document, which",
+    ),
+    "heic": (lambda: b"\0\0\0\x24ftypheic\0\0\0\0mif1" + bytes(99), "This is a HEIC file, as"),
+    "video": (lambda: b"\0\0\0\x18ftypisom" + bytes(99), "This is a video, which is not read"),
+    "eps": (
+        lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",
+        "This is a PostScript file, which is not read",
+    ),
+    "html": (
+        lambda: b"<!doctype html><script>alert(1)</script>",
+        "This is a web page, which is not read",
+    ),
     "pickle": (lambda: pickle.dumps(Trap()), DAMAGED),
     "program": (lambda: b"\x7fELF" + bytes(99), DAMAGED),
-    "zip": (lambda: zipped(("a.png", png())), DAMAGED),
-    "icon": (lambda: b"\0\0\1\0\1\0\0\0\0\0\1\0\x20\0\xff\xff\0\0\x16\0\0\0", DAMAGED),
-    "photoshop": (lambda: b"8BPS\0\1" + bytes(99), DAMAGED),
-    "ppm": (lambda: b"P6 28 28 255 " + bytes(2_352), DAMAGED),
+    "zip": (lambda: zipped(("a.png", png())), "This is a .zip archive, which is not read"),
+    "icon": (
+        lambda: b"\0\0\1\0\1\0\0\0\0\0\1\0\x20\0\xff\xff\0\0\x16\0\0\0",
+        "This is an icon, which is not read",
+    ),
+    "photoshop": (lambda: b"8BPS\0\1" + bytes(99), "This is a Photoshop file, which is not read"),
+    "ppm": (lambda: b"P6 28 28 255 " + bytes(2_352), "This is a PPM file, which is not read"),
     "fits": (lambda: b"SIMPLE  =                    T" + b" " * 2_850, DAMAGED),
     "wmf": (lambda: b"\xd7\xcd\xc6\x9a" + bytes(99), DAMAGED),
-    "jpeg 2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), DAMAGED),
-    "avif": (lambda: b"\0\0\0\x1cftypavif" + bytes(99), DAMAGED),
-    "dds": (lambda: b"DDS \x7c\0\0\0" + b"\xff" * 124, DAMAGED),
-    "npy": (lambda: b"\x93NUMPY\1\0", DAMAGED),
+    "jpeg 2000": (
+        lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99),
+        "This is a JPEG 2000 file, which is not read",
+    ),
+    "avif": (lambda: b"\0\0\0\x1cftypavif" + bytes(99), "This is an AVIF file, which is not read"),
+    "dds": (lambda: b"DDS \x7c\0\0\0" + b"\xff" * 124, "This is a DDS texture, which is not read"),
+    "npy": (lambda: b"\x93NUMPY\1\0", "This is a NumPy array, which is not read"),
 }
 
 EVERYWHERE = (
@@ -372,15 +504,32 @@ NAMES = {
 }
 
 
-def _resized(jpeg: bytes, side: int) -> bytes:
+def _resized(jpeg: bytes, height: int, width: int | None = None) -> bytes:
     """Return a JPEG that calls itself larger than it is."""
     at = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2")) + 5
-    return jpeg[:at] + struct.pack(">HH", side, side) + jpeg[at + 4 :]
+    return jpeg[:at] + struct.pack(">HH", height, width or height) + jpeg[at + 4 :]
 
 
-def _with_segments(jpeg: bytes, exif: bytes, count: int) -> bytes:
+def _with_next_page(data: bytes, at: int) -> bytes:
+    """Return a TIFF of one page with the offset of a second page."""
+    [count] = struct.unpack_from("<H", data, 8)
+    link = 10 + 12 * count
+    return data[:link] + struct.pack("<I", at) + data[link + 4 :]
+
+
+def _with_segments(jpeg: bytes, exif: bytes, count: int, *, first: bytes = b"") -> bytes:
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
-    return jpeg[:2] + segment * count + jpeg[2:]
+    return jpeg[:2] + first + segment * count + jpeg[2:]
+
+
+def _with_comment(jpeg: bytes, text: bytes) -> bytes:
+    return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text + jpeg[2:]
+
+
+def _before_scans(jpeg: bytes, data: bytes) -> bytes:
+    """Return a JPEG with data before each scan but the first."""
+    first = jpeg.index(b"\xff\xda") + 2
+    return jpeg[:first] + jpeg[first:].replace(b"\xff\xda", data + b"\xff\xda")
 
 
 def by_upload(endpoint: str, make: Make, name: str = "digit.png") -> Send:
