@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from benchmarks.browser import DEVICES, ROOT, chromium, serve
+from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
 from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
+bypass_proxies()
 
 
 @pytest.fixture(scope="session")
