@@ -18,21 +18,21 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 import torch
-from fastapi import FastAPI
 from PIL import Image
 from starlette.middleware import Middleware
 
 from lesson.trainings import Trainings
 from model import CheckpointError, Reader
 from model.checkpoint import UnreachableError, asks_hub, shipped_names
+from model.device import DeviceError, on_zero_gpu
 from model.hub import StaleWarning
 from model.limits import Limits
-from model.reader import on_zero_gpu
 from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
@@ -106,21 +106,24 @@ def build(
     return demo
 
 
-def load_readers(source: str, limits: Limits) -> tuple[dict[str, Reader], str]:
-    """Load the shipped models and the one asked for; return them by name, and its name.
+def load_readers(source: str, limits: Limits, device: str = "cpu") -> tuple[dict[str, Reader], str]:
+    """Load the shipped models and `source`; return the readers by name, and the name of `source`.
 
-    While the Hub is out of reach, the cache has to do, else the shipped models; a line says so.
+    If the Hub cannot be reached, its cache is used, or else the shipped models; a line on stderr
+    says so.
 
     Raises:
         CheckpointError: `source` cannot be loaded.
+        DeviceError: the device does not exist on this machine.
     """
-    readers = {name: Reader.load(name, limits=limits) for name in shipped_names()}
+    load = partial(Reader.load, device=device, limits=limits)
+    readers = {name: load(name) for name in shipped_names()}
     if source in readers:
         return readers, source
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", StaleWarning)
         try:
-            chosen = Reader.load(source, limits=limits)
+            chosen = load(source)
         except UnreachableError as error:
             print(f"{error} Serving the shipped {DEFAULT_MODEL}.", file=sys.stderr, flush=True)
             return readers, DEFAULT_MODEL
@@ -152,6 +155,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--model",
         default=os.environ.get("MODEL") or DEFAULT_MODEL,
         help="a shipped model, a folder, or the Hub's OWNER/NAME[@REVISION] (MODEL, else mlp-1024)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="where networks compute: cpu, auto, cuda, cuda:1 or mps (cpu: a GPU is not faster)",
     )
     parser.add_argument(
         "--metrics",
@@ -240,7 +248,7 @@ def main(
             os.environ["GRADIO_TEMP_DIR"] = uploads
             serve(options, Path(uploads), compose)
         return 0
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, DeviceError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -248,13 +256,13 @@ def main(
 def serve(
     options: argparse.Namespace, folder: Path, compose: Callable[..., gr.Blocks] = build
 ) -> None:
-    """Serve until a signal comes, and end with the answers given that were asked for.
+    """Serve until SIGTERM or SIGINT, and answer the calls in flight before returning.
 
     Raises:
         CheckpointError: the model cannot be loaded.
         OSError: the address cannot be listened on.
     """
-    # Nothing is raised: where a signal strikes, it might be swallowed. A flag is looked at later.
+    # The handler only sets a flag: an exception from it could be swallowed anywhere.
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
@@ -263,37 +271,60 @@ def serve(
         zerogpu.declare()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
-    limits = from_flags(ServerLimits, options)
     listener = listen(options.host, PORTS if options.port is None else [options.port])
     site = site_of(options, listener)
-    asks = asks_hub(options.model)
-    with waiting(listener, site, model=options.model) if asks else nullcontext():
-        loaded = until(stopped, load_readers, options.model, from_flags(Limits, options))
-        if loaded is None:
-            return
-        readers, default = loaded
-        metrics = watch(options.metrics)
-        observe = metrics.read if metrics else ignore
-        trainings = trainings_of(options)
-        demo = compose(
-            readers, default=default, observe=observe, limits=limits, trainings=trainings
-        )
-        traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
-        if metrics:
-            traffic.observe = metrics.called
-            metrics.watch_queue(lambda: queue_length(demo, traffic))
-        app = app_of(demo, traffic, site, readers)
+    trainings = trainings_of(options)
     with closing(trainings) if trainings else nullcontext():
-        server = Server(
-            app,
-            ready=lambda: announce(f"{url_of(listener)}{site.prefix}/"),
-            drain=lambda: drain(app, demo, traffic),
-        )
-        serving = server.start(listener)
+        asks = asks_hub(options.model)
+        with waiting(listener, site, model=options.model) if asks else nullcontext():
+            limits = from_flags(Limits, options)
+            loaded = until(stopped, load_readers, options.model, limits, options.device)
+            if loaded is None:
+                return
+            metrics = watch(options.metrics)
+            demo = compose(
+                loaded[0],
+                default=loaded[1],
+                observe=metrics.read if metrics else ignore,
+                limits=from_flags(ServerLimits, options),
+                trainings=trainings,
+            )
+            server = server_of(demo, loaded[0], options, folder, site, metrics)
+        serving = server.start(listener, ready=lambda: announce(url_of(listener) + site.prefix))
         while serving.is_alive() and not stopped:
             time.sleep(0.1)
-        server.should_exit = True
-        server.closed.wait(timeout=5)
+        if not stopped:
+            raise OSError("The server has stopped; its messages above say why.")
+        server.stop()
+
+
+def server_of(
+    demo: gr.Blocks,
+    readers: Mapping[str, Reader],
+    options: argparse.Namespace,
+    folder: Path,
+    site: Site,
+    metrics: Metrics | None,
+) -> Server:
+    """Return a server of the pages and the API, behind the gate."""
+    limits = from_flags(ServerLimits, options)
+    traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
+    if metrics:
+        traffic.observe = metrics.called
+        metrics.watch_queue(lambda: queue_length(demo, traffic))
+    demo.queue(max_size=limits.max_queue, api_open=True)  # in a Space, too
+    app = mount(
+        demo,
+        middleware=[cross_origin(site), Middleware(Gate, traffic=traffic, site=site)],
+        routes=[health(readers, traffic)],
+        lifespan=lifespan(demo, traffic),
+        root_path=site.root_path,
+        max_file_size=limits.max_upload,
+        theme=THEME,
+        css_paths=PAGE_CSS,
+        footer_links=["api", "settings"],
+    )
+    return Server(app, drain=lambda: drain(app, demo, traffic))
 
 
 def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T | None:
@@ -313,25 +344,9 @@ def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T 
     return future.result()
 
 
-def app_of(demo: gr.Blocks, traffic: Traffic, site: Site, readers: Mapping[str, Reader]) -> FastAPI:
-    """Return the pages and the API as an ASGI app, behind the gate."""
-    demo.queue(max_size=traffic.limits.max_queue, api_open=True)  # in a Space, too
-    return mount(
-        demo,
-        middleware=[cross_origin(site), Middleware(Gate, traffic=traffic, site=site)],
-        routes=[health(readers, traffic)],
-        lifespan=lifespan(demo, traffic),
-        root_path=site.root_path,
-        max_file_size=traffic.limits.max_upload,
-        theme=THEME,
-        css_paths=PAGE_CSS,
-        footer_links=["api", "settings"],
-    )
-
-
 def announce(url: str) -> None:
-    """Say where to draw, once the server is up."""
-    print(f"Draw at {url}", flush=True)
+    """Print the address of the page, once the server is up."""
+    print(f"Draw at {url}/", flush=True)
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()

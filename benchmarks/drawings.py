@@ -1,7 +1,9 @@
 """How many people's drawings each shipped network reads, by pen width, digit and writer.
 
-A drawing that is refused is not read. A second table says how many answers change when the same
-drawing is moved, scaled, turned, drawn with another pen, or stored in another way.
+Accuracy is the share of drawings whose likeliest digit is the right one, rejected or not; the rows
+"rejected" and "answered right" (where a rejected drawing counts as an error) follow. A second table
+says how many answers change when the same drawing is moved, scaled, turned, drawn with another pen,
+or stored in another way.
 
 Run: python -m benchmarks.drawings DRAWINGS.jsonl [--model NAME ...]
 A line of the file: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}
@@ -35,28 +37,36 @@ def main() -> int:
     digits = np.array([row["digit"] for row in rows])
     writers = np.array([row["writer"] for row in rows])
     readers = [Reader.load(name, device="cpu") for name in arguments.model]
-    print(f"{len(rows)} drawings by {len(set(writers))} writers; % read right")
+    print(f"{len(rows)} drawings by {len(set(writers))} writers; accuracy in %")
     for reader in readers:
         readings = {
             f"pen {pen}": reader.read_batch(canvas_picture(r["strokes"], pen) for r in rows)
             for pen in PENS
         }
         readings["strokes"] = [reader.read_strokes(row["strokes"]) for row in rows]
-        right = {key: _digits(many) == digits for key, many in readings.items()}
+        right = {key: _likeliest(many) == digits for key, many in readings.items()}
         _print_table(reader.name, right, digits, writers)
+        answered = {key: _digits(many) == digits for key, many in readings.items()}
+        _print_row("answered right", answered, lambda r: r)
         _print_confidence(readings, digits)
         _print_changes(reader, [row["strokes"] for row in rows])
     return 0
 
 
+def _likeliest(readings: list[Reading]) -> np.ndarray:
+    """Return the digit of the largest logit, (N,), whether or not the drawing was rejected."""
+    return np.array([reading.logits.argmax() for reading in readings])
+
+
 def _digits(readings: list[Reading]) -> np.ndarray:
+    """Return the digit of each answer, (N,); -1 if it is not a digit."""
     return np.array([-1 if r.digit is None else r.digit for r in readings])
 
 
 def _print_confidence(readings: dict[str, list[Reading]], digits: np.ndarray) -> None:
     labels = torch.from_numpy(digits)
     refused = {key: np.array([r.digit is None for r in many]) for key, many in readings.items()}
-    _print_row("refused", refused, lambda r: r)
+    _print_row("rejected", refused, lambda r: r)
     errors = {
         key: calibration_error(torch.tensor(np.array([r.probabilities for r in many])), labels)
         for key, many in readings.items()
@@ -77,7 +87,7 @@ def _print_changes(reader: Reader, drawings: list) -> None:
 def _print_table(
     name: str, right: dict[str, np.ndarray], digits: np.ndarray, writers: np.ndarray
 ) -> None:
-    print(f"\n{name:12}" + "".join(f"{column:>10}" for column in right))
+    print(f"\n{name:15}" + "".join(f"{column:>10}" for column in right))
     _print_row("all", right, lambda r: r)
     for writer in sorted(set(writers)):
         _print_row(f"writer {writer}", right, lambda r, w=writer: r[writers == w])
@@ -87,7 +97,7 @@ def _print_table(
 
 def _print_row(label: str, right: dict[str, np.ndarray], pick: Callable) -> None:
     shares = (100 * pick(r).mean() for r in right.values())
-    print(f"{label:12}" + "".join(f"{share:10.1f}" for share in shares))
+    print(f"{label:15}" + "".join(f"{share:10.1f}" for share in shares))
 
 
 if __name__ == "__main__":

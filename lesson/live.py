@@ -24,14 +24,14 @@ def names_for(
 
     `reading` is the reader's, of the drawing on this sheet, (H, W) lightness as `preprocess` takes
     it; `label` is what its visitor says it is. The batch is of the images that ship, and the
-    drawing takes its first place.
+    drawing takes its first place. All tensors and layers are on the CPU.
     """
     images, labels = (tensor.clone() for tensor in _batch())
     drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
     images[0], labels[0] = drawing, label
-    layer1, layer2 = reader.model.layers
+    layer1, layer2 = reader.cpu_model.layers
     return {
-        "torch": torch, "F": F, "preprocess": preprocess, "logistic": logistic.model,
+        "torch": torch, "F": F, "preprocess": preprocess, "logistic": logistic.cpu_model,
         "layer1": layer1, "layer2": layer2, "temperature": reader.temperature,
         "drawing": drawing, "images": images, "labels": labels, "sheet": sheet,
     }  # fmt: skip

@@ -29,7 +29,7 @@ def contributions(model: MLP, reading: Reading) -> Contributions:
     """Take a reading's logits apart into what each unit of the last hidden layer adds to them.
 
     Where there is no hidden layer, H is 784: the terms are the pixels'. `model` must be the one
-    that made the reading.
+    that made the reading, on any device; `Reader.cpu_model` avoids copying the weights.
     """
     inputs = reading.layers[-1].activations if reading.layers else reading.input.reshape(-1)
     *_, weight, bias, head_weight, head_bias = (p.numpy(force=True) for p in model.parameters())

@@ -1,6 +1,6 @@
 """Read digits: a checkpoint, and everything between a picture and its answer."""
 
-import os
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from model import checkpoint
+from model.device import pick_device, to_host
 from model.drawing import Strokes, draw
 from model.limits import LIMITS, Limits
-from model.mlp import Trace
+from model.mlp import MLP, Trace
 from model.picture import Picture
 from model.preprocess import Preprocessed, preprocess, preprocess_batch
 
@@ -61,7 +62,12 @@ class Answers:
 
 
 class Reader:
-    """A network, ready to read pictures of digits."""
+    """A network, ready to read pictures of digits.
+
+    `model` is the network on the device that readings are computed on. `cpu_model` is the same
+    network on the CPU, for explanations and for the lesson, which work in NumPy: on a GPU, copying
+    the weights for each drawing would take longer than reading it.
+    """
 
     def __init__(
         self, loaded: checkpoint.Checkpoint, *, device: torch.device, limits: Limits = LIMITS
@@ -75,7 +81,8 @@ class Reader:
         self.threshold = loaded.config.threshold
         self.device = device
         self.limits = limits
-        self.model = loaded.model.to(device)
+        self.model = _on_device(loaded.model, device)
+        self.cpu_model = _on_device(loaded.model, torch.device("cpu"))
 
     @classmethod
     def load(
@@ -83,15 +90,18 @@ class Reader:
         source: str | Path = "mlp-1024",
         *,
         revision: str | None = None,
-        device: str = "auto",
+        device: str = "cpu",
         limits: Limits = LIMITS,
     ) -> Self:
         """Load a shipped model by name, a folder, or the Hub's OWNER/NAME[@REVISION].
 
-        `device="auto"` is CUDA where there is one. While the Hub is out of reach, the commit last
-        known of the revision comes from the cache, with a `model.hub.StaleWarning`.
+        Readings are computed on the CPU unless `device` names another one (see `pick_device`): one
+        reading takes 1 to 2 ms, and the network's share of it is 0.2 ms. If the Hub cannot be
+        reached, the last known commit of the revision is loaded from the cache, with a
+        `model.hub.StaleWarning`.
 
         Raises:
+            DeviceError: the device does not exist on this machine.
             UnreachableError: a CheckpointError, of a Hub out of reach and nothing in the cache.
             CheckpointError: it is not there, or not strictly what it must be.
         """
@@ -138,14 +148,21 @@ class Reader:
         return self.read(draw(strokes, limits=self.limits))
 
     @torch.inference_mode()
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return the calibrated probabilities, (B, 10) float32, of preprocessed images.
+
+        `images` is (B, 28, 28) float32 in 0..1, ink 1 on paper 0: what the network sees.
+        """
+        return self._forward(images)[1]
+
+    @torch.inference_mode()
     def _read(self, prepared: list[Preprocessed]) -> list[Reading]:
         if not prepared:
             return []
         traced, probabilities, doubts = self._forward(np.stack([p.image for p in prepared]))
-        layers = [
-            (h.pre_activations.cpu().numpy(), h.activations.cpu().numpy()) for h in traced.hidden
-        ]
-        scores = zip(traced.logits.cpu().numpy(), traced.not_a_digit.tolist(), strict=True)
+        layers = [(to_host(h.pre_activations), to_host(h.activations)) for h in traced.hidden]
+        not_a_digit = to_host(traced.not_a_digit).tolist()
+        scores = zip(to_host(traced.logits), not_a_digit, strict=True)
         return [
             self._reading(
                 p, tuple(Layer(pre[i], act[i]) for pre, act in layers), s, probabilities[i], doubt
@@ -167,10 +184,14 @@ class Reader:
         )
 
     def _forward(self, images: np.ndarray) -> tuple[Trace, np.ndarray, np.ndarray]:
-        """Return what was computed of (B, 28, 28), with the probabilities and not_a_digit's."""
+        """Run the network on images, (B, 28, 28).
+
+        Returns the forward pass on the device, and on the host the calibrated probabilities of the
+        ten digits, (B, 10), and the probability of "not a digit", (B,).
+        """
         traced = self.model.trace(torch.from_numpy(images).to(self.device))
         probabilities = (traced.logits / self.temperature).softmax(1)
-        return traced, probabilities.cpu().numpy(), traced.doubt.sigmoid().cpu().numpy()
+        return traced, to_host(probabilities), to_host(traced.doubt.sigmoid())
 
     def _verdict(self, blank: bool, doubt: float) -> Verdict:
         if blank:
@@ -195,22 +216,7 @@ class Reader:
         return Reading(verdict, digit, float(probabilities[digit]), probabilities, doubt, *rest)
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is CUDA where there is one, else the CPU.
-
-    On ZeroGPU that is the CPU: torch says there that CUDA is available, but it is so only in calls
-    that a visitor's quota pays for.
-
-    Raises:
-        ValueError: CUDA is asked for, and there is none.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() and not on_zero_gpu() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("There is no CUDA device here: use --device cpu, or auto.")
-    return torch.device(name)
-
-
-def on_zero_gpu() -> bool:
-    """Return whether this is a Hugging Face Space on ZeroGPU, by the `spaces` package's rule."""
-    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+def _on_device(model: MLP, device: torch.device) -> MLP:
+    """Return the model itself if it is on the device, otherwise a copy that is."""
+    here = next(model.parameters()).device
+    return model if here == device else copy.deepcopy(model).to(device)

@@ -13,22 +13,29 @@ from server.upkeep import CLOSE
 class Server(uvicorn.Server):
     """uvicorn, which says when it is ready, and finishes its work before it closes."""
 
-    def __init__(
-        self, app: ASGIApp, *, ready: Callable[[], None], drain: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, drain: Callable[[], Awaitable[None]]) -> None:
         config = uvicorn.Config(
             app, log_level="warning", server_header=False, timeout_graceful_shutdown=CLOSE
         )
         super().__init__(config)
-        self.closed = threading.Event()
-        self._ready = ready
+        self._closed = threading.Event()
+        self._ready: Callable[[], None] = lambda: None
         self._drain = drain
 
-    def start(self, listener: socket.socket) -> threading.Thread:
-        """Serve in a thread: a call that takes too long keeps its event loop from ending."""
+    def start(self, listener: socket.socket, *, ready: Callable[[], None]) -> threading.Thread:
+        """Serve in a thread; `ready` is called there when connections are accepted.
+
+        In a thread, since an event loop does not end before the work of its threads does.
+        """
+        self._ready = ready
         thread = threading.Thread(target=self.run, args=([listener],), daemon=True)
         thread.start()
         return thread
+
+    def stop(self) -> None:
+        """Finish what is in flight and close, within 5 s."""
+        self.should_exit = True
+        self._closed.wait(timeout=5)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say so."""
@@ -39,4 +46,4 @@ class Server(uvicorn.Server):
         """Finish what is in flight while new connections are still accepted, then close."""
         await self._drain()
         await super().shutdown(sockets)
-        self.closed.set()
+        self._closed.set()

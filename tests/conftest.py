@@ -12,14 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Browser
 
 from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
+from model.device import available_devices
 from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
 bypass_proxies()
+
+
+@pytest.fixture(scope="session", params=available_devices())
+def torch_device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device of this machine that a network can compute on."""
+    return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ CROSS = [[[0, 0], [100, 0], [40, 150]], [], [[20, 80], [90, 80]]]  # a 7, in two
 
 
 @pytest.fixture(params=["logistic", "mlp-32", "mlp-1024", "deep"])
-def reader(request):
+def reader(request, torch_device):
     if request.param != "deep":
-        return Reader.load(request.param)
+        return Reader.load(request.param, device=str(torch_device))
     torch.manual_seed(0)
     config = Config("deep", (40, 20))
-    return Reader(Checkpoint(config, MLP((40, 20))), device=torch.device("cpu"))
+    return Reader(Checkpoint(config, MLP((40, 20))), device=torch_device)
 
 
 def eleven(reading):
@@ -37,7 +37,7 @@ def test_the_template_is_the_gradient(reader):
     reading = reader.read_strokes(CROSS)
     pixels = torch.from_numpy(reading.input.reshape(1, -1)).requires_grad_()
     for digit in (0, 7, 10):
-        trace = reader.model.trace(pixels)
+        trace = reader.cpu_model.trace(pixels)
         logits = torch.cat([trace.logits[0], trace.not_a_digit])
         [gradient] = torch.autograd.grad(logits[digit], pixels)
         found = template(reader.model, reading).weights[digit]
@@ -56,9 +56,9 @@ def test_a_units_sum_is_its_pre_activation_and_its_ways_out_are_the_gradient(rea
             assert total == pytest.approx(found.pre_activation, abs=2e-5)
             inputs = torch.from_numpy(numbers.activations.copy()).requires_grad_()
             outputs = inputs
-            for linear in reader.model.layers[layer + 1 : -1]:
+            for linear in reader.cpu_model.layers[layer + 1 : -1]:
                 outputs = torch.relu(linear(outputs))
-            outputs = reader.model.layers[-1](outputs)
+            outputs = reader.cpu_model.layers[-1](outputs)
             for digit in (3, 7):
                 [slope] = torch.autograd.grad(outputs[digit], inputs, retain_graph=True)
                 assert found.outgoing[digit] == pytest.approx(float(slope[index]), abs=2e-5)

@@ -32,13 +32,13 @@ CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return Reader.load("mlp-32", device="cpu")
+def reader(torch_device):
+    return Reader.load("mlp-32", device=str(torch_device))
 
 
 @pytest.fixture(scope="module")
-def logistic():
-    return Reader.load("logistic", device="cpu")
+def logistic(torch_device):
+    return Reader.load("logistic", device=str(torch_device))
 
 
 def picture_of(image):
@@ -99,7 +99,7 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
     loss = float(-logits.log_softmax(0)[label])
     assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
     train, _ = load_subset()
-    rest = reader.model(train.images[1:BATCH_SIZE] / 255).argmax(1)
+    rest = reader.cpu_model(train.images[1:BATCH_SIZE] / 255).argmax(1)
     right = int((rest == train.labels[1:BATCH_SIZE]).sum()) + int(logits.argmax() == label)
     assert numbers(of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
 

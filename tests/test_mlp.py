@@ -10,7 +10,7 @@ SIZES = [(), (32,), (64, 32), (1024,)]
 
 def numpy_forward(model, images):
     """The same network in float64 NumPy, written apart from the model."""
-    *weights, head, head_bias = (p.detach().numpy().astype(np.float64) for p in model.parameters())
+    *weights, head, head_bias = (p.numpy(force=True).astype(np.float64) for p in model.parameters())
     values = images.astype(np.float64)
     hidden = []
     for i in range(0, len(weights) - 2, 2):
@@ -21,24 +21,26 @@ def numpy_forward(model, images):
 
 
 @pytest.mark.parametrize("hidden_sizes", SIZES)
-def test_forward_is_numpys(hidden_sizes):
+def test_forward_is_numpys(hidden_sizes, torch_device):
     torch.manual_seed(0)
-    model = MLP(hidden_sizes)
-    images = torch.rand(5, N_PIXELS)
+    model = MLP(hidden_sizes).to(torch_device)
+    images = torch.rand(5, N_PIXELS, device=torch_device)
     hidden, logits, doubts = model.trace(images)
-    expected_hidden, expected_logits, expected_doubts = numpy_forward(model, images.numpy())
-    np.testing.assert_allclose(doubts.detach().numpy(), expected_doubts, atol=2e-6)
+    expected_hidden, expected_logits, expected_doubts = numpy_forward(
+        model, images.numpy(force=True)
+    )
+    np.testing.assert_allclose(doubts.numpy(force=True), expected_doubts, atol=2e-6)
     assert logits.shape == (5, 10)
-    np.testing.assert_allclose(logits.detach().numpy(), expected_logits, atol=2e-6)
+    np.testing.assert_allclose(logits.numpy(force=True), expected_logits, atol=2e-6)
     assert [h.activations.shape for h in hidden] == [(5, n) for n in hidden_sizes]
     for layer, (before, after) in zip(hidden, expected_hidden, strict=True):
-        np.testing.assert_allclose(layer.pre_activations.detach().numpy(), before, atol=2e-6)
-        np.testing.assert_allclose(layer.activations.detach().numpy(), after, atol=2e-6)
+        np.testing.assert_allclose(layer.pre_activations.numpy(force=True), before, atol=2e-6)
+        np.testing.assert_allclose(layer.activations.numpy(force=True), after, atol=2e-6)
 
 
-def test_forward_takes_tutorial_shaped_images_and_equals_trace():
-    model = MLP()
-    images = torch.rand(3, 1, 28, 28)
+def test_forward_takes_tutorial_shaped_images_and_equals_trace(torch_device):
+    model = MLP().to(torch_device)
+    images = torch.rand(3, 1, 28, 28, device=torch_device)
     assert torch.equal(model(images), model(images.view(3, N_PIXELS)))
     assert torch.equal(model(images), model.trace(images).logits)
 

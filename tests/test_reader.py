@@ -2,13 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from model import Reader
 from model.drawing import draw
 from model.explain import contributions
-from model.reader import pick_device
 from tests.test_mlp import numpy_forward
 
 NAMES = ["logistic", "mlp-32", "mlp-1024"]
@@ -25,8 +23,8 @@ NOT_DIGITS = {
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def reader(request):
-    return Reader.load(request.param, device="cpu")
+def reader(request, torch_device):
+    return Reader.load(request.param, device=str(torch_device))
 
 
 def test_it_reads_drawn_digits(reader, digits):
@@ -46,7 +44,7 @@ def test_it_reads_mnist_as_well_as_its_card_says(reader, mnist):
 
 def test_every_number_is_numpys(reader, mnist):
     reading = reader.read(mnist[0][0])
-    hidden, logits, doubts = numpy_forward(reader.model.cpu(), reading.input.reshape(1, -1))
+    hidden, logits, doubts = numpy_forward(reader.model, reading.input.reshape(1, -1))
     np.testing.assert_allclose(reading.logits, logits[0], atol=1e-4)
     for layer, (before, after) in zip(reading.layers, hidden, strict=True):
         np.testing.assert_allclose(layer.pre_activations, before[0], atol=1e-4)
@@ -153,13 +151,3 @@ def test_the_wide_network_beats_the_narrow_and_the_narrow_the_baseline():
     assert accuracy[0] > 0.9
     assert accuracy[1] > 0.97
     assert 0.99 <= accuracy[2] < 0.998  # above that, the test set leaked
-
-
-def test_a_missing_cuda_is_named():
-    assert pick_device("cpu") == torch.device("cpu")
-    if torch.cuda.is_available():
-        assert pick_device("auto").type == "cuda"
-    else:
-        assert pick_device("auto").type == "cpu"
-        with pytest.raises(ValueError, match="use --device cpu"):
-            pick_device("cuda")

@@ -176,6 +176,13 @@ def test_the_figures_are_the_checkpoints():
         folder = ROOT / "model" / "weights" / name
         results = json.loads((folder / "results.json").read_text())
         [row] = re.findall(rf"^\| `{name}` \| 784 .*$", README, re.MULTILINE)
-        test = json.loads((folder / "evaluation.json").read_text())["test"]
-        assert f"| {100 * test['accuracy']['value']:.2f} % |" in row
+        evaluation = json.loads((folder / "evaluation.json").read_text())
+        test, pens = evaluation["test"], evaluation["drawings"]["pens"].values()
+        expected = [
+            f"{100 * test['accuracy']['value']:.2f} %",
+            f"{100 * test['refused']:.2f} %",
+            " / ".join(f"{100 * pen['accuracy']['value']:.1f}" for pen in pens) + " %",
+            " / ".join(f"{100 * pen['refused']:.1f}" for pen in pens) + " %",
+        ]
+        assert row.split(" | ")[2:6] == expected
         assert f"| {results['seconds']:.0f} s |" in row

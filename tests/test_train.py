@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import json
 import os
@@ -8,6 +9,7 @@ import time
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.checkpoint import load
 from model.mlp import MLP
@@ -15,15 +17,15 @@ from tests.conftest import ROOT, run
 from training.calibrate import trace
 from training.data import Split
 from training.outliers import NOT_A_DIGIT
-from training.train import PRESETS, Recipe, Synthetic, _rate, evaluate, train
+from training.train import PRESETS, Recipe, Synthetic, _rate, evaluate, train, update_ema
 
 SMALL = Recipe(hidden_sizes=(16,), epochs=3, batch_size=50, optimizer="adamw", lr=3e-3)
 
 
 @pytest.fixture
-def splits(mnist):
-    images = torch.from_numpy(mnist[0].reshape(-1, 784))
-    labels = torch.from_numpy(mnist[1])
+def splits(mnist, torch_device):
+    images = torch.from_numpy(mnist[0].reshape(-1, 784)).to(torch_device)
+    labels = torch.from_numpy(mnist[1]).to(torch_device)
     return Split(images[:400], labels[:400]), Split(images[400:], labels[400:])
 
 
@@ -57,7 +59,7 @@ def test_it_keeps_the_best_epoch(splits):
 
 
 @pytest.fixture
-def synthetic():
+def synthetic(torch_device):
     """Pens that are MNIST-like blocks of ink by class, and outliers that fill the other half."""
     generator = torch.Generator().manual_seed(1)
 
@@ -70,7 +72,8 @@ def synthetic():
         pens[i, 60 * label : 60 * label + 40] = 255
     outliers = noise(200)
     outliers[:, 650:] = 255
-    pens, outliers = Split(pens, labels), Split(outliers, torch.full((200,), NOT_A_DIGIT))
+    pens = Split(pens, labels).to(torch_device)
+    outliers = Split(outliers, torch.full((200,), NOT_A_DIGIT)).to(torch_device)
     return Synthetic(pens, outliers, pens, outliers)
 
 
@@ -102,9 +105,26 @@ def test_the_average_of_the_weights_is_what_is_kept(splits):
     kept = train(dataclasses.replace(recipe, average=0.9), *splits, progress=False).model
     last = train(recipe, *splits, progress=False).model
     torch.manual_seed(recipe.seed)
-    start = MLP(recipe.hidden_sizes)
+    start = MLP(recipe.hidden_sizes).to(splits[0].images.device)
     for a, b, c in zip(start.layers, kept.layers, last.layers, strict=True):
         assert 0 < (b.weight - a.weight).norm() < (c.weight - a.weight).norm()
+
+
+def test_the_moving_average_is_torchs(torch_device):
+    torch.manual_seed(0)
+    model = MLP((8,)).to(torch_device)
+    ema, reference = (
+        copy.deepcopy(model),
+        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9)),
+    )
+    for step in range(4):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(torch.randn_like(weight))
+        update_ema(ema, model, decay=0.9 if step else 0.0)
+        reference.update_parameters(model)
+        for a, b in zip(ema.parameters(), reference.module.parameters(), strict=True):
+            assert torch.equal(a, b)
 
 
 def test_a_student_follows_its_teacher(splits, synthetic):

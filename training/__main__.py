@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from model import checkpoint
+from model.device import pick_device
 from model.mlp import MLP
-from model.reader import pick_device
 from training import card, evaluate
 from training.calibrate import calibrate
 from training.data import TRAIN_SIZE, DataError, load_train_val
@@ -175,7 +175,7 @@ def _results(recipe: Recipe, trained: Training, *, name: str) -> dict[str, Any]:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"
+    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 def _commit() -> str | None:
@@ -238,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="of the split, the weights, the order and the distortion")
     add("--samples", type=int, default=evaluate.SAMPLES, metavar="N",
         help=f"pictures of each kind to measure it on ({evaluate.SAMPLES:,})")  # fmt: skip
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add("--device", default="auto", help="auto (CUDA if available), cpu, cuda, cuda:1 or mps")
     add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
     add("--out", help="the folder to save to (checkpoints/NAME)")
     add("--push", metavar="OWNER/NAME", help="push to the Hugging Face Hub, created if new")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -62,9 +63,15 @@ def _affine_sources(pictures: Tensor, generator: torch.Generator | None) -> Tens
     y_row = torch.stack([sin * stretch[:, 1], (shear * sin + cos) * stretch[:, 1], shift[:, 1]], 1)
     theta = torch.stack([x_row, y_row], 1)  # (B, 2, 3)
     # As `affine_grid` does, which takes 20 times as long on a CPU.
-    line = (torch.arange(SIZE, device=pictures.device) * 2 + 1) / SIZE - 1
+    return (theta @ _pixel_centres(pictures.device)).view(-1, 2, SIZE, SIZE)
+
+
+@cache
+def _pixel_centres(device: torch.device) -> Tensor:
+    """Return x, y and 1 of each pixel's centre, (3, 784), x and y in -1..1."""
+    line = (torch.arange(SIZE, device=device) * 2 + 1) / SIZE - 1
     x, y = line.repeat(SIZE), line.repeat_interleave(SIZE)
-    return (theta @ torch.stack([x, y, torch.ones_like(x)])).view(-1, 2, SIZE, SIZE)
+    return torch.stack([x, y, torch.ones_like(x)])
 
 
 def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -77,13 +84,14 @@ def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Ten
     shape = (batch, 2, ELASTIC_KNOTS, ELASTIC_KNOTS)
     knots = torch.randn(shape, device=pictures.device, generator=generator)
     knots = knots * (ELASTIC_SIGMA * 2 / SIZE)
-    basis = _interpolation(pictures)  # (28, KNOTS)
+    basis = _interpolation(pictures.device)  # (28, KNOTS)
     return basis @ knots @ basis.T
 
 
-def _interpolation(like: Tensor) -> Tensor:
+@cache
+def _interpolation(device: torch.device) -> Tensor:
     """Return the matrix, (28, KNOTS), that interpolates knots bicubically to pixels."""
-    eye = torch.eye(ELASTIC_KNOTS, device=like.device).view(1, ELASTIC_KNOTS, ELASTIC_KNOTS, 1)
+    eye = torch.eye(ELASTIC_KNOTS, device=device).view(1, ELASTIC_KNOTS, ELASTIC_KNOTS, 1)
     wide = F.interpolate(eye, size=(SIZE, 1), mode="bicubic", align_corners=True)
     return wide.view(ELASTIC_KNOTS, SIZE).T
 

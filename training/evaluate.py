@@ -21,8 +21,8 @@ from torch import Tensor
 
 from model import Reader, checkpoint
 from model.checkpoint import EVALUATION_FILE, WEIGHTS_FILE, Checkpoint
+from model.device import pick_device
 from model.mlp import MLP, N_CLASSES
-from model.reader import pick_device
 from training.calibrate import calibration_error, chance_error, reliability
 from training.canvas import load_drawings
 from training.data import DataError, Split
@@ -227,19 +227,16 @@ def _drawn(answers: Answers, people: People) -> dict[str, Any]:
 
 def _speed(loaded: Checkpoint, material: Material) -> dict[str, Any]:
     """Time the network on one thread of the CPU, wherever it was measured."""
-    device = next(loaded.model.parameters()).device
     reader = Reader(loaded, device=torch.device("cpu"))
     images = to_float(material.test.images)
     with _one_thread(), torch.inference_mode():
-        speed = {
+        return {
             "device": "cpu",
             "threads": 1,
             "read_ms": _round(1_000 * _median(lambda: reader.read(material.picture)), 3),
             "forward_ms": _round(1_000 * _median(lambda: reader.model(images[:1])), 4),
             "forward_10000_s": _round(_median(lambda: reader.model(images), repeats=5), 4),
         }
-    loaded.model.to(device)
-    return speed
 
 
 @contextmanager
@@ -370,7 +367,7 @@ def _parser() -> argparse.ArgumentParser:
     add("models", nargs="*", default=checkpoint.shipped_names(), metavar="MODEL",
         help="shipped names or folders (the shipped ones)")  # fmt: skip
     add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add("--device", default="auto", help="auto (CUDA if available), cpu, cuda, cuda:1 or mps")
     add("--samples", type=int, default=SAMPLES, metavar="N",
         help=f"pictures of each kind that is no digit ({SAMPLES:,})")  # fmt: skip
     add("--drawings", type=Path, metavar="FILE.jsonl",

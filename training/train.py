@@ -1,17 +1,18 @@
 """Train one network: the recipe, and the loop that follows it."""
 
+import copy
 import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model.mlp import MLP
@@ -95,26 +96,22 @@ def train(
     teacher: MLP | None = None,
     progress: bool = True,
 ) -> Training:
-    """Train an MLP as the recipe says, on the device that the splits are on.
+    """Train an MLP as the recipe says, on the device that holds the splits.
 
-    The splits stay on the device as uint8, and nothing is copied from or to it within an epoch.
-    `synthetic` is needed where the recipe asks for pens or outliers, `teacher` where it names one.
-    Ctrl-C ends the training early: the result is then the best epoch so far, `interrupted`.
-    The same recipe gives the same weights, bit for bit, on the same machine.
+    The splits stay on the device as uint8, and within an epoch nothing is copied from it or to it.
+    `synthetic` is required if the recipe asks for pens or outliers, `teacher` if it names one.
+    Ctrl-C ends the training early: the result is then the best epoch so far, marked `interrupted`.
+    The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
     torch.manual_seed(recipe.seed)
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")  # TF32 where CUDA has it; a CPU stays exact
     model = MLP(recipe.hidden_sizes).to(device)
     optimizer = _optimizer(model, recipe)
     n = len(train_split.images)
-    n_batches = math.ceil(n / recipe.batch_size)
-    n_steps = recipe.epochs * n_batches
-    decay = min(recipe.average, max(0.0, 1 - 10 / n_steps))  # over a tenth of the way at most
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    kept = averaged.module if recipe.average else model
+    n_steps = recipe.epochs * math.ceil(n / recipe.batch_size)
+    ema = copy.deepcopy(model) if recipe.average else model
+    decay = min(recipe.average, max(0.0, 1 - 10 / n_steps))  # a tenth of the training at most
     result = Training(model)
     best, best_score = _snapshot(model), 0.0
     started = time.perf_counter()
@@ -122,36 +119,22 @@ def train(
     step = 0
     try:
         for epoch in range(1, recipe.epochs + 1):
-            order = torch.randperm(n, device=device, generator=generator)
             loss_sum = torch.zeros((), device=device)
-            # Shuffled once an epoch, so that each batch is a view and costs no gathering.
-            shuffled = Split(train_split.images[order], train_split.labels[order])
-            drawn = _drawn(synthetic, recipe, n_batches, generator) if synthetic else []
-            batches = _batches(shuffled, recipe.batch_size)
-            for (batch, labels), also in itertools.zip_longest(batches, drawn):
+            for digits, drawn in _epoch(recipe, train_split, synthetic, generator=generator):
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _rate(recipe, step / n_steps)
-                images = to_float(batch)
-                n_distorted = round(recipe.distort * len(images))
-                if n_distorted:
-                    images[:n_distorted] = distort(images[:n_distorted], generator=generator)
-                if also:
-                    drawn_images = to_float(also.images)
-                    if recipe.distort:  # what is no digit has no end; each pen is its own already
-                        n_pens = round(recipe.pens * recipe.batch_size) // 2
-                        drawn_images[n_pens:] = distort(drawn_images[n_pens:], generator=generator)
-                    images = torch.cat([images, drawn_images])
-                    labels = torch.cat([labels, also.labels])
-                loss = _loss(model, images, labels, teacher=teacher, outliers=recipe.outliers > 0)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
+                images, labels = compose(recipe, digits, drawn, generator=generator)
+                with float32_matmul_precision("high"):  # TF32 on CUDA; a CPU stays exact
+                    loss = training_step(
+                        model, optimizer, images, labels,
+                        teacher=teacher, outliers=recipe.outliers > 0,
+                    )  # fmt: skip
                 if recipe.average:
-                    averaged.update_parameters(model)
-                loss_sum += loss.detach() * len(batch)
+                    update_ema(ema, model, decay=decay if step else 0.0)
+                loss_sum += loss * len(digits.images)
                 step += 1
-                bar.update(len(batch))
-            val_loss, val_accuracy = evaluate(kept, val_split, batch_size=recipe.val_batch_size)
+                bar.update(len(digits.images))
+            val_loss, val_accuracy = evaluate(ema, val_split, batch_size=recipe.val_batch_size)
             figures = {
                 "epoch": epoch,
                 "loss": loss_sum.item() / n,
@@ -161,17 +144,16 @@ def train(
             }
             score = val_accuracy
             if synthetic and recipe.pens:
-                figures["pens_accuracy"] = evaluate(kept, synthetic.val_pens)[1]
+                figures["pens_accuracy"] = evaluate(ema, synthetic.val_pens)[1]
                 score += figures["pens_accuracy"]
             result.history.append(figures)
             bar.set_postfix(loss=f"{figures['loss']:.4f}", val=f"{val_accuracy:.2%}")
             if math.isfinite(val_loss) and score > best_score:
-                best_score, best = score, _snapshot(kept)
+                best_score, best = score, _snapshot(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
     except KeyboardInterrupt:
         result.interrupted = True
     bar.close()
-    torch.set_float32_matmul_precision(precision)
     model.load_state_dict(best)
     if not recipe.outliers:
         model.silence()
@@ -179,18 +161,101 @@ def train(
     return result
 
 
+def training_step(
+    model: MLP,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    teacher: MLP | None,
+    outliers: bool,
+) -> Tensor:
+    """Update the weights on one batch and return its mean loss, on the device.
+
+    `images` is (B, 784) float32 in 0..1; `labels` is (B,) int64, 0..10 with outliers, else 0..9.
+    """
+    loss = _loss(model, images, labels, teacher=teacher, outliers=outliers)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def update_ema(ema: MLP, model: MLP, *, decay: float) -> None:
+    """Move the exponential moving average of the weights towards the model's weights.
+
+    torch's `AveragedModel` computes the same, but copies its counter of steps from the host to the
+    device at every step, for which a GPU has to wait.
+    """
+    for average, weight in zip(ema.parameters(), model.parameters(), strict=True):
+        average.lerp_(weight, 1 - decay)
+
+
+@contextmanager
+def float32_matmul_precision(precision: str) -> Generator[None]:
+    """Set the precision of matrix products inside the block, and restore it however it ends."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def compose(
+    recipe: Recipe, digits: Split, drawn: Split | None, *, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Return a batch as the network sees it: distorted MNIST digits, then what was drawn for it.
+
+    The images are (B, 784) float32 in 0..1, the labels (B,) int64. The first half of the synthetic
+    digits is not distorted, since each was drawn with its own variations.
+    """
+    images = to_float(digits.images)
+    n_distorted = round(recipe.distort * len(images))
+    if n_distorted:
+        images[:n_distorted] = distort(images[:n_distorted], generator=generator)
+    if not drawn:
+        return images, digits.labels
+    drawn_images = to_float(drawn.images)
+    if recipe.distort:
+        n_plain = round(recipe.pens * len(digits.images)) // 2
+        drawn_images[n_plain:] = distort(drawn_images[n_plain:], generator=generator)
+    return torch.cat([images, drawn_images]), torch.cat([digits.labels, drawn.labels])
+
+
+def _epoch(
+    recipe: Recipe, split: Split, synthetic: Synthetic | None, *, generator: torch.Generator
+) -> Iterator[tuple[Split, Split | None]]:
+    """Yield the batches of one epoch: MNIST's digits, and the pens and outliers that join them.
+
+    The digits are shuffled once an epoch, so that each batch is a view and costs no gathering.
+    """
+    order = torch.randperm(len(split.images), device=split.images.device, generator=generator)
+    shuffled = Split(split.images[order], split.labels[order])
+    batches = [Split(*batch) for batch in _batches(shuffled, recipe.batch_size)]
+    sizes = [len(batch.images) for batch in batches]
+    drawn = _drawn(synthetic, recipe, sizes, generator) if synthetic else []
+    return itertools.zip_longest(batches, drawn)
+
+
 def _drawn(
-    synthetic: Synthetic, recipe: Recipe, n_batches: int, generator: torch.Generator
+    synthetic: Synthetic, recipe: Recipe, sizes: Sequence[int], generator: torch.Generator
 ) -> list[Split]:
-    """Return for each batch of an epoch the pens and outliers that join it."""
+    """Return the pens and outliers that join each batch of an epoch.
+
+    `sizes` holds the number of MNIST digits in each batch. The last batch of an epoch is shorter,
+    and its share of synthetic images is the same as that of the others.
+    """
     parts = []
     for pool, share in ((synthetic.pens, recipe.pens), (synthetic.outliers, recipe.outliers)):
-        n = round(share * recipe.batch_size)
+        counts = [round(share * size) for size in sizes]
+        n = sum(counts)
         if not n:  # the pool may be empty
             continue
         order = torch.randperm(len(pool.images), device=pool.images.device, generator=generator)
-        rows = order.repeat(-(-n * n_batches // len(order)))[: n * n_batches]
-        parts.append((pool.images[rows].split(n), pool.labels[rows].split(n)))
+        rows = order.repeat(-(-n // len(order)))[:n]
+        parts.append((pool.images[rows].split(counts), pool.labels[rows].split(counts)))
     batches = zip(*(zip(*part, strict=True) for part in parts), strict=True)
     return [Split(*map(torch.cat, zip(*batch, strict=True))) for batch in batches]
 
@@ -245,7 +310,8 @@ def _batches(split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
 def _optimizer(model: MLP, recipe: Recipe) -> torch.optim.Optimizer:
     kinds = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
     kind = kinds[recipe.optimizer]
-    return kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    fused = next(model.parameters()).device.type in ("cpu", "cuda", "mps")
+    return kind(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def _rate(recipe: Recipe, done: float) -> float:

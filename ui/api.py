@@ -260,7 +260,7 @@ def _prediction(reader: Reader, reading: Reading) -> Prediction:
 
 
 def _explanation(reader: Reader, reading: Reading) -> Explanation:
-    terms = contributions(reader.model, reading)
+    terms = contributions(reader.cpu_model, reading)
     return {
         **_prediction(reader, reading),
         "input": reading.input.tolist(),
@@ -281,7 +281,7 @@ def _explanation(reader: Reader, reading: Reading) -> Explanation:
 
 
 def _stroke_explanation(reader: Reader, reading: Reading, strokes: Strokes) -> StrokeExplanation:
-    whole = template(reader.model, reading)
+    whole = template(reader.cpu_model, reading)
     *digits, outlier = stroke_contributions(whole, reading, strokes).tolist()
     *bias, outlier_bias = whole.bias.tolist()
     return {

@@ -161,7 +161,7 @@ def _hidden(reader: Reader) -> dict[str, Any]:
     Without hidden units they are the ten digits' own; what a unit adds to each logit is known
     where there is one hidden layer.
     """
-    model = reader.model
+    model = reader.cpu_model
     weights = first_weights(model)
     units, favourites = heaviest_units(model)
     single = len(model.hidden_sizes) == 1

@@ -154,9 +154,9 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
     anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
     names, images = zip(*stages(ink.sheet), *anew, strict=True)
     seen = np.stack(images)
-    logits = reader.model(torch.from_numpy(seen)) / reader.temperature
-    best = logits.softmax(1).max(1)
-    rows = zip(names, seen, best.indices.tolist(), best.values.tolist(), strict=True)
+    probabilities = reader.probabilities(seen)
+    digits, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    rows = zip(names, seen, digits.tolist(), confidences.tolist(), strict=True)
     return [
         {"name": name, "pixels": pixels(image), "digit": digit, "confidence": confidence}
         for name, image, digit, confidence in rows
@@ -164,14 +164,14 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 
 
 def _without_relu(reader: Reader, pre_activations: np.ndarray) -> list[float]:
-    """Return the logits, were there no ReLU."""
-    return reader.model.layers[-1](torch.from_numpy(pre_activations)).tolist()
+    """Return the logits that the network would compute if it had no ReLU."""
+    return reader.cpu_model.layers[-1](torch.from_numpy(pre_activations)).tolist()
 
 
 def fixed(reader: Reader, baseline: Reader) -> dict[str, Any]:
     """Return what does not depend on the drawing: text, weights, MNIST's images and figures."""
-    weight1, bias1, weight2, bias2, *_ = reader.model.parameters()
-    weight, bias, *_ = baseline.model.parameters()
+    weight1, bias1, weight2, bias2, *_ = reader.cpu_model.parameters()
+    weight, bias, *_ = baseline.cpu_model.parameters()
     return {
         "introduction": _html(introduction()),
         "steps": [_step(step) for step in steps()],

@@ -149,9 +149,9 @@ class _Parts(NamedTuple):
 
 
 def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np.ndarray) -> _Parts:
-    found = contributions(reader.model, reading)
-    factors, bias = output_layer(reader.model)
-    whole = template(reader.model, reading)
+    found = contributions(reader.cpu_model, reading)
+    factors, bias = output_layer(reader.cpu_model)
+    whole = template(reader.cpu_model, reading)
     return _Parts(
         logits=logits.astype(np.float64),
         factors=factors,

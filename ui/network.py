@@ -23,7 +23,7 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
     def tiles(question: Any) -> dict[str, Any]:
         """Return the weights of some units of the first layer, 28 × 28 each."""
         try:
-            weights = first_weights(choose(readers, field(question, "model", str)).model)
+            weights = first_weights(choose(readers, field(question, "model", str)).cpu_model)
             units = field(question, "units", list)
             known = range(len(weights))
             if not all(type(i) is int and i in known for i in units):
@@ -32,7 +32,7 @@ def network(readers: Mapping[str, Reader]) -> gr.HTML:
         except QuestionError as error:
             return {"error": str(error)}
 
-    bands = {reader.name: _bands(reader.model) for reader in readers.values()}
+    bands = {reader.name: _bands(reader.cpu_model) for reader in readers.values()}
     return piece("network", server_functions=[tiles], bands=bands, few=MAX_TILES)
 
 

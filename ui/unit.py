@@ -20,7 +20,7 @@ def unit(readers: Mapping[str, Reader]) -> gr.HTML:
             reader = choose(readers, field(question, "model", str))
             reading = read_ink(reader, question)
             layer, index = (field(question, name, int) for name in ("layer", "unit"))
-            found = explain.unit(reader.model, reading, layer=layer, index=index)
+            found = explain.unit(reader.cpu_model, reading, layer=layer, index=index)
             return unit_message(found, reading)
         except (QuestionError, DrawingError, PictureError, IndexError) as error:
             return {"error": str(error)}

@@ -1,0 +1,178 @@
+"""Networks compute on any device, and nothing mixes devices or copies to the host unseen.
+
+CI has no GPU. torch's `meta` device finds most of the same faults: layers, sums, `cat` and
+cross-entropy refuse to mix it with CPU tensors, and `numpy()`, `item()` and `tolist()` raise.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import model.reader
+from model import Reader, checkpoint, explain
+from model.device import DeviceError, available_devices, pick_device
+from model.mlp import MLP
+from tests.conftest import run
+from training import augment
+from training.augment import distort
+from training.data import Split
+from training.train import (
+    PRESETS,
+    Recipe,
+    Synthetic,
+    _epoch,
+    _optimizer,
+    compose,
+    train,
+    training_step,
+    update_ema,
+)
+from ui import lesson
+from ui.api import _stroke_explanation
+from ui.message import message
+
+META = torch.device("meta")
+SEVEN = [[[0, 0], [100, 0], [40, 150]], [[20, 80], [90, 80]]]
+
+
+@pytest.fixture
+def meta_readers(monkeypatch):
+    """The shipped readers on `meta`; zeros stand in for what is copied to the host."""
+    monkeypatch.setattr(model.reader, "to_host", lambda each: np.zeros(each.shape, np.float32))
+    names = checkpoint.shipped_names()
+    return {name: Reader(checkpoint.load(name), device=META) for name in names}
+
+
+@pytest.mark.parametrize("name", checkpoint.shipped_names())
+def test_the_drawing_page_reads_and_explains_on_the_networks_device(meta_readers, name):
+    reader = meta_readers[name]
+    reading = reader.read_strokes(SEVEN)
+    assert reading.input.max() == 1
+    told = message(reader, reading, strokes=SEVEN, chosen=None, against=None)
+    assert len(told["logits"]) == 11
+    assert len(_stroke_explanation(reader, reading, SEVEN)["contributions"]) == 10
+    if reading.layers:
+        assert explain.unit(reader.cpu_model, reading, layer=0, index=3).activation == 0
+    assert len(list(reader.read_many(np.zeros((3, 28, 28), np.uint8)))) == 1
+
+
+def test_the_lesson_computes_on_the_networks_device(meta_readers):
+    reader, baseline = meta_readers["mlp-32"], meta_readers["logistic"]
+    ink = lesson.ink_of({"strokes": SEVEN}, reader)
+    told = lesson.message(reader, baseline, ink, label=7)
+    assert [stage["name"] for stage in told["lesson"]["stages"]][-1] == "drawn anew"
+    assert lesson.fixed(reader, baseline)["network"]["name"] == "mlp-32"
+
+
+def split_on(device, n=20, *, label=10):
+    images = torch.zeros(n, 784, dtype=torch.uint8, device=device)
+    return Split(images, torch.zeros(n, dtype=torch.int64, device=device) + label)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_training_step_computes_on_one_device(preset):
+    recipe = PRESETS[preset]
+    network, ema = (MLP(recipe.hidden_sizes).to(META) for _ in range(2))
+    teacher = checkpoint.load(recipe.teacher).model.to(META) if recipe.teacher else None
+    batch = compose(recipe, split_on(META, label=3), split_on(META), generator=None)
+    optimizer = _optimizer(network, recipe)
+    loss = training_step(network, optimizer, *batch, teacher=teacher, outliers=True)
+    assert (loss.device, loss.shape) == (META, ())
+    update_ema(ema, network, decay=recipe.average)
+    assert {each.device for each in ema.parameters()} == {META}
+
+
+def test_a_training_step_that_mixes_devices_is_noticed():
+    network = MLP((8,)).to(META)
+    optimizer = _optimizer(network, Recipe())
+    images, labels = compose(Recipe(), split_on("cpu", label=3), None, generator=None)
+    with pytest.raises(RuntimeError, match="device"):
+        training_step(network, optimizer, images, labels, teacher=None, outliers=False)
+
+
+def test_readings_are_the_same_on_every_device(torch_device, mnist):
+    reference = Reader.load("mlp-1024", device="cpu")
+    reader = Reader.load("mlp-1024", device=str(torch_device))
+    assert {each.device.type for each in reader.model.parameters()} == {torch_device.type}
+    for expected, reading in zip(
+        reference.read_batch(mnist[0][:50]), reader.read_batch(mnist[0][:50]), strict=True
+    ):
+        assert isinstance(reading.logits, np.ndarray)
+        np.testing.assert_allclose(reading.logits, expected.logits, atol=1e-3)
+        assert (reading.verdict, reading.digit) == (expected.verdict, expected.digit)
+
+
+def test_readings_are_computed_on_the_cpu_by_default():
+    reader = Reader.load("mlp-32")
+    assert reader.device == torch.device("cpu")
+    assert reader.cpu_model is reader.model  # no second copy of the weights
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("app.py", "--port", "0"),
+        ("-m", "training", "--data-dir", "nowhere"),
+        ("-m", "training.evaluate", "--data-dir", "nowhere"),
+    ],
+    ids=["app", "training", "evaluate"],
+)
+def test_a_missing_device_gets_one_clear_line(arguments):
+    done = run(*arguments, "--device", "cuda:99")
+    assert done.returncode == 1
+    expected = "error: There is no device 'cuda:99' here: use auto, cpu"
+    assert [line for line in done.stderr.splitlines() if line.startswith(expected)]
+    assert "Traceback" not in done.stderr
+
+
+def test_every_device_of_the_machine_can_be_picked():
+    assert [str(pick_device(name)) for name in available_devices()] == available_devices()
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    absent = [] if torch.cuda.is_available() else ["cuda"]
+    for name in ("cuda:99", "gpu", "meta", "", *absent):
+        with pytest.raises(DeviceError, match="use auto, cpu"):
+            pick_device(name)
+
+
+def test_the_precision_of_products_is_restored_when_training_fails():
+    before = torch.get_float32_matmul_precision()
+    wrong = split_on("cpu", label=99)  # not a class
+    with pytest.raises(IndexError):
+        train(Recipe(epochs=1), wrong, wrong, progress=False)
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_the_last_batch_has_its_share_of_synthetic_images():
+    recipe = dataclasses.replace(PRESETS["mlp-1024"], batch_size=256)
+    pool = split_on("cpu", 400)
+    synthetic = Synthetic(pool, pool, pool, pool)
+    batches = list(_epoch(recipe, split_on("cpu", 336), synthetic, generator=torch.Generator()))
+    assert [(len(digits.images), len(drawn.images)) for digits, drawn in batches] == [
+        (256, 102 + 179),
+        (80, 32 + 56),
+    ]
+
+
+class Operators(TorchDispatchMode):
+    """The names of the operators that torch runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, operator, types, arguments=(), keywords=None):
+        self.names.append(operator.name())
+        return operator(*arguments, **(keywords or {}))
+
+
+def test_the_constants_of_distortion_are_made_once_per_device(torch_device):
+    images = torch.zeros(2, 784, device=torch_device)
+    distort(images)
+    with Operators() as operators:
+        distort(images)
+    assert any("grid_sampler" in name for name in operators.names)
+    assert not [name for name in operators.names if "arange" in name or "bicubic" in name]
+    assert augment._pixel_centres(images.device).device == images.device
