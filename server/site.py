@@ -98,7 +98,7 @@ class Site:
         The scheme does not count, as a proxy that ends TLS need not tell it.
         """
         forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
-        scheme = urlsplit(origin).scheme
+        scheme = origin.partition("://")[0]
         own = [f"{scheme}://{host}" for host in (headers.get("host"), forwarded) if host]
         place = _host_and_port(origin)
         return place[0] is not None and place in map(_host_and_port, [*own, self.root_path])
