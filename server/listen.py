@@ -36,7 +36,11 @@ def _bind(host: str, port: int) -> socket.socket:
     # Of a name with both, such as localhost, IPv4 is what every program can connect to.
     family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     both = host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, and without
+    # it an answer in two parts takes 40 ms more.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:

@@ -140,7 +140,8 @@ def test_a_host_is_listened_on(host):
         assert url_of(listener) == f"http://{shown}:{port}"
         assert is_loopback(listener) == local
         for address in reached_by:
-            socket.create_connection((address, port)).close()
+            with socket.create_connection((address, port)), listener.accept()[0] as accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])

@@ -164,13 +164,15 @@ def starting(url, home, free_port):
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{free_port}"
     try:
-        for _ in range(300):
-            time.sleep(0.1)
+        deadline = time.monotonic() + 120
+        while True:
             try:
                 assert get(f"{url}/health")[0] == 503
                 break
             except OSError:
                 assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         yield url, process
     finally:
         process.kill()
