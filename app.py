@@ -10,22 +10,20 @@ if __name__ == "__main__":
 
 import argparse
 import gc
-import socket
 import sys
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 import torch
-from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from PIL import Image
 from starlette.middleware import Middleware
 
@@ -39,9 +37,13 @@ from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
 from server.limits import ServerLimits, TrainingLimits, add_flags, from_flags
+from server.listen import PORTS, listen, url_of
 from server.metrics import Metrics
+from server.mount import mount
+from server.serve import Server
+from server.site import Site, add_site_flags, cross_origin, site_of
 from server.traffic import Traffic
-from server.upkeep import SESSIONS, health, lifespan, queue_length, share_memory, stop
+from server.upkeep import drain, health, lifespan, queue_length, share_memory
 from server.uploads import Uploads
 from server.waiting import waiting
 from ui.answer import answer
@@ -57,7 +59,6 @@ from ui.why import why
 
 T = TypeVar("T")
 DEFAULT_MODEL = "mlp-1024"
-THREADS = 8  # that read: more would only wait for each other, and each keeps memory of its own
 # Gradio's SemiBold has 55 letters and no more: its Bold has them all.
 FONT = (gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif")
 # Orange is what speaks against, on this page; subdued text needs WCAG's contrast.
@@ -136,10 +137,20 @@ def load_readers(source: str, limits: Limits, device: str = "cpu") -> tuple[dict
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", help="to listen on (GRADIO_SERVER_NAME, else 127.0.0.1)")
     parser.add_argument(
-        "--port", type=port, help="to listen at (GRADIO_SERVER_PORT, else the first from 7860)"
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
+        help="name or address to listen on; :: is all of IPv6 and IPv4 "
+        "(GRADIO_SERVER_NAME, else 127.0.0.1)",
     )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get("GRADIO_SERVER_PORT") or None,
+        help="port to listen at; 0 is any free one "
+        "(GRADIO_SERVER_PORT, else the first free one from 7860)",
+    )
+    add_site_flags(parser)
     parser.add_argument(
         "--model",
         default=os.environ.get("MODEL") or DEFAULT_MODEL,
@@ -208,7 +219,7 @@ def address(text: str) -> tuple[str, int]:
     host, _, number = text.rpartition(":")
     if not host or not number.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9100")
-    return host, port(number)
+    return host.strip("[]"), port(number)
 
 
 def port(text: str) -> int:
@@ -245,13 +256,13 @@ def main(
 def serve(
     options: argparse.Namespace, folder: Path, compose: Callable[..., gr.Blocks] = build
 ) -> None:
-    """Serve until a signal comes, and end with the answers given that were asked for.
+    """Serve until SIGTERM or SIGINT, and answer the calls in flight before returning.
 
     Raises:
         CheckpointError: the model cannot be loaded.
-        OSError: the port is taken.
+        OSError: the address cannot be listened on.
     """
-    # Nothing is raised: where a signal strikes, it might be swallowed. A flag is looked at later.
+    # The handler only sets a flag: an exception from it could be swallowed anywhere.
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
@@ -260,48 +271,60 @@ def serve(
         zerogpu.declare()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
-    limits = from_flags(ServerLimits, options)
-    with door(options) as port:
-        loaded = until(
-            stopped, load_readers, options.model, from_flags(Limits, options), options.device
-        )
-        if loaded is None:
-            return
-        readers, default = loaded
-        metrics = watch(options.metrics)
-        observe = metrics.read if metrics else ignore
-        trainings = trainings_of(options)
-        demo = compose(
-            readers, default=default, observe=observe, limits=limits, trainings=trainings
-        )
-        traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
-        if metrics:
-            traffic.observe = metrics.called
-            metrics.watch_queue(lambda: queue_length(demo, traffic))
+    listener = listen(options.host, PORTS if options.port is None else [options.port])
+    site = site_of(options, listener)
+    trainings = trainings_of(options)
     with closing(trainings) if trainings else nullcontext():
-        launch(demo, traffic, readers, host=options.host, port=port)
-        while not stopped:
+        asks = asks_hub(options.model)
+        with waiting(listener, site, model=options.model) if asks else nullcontext():
+            limits = from_flags(Limits, options)
+            loaded = until(stopped, load_readers, options.model, limits, options.device)
+            if loaded is None:
+                return
+            metrics = watch(options.metrics)
+            demo = compose(
+                loaded[0],
+                default=loaded[1],
+                observe=metrics.read if metrics else ignore,
+                limits=from_flags(ServerLimits, options),
+                trainings=trainings,
+            )
+            server = server_of(demo, loaded[0], options, folder, site, metrics)
+        serving = server.start(listener, ready=lambda: announce(url_of(listener) + site.prefix))
+        while serving.is_alive() and not stopped:
             time.sleep(0.1)
-        stop(demo, traffic)
+        if not stopped:
+            raise OSError("The server has stopped; its messages above say why.")
+        server.stop()
 
 
-@contextmanager
-def door(options: argparse.Namespace) -> Generator[int | None]:
-    """Where the Hub will be asked, answer visitors until the block ends; yield the port to open.
-
-    Raises:
-        CheckpointError: there is no such model.
-        OSError: the port is taken.
-    """
-    if options.port is not None and not _is_free(options.port):
-        raise OSError(f"Port {options.port} is taken: choose another by --port.")
-    if not asks_hub(options.model):
-        yield options.port
-        return
-    first = range(INITIAL_PORT_VALUE, INITIAL_PORT_VALUE + TRY_NUM_PORTS)
-    ports = first if options.port is None else [options.port]
-    with waiting(options.host or LOCALHOST_NAME, ports, model=options.model) as port:
-        yield port
+def server_of(
+    demo: gr.Blocks,
+    readers: Mapping[str, Reader],
+    options: argparse.Namespace,
+    folder: Path,
+    site: Site,
+    metrics: Metrics | None,
+) -> Server:
+    """Return a server of the pages and the API, behind the gate."""
+    limits = from_flags(ServerLimits, options)
+    traffic = Traffic(limits, Uploads.of(limits, folder), Calls.of(demo))
+    if metrics:
+        traffic.observe = metrics.called
+        metrics.watch_queue(lambda: queue_length(demo, traffic))
+    demo.queue(max_size=limits.max_queue, api_open=True)  # in a Space, too
+    app = mount(
+        demo,
+        middleware=[cross_origin(site), Middleware(Gate, traffic=traffic, site=site)],
+        routes=[health(readers, traffic)],
+        lifespan=lifespan(demo, traffic),
+        root_path=site.root_path,
+        max_file_size=limits.max_upload,
+        theme=THEME,
+        css_paths=PAGE_CSS,
+        footer_links=["api", "settings"],
+    )
+    return Server(app, drain=lambda: drain(app, demo, traffic))
 
 
 def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T | None:
@@ -321,51 +344,12 @@ def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T 
     return future.result()
 
 
-def launch(
-    demo: gr.Blocks,
-    traffic: Traffic,
-    readers: Mapping[str, Reader],
-    *,
-    host: str | None,
-    port: int | None,
-) -> None:
-    """Open the port, behind the gate.
-
-    Raises:
-        OSError: it is taken.
-    """
-    demo.queue(max_size=traffic.limits.max_queue, api_open=True)  # in a Space, too
-    demo.launch(
-        quiet=True,
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        max_threads=THREADS,
-        max_file_size=traffic.limits.max_upload,
-        state_session_capacity=SESSIONS,
-        enable_monitoring=False,
-        run_history=False,
-        theme=THEME,
-        css_paths=PAGE_CSS,
-        ssr_mode=False,
-        footer_links=["api", "settings"],
-        app_kwargs={
-            "middleware": [Middleware(Gate, traffic=traffic)],
-            "routes": [health(readers, traffic)],
-            "lifespan": lifespan(traffic),
-            "openapi_url": None,
-        },
-    )
-    print(f"Draw at {demo.local_url}", flush=True)
-    demo.server.config.encoded_headers.clear()  # which say what serves
+def announce(url: str) -> None:
+    """Print the address of the page, once the server is up."""
+    print(f"Draw at {url}/", flush=True)
     # What is there now stays: to look through it all for garbage took 0.2 s, and the page waited.
     gc.collect()
     gc.freeze()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 if __name__ == "__main__":

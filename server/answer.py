@@ -5,15 +5,15 @@ import re
 import secrets
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 from starlette.types import Message, Send
 
 from server.calls import RefusedError
+from server.site import Site
 from server.traffic import BUSY
 
-# Hugging Face shows a Space in a frame of its own page.
-FRAMES = "'self' https://huggingface.co https://*.huggingface.co https://*.hf.space"
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
@@ -24,7 +24,7 @@ CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'self'; "
-    f"frame-ancestors {FRAMES}"
+    "frame-ancestors {frames}"
 )
 CSP_OF_DATA = b"default-src 'none'; frame-ancestors 'none'"
 WRONG = "Something went wrong here, not with your call; it has been noted."
@@ -38,8 +38,9 @@ class GoneError(Exception):
 class Answer:
     """One answer, message by message."""
 
-    def __init__(self, send: Send, *, seconds: float) -> None:
+    def __init__(self, send: Send, site: Site, *, seconds: float) -> None:
         self._send = send
+        self._site = site
         self._seconds = seconds  # that the caller may take to take a part of it
         self._page: Heard | None = None
         self.status = 0  # of what was sent; 0 before
@@ -52,6 +53,7 @@ class Answer:
         """
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            message = _with_location(message, self._site.prefix)
             if dict(message["headers"]).get(b"content-type", b"").startswith(b"text/html"):
                 self._page = Heard()
             else:
@@ -61,7 +63,7 @@ class Answer:
             return
         await self._page.hear(message)
         if self._page.whole:
-            start, body = _with_nonce(self._page)
+            start, body = _with_nonce(self._page, self._site.frames)
             await self._in_time(start)
             await self._in_time({"type": "http.response.body", "body": body})
 
@@ -150,10 +152,26 @@ def _with_headers(message: Message, csp: bytes) -> Message:
     return {**message, "headers": headers}
 
 
-def _with_nonce(page: Heard) -> tuple[Message, bytes]:
+def _with_location(message: Message, prefix: str) -> Message:
+    """Return the start of a response; a redirect leads to a path below the site's prefix.
+
+    Gradio redirects to `/card`, Starlette to a URL with the scheme that the proxy uses.
+    """
+    if not 300 <= message["status"] < 400:
+        return message
+    headers = []
+    for name, value in message["headers"]:
+        if name == b"location":
+            to = urlsplit(value.decode("latin-1"))
+            value = urlunsplit(("", "", prefix + to.path, to.query, "")).encode("latin-1")
+        headers.append((name, value))
+    return {**message, "headers": headers}
+
+
+def _with_nonce(page: Heard, frames: str) -> tuple[Message, bytes]:
     nonce = secrets.token_urlsafe(16)
     body = re.sub(rb"<script(?=[\s>])", f'<script nonce="{nonce}"'.encode(), page.body)
     headers = [header for header in page.start["headers"] if header[0] != b"content-length"]
     headers += [(b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
     start = {**page.start, "headers": headers}
-    return _with_headers(start, CSP.format(nonce=nonce).encode()), body
+    return _with_headers(start, CSP.format(nonce=nonce, frames=frames).encode()), body

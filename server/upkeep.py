@@ -11,12 +11,13 @@ from itertools import count
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from gradio.queueing import Queue
-from gradio.routes import App
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from server.mount import end_streams
 from server.traffic import Traffic
 
 EVERY = 1  # s, between two rounds
@@ -27,7 +28,6 @@ CLOSE = 1  # s more for streams, of which each open page holds one for good
 UNREAD = 50  # sessions whose answers nobody has come for; an explanation has half a MB
 UNREAD_AGE = 60  # s that such answers are kept: so long a hand takes to copy an event's name
 M_ARENA_MAX = -8  # of glibc's malloc.h
-SESSIONS = 100  # that Gradio keeps the state of, 34 KB each; nothing here depends on it
 
 
 def share_memory() -> None:
@@ -41,20 +41,21 @@ def share_memory() -> None:
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def lifespan(traffic: Traffic) -> Callable[[App], AbstractAsyncContextManager[None]]:
-    """Return what FastAPI enters when it starts: tidies up until it stops."""
+def lifespan(
+    blocks: gr.Blocks, traffic: Traffic
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return FastAPI's lifespan: a task that tidies up until the server stops."""
 
     @asynccontextmanager
-    async def tidying(app: App) -> AsyncGenerator[None]:
-        task = asyncio.create_task(_tidy(app, traffic))
+    async def tidying(_: FastAPI) -> AsyncGenerator[None]:
+        task = asyncio.create_task(_tidy(blocks, traffic))
         yield
         task.cancel()
 
     return tidying
 
 
-async def _tidy(app: App, traffic: Traffic) -> None:
-    blocks = app.get_blocks()
+async def _tidy(blocks: gr.Blocks, traffic: Traffic) -> None:
     blocks._queue.pending_messages_per_session.max_size = sys.maxsize  # or it drops live ones
     unread: dict[str, float] = {}
     for rounds in count():
@@ -102,17 +103,20 @@ def health(models: Mapping[str, Any], traffic: Traffic) -> Route:
     return Route("/health", answer)
 
 
-def stop(demo: gr.Blocks, traffic: Traffic) -> None:
-    """Refuse new calls, wait for the answers to those in flight, and close within 5 s."""
+async def drain(app: FastAPI, demo: gr.Blocks, traffic: Traffic) -> None:
+    """Refuse new calls, answer those in flight, and end the streams of open pages."""
     traffic.stopping = True
-    deadline = time.monotonic() + DRAIN
-    while time.monotonic() < deadline and queue_length(demo, traffic):
-        time.sleep(0.02)
-    deadline = time.monotonic() + READ
-    while time.monotonic() < deadline and any(demo._queue.pending_event_ids_session.values()):
-        time.sleep(0.02)
-    demo.server.config.timeout_graceful_shutdown = CLOSE
-    demo.close(verbose=False)
+    await _pass_time(DRAIN, lambda: queue_length(demo, traffic))
+    await _pass_time(READ, lambda: any(demo._queue.pending_event_ids_session.values()))
+    end_streams(app, demo)
+
+
+async def _pass_time(seconds: float, busy: Callable[[], Any]) -> None:
+    """Wait as long as `busy` says so, so many seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while busy():
+                await asyncio.sleep(0.02)
 
 
 def queue_length(demo: gr.Blocks, traffic: Traffic) -> int:

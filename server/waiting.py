@@ -16,12 +16,13 @@ from socketserver import ThreadingTCPServer
 from string import Template
 from typing import Any
 
-from server.answer import CSP_OF_DATA, FRAMES, HEADERS, JSON, Told
+from server.answer import CSP_OF_DATA, HEADERS, JSON, Told
+from server.site import Site
 
 PAGE = Template((Path(__file__).parent / "waiting.html").read_text(encoding="utf-8"))
 CSP = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
-    f"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {FRAMES}"
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors {frames}"
 )
 DEADLINE = 10  # s of a connection in all, however slowly it talks: the page comes back for more
 MOST = 64  # connections at a time; more are closed at once
@@ -29,35 +30,31 @@ LOADING = "The model is being loaded: try again in a moment."
 
 
 @contextmanager
-def waiting(host: str, ports: Iterable[int], *, model: str) -> Generator[int]:
-    """Answer at the first of these ports that is free until the block ends; yield that port.
+def waiting(listener: socket.socket, site: Site, *, model: str) -> Generator[None]:
+    """Answer on a listening socket until the block ends; the socket stays open.
 
-    `/`, and what else a browser goes to, is the page, with 200; all else is 503, and `/health` says
-    "loading".
-
-    Raises:
-        OSError: none is free.
+    Pages, at `/` and wherever a browser goes, are the waiting page, with 200. Other requests get
+    503, and `/health` says "loading".
     """
-    server = _listen(host.strip("[]"), ports, type("Answer", (_Answer,), {"model": model}))
+    server = _Server(listener, type("Answer", (_Answer,), {"model": model, "site": site}))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield server.server_address[1]
+        yield
     finally:
         server.shutdown()
-        server.server_close()
         server.hang_up()
 
 
 class _Server(ThreadingTCPServer):
-    allow_reuse_address = True
     daemon_threads = True
-    request_queue_size = 128
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, listener: socket.socket, answer: type[BaseHTTPRequestHandler]) -> None:
         self._lock = threading.Lock()
         self._open: dict[socket.socket, float] = {}  # and when each has to end
-        super().__init__(*arguments)
+        super().__init__(listener.getsockname(), answer, bind_and_activate=False)
+        self.socket.close()  # which the base class has made
+        self.socket = listener
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Take a connection in, unless there are too many."""
@@ -89,30 +86,17 @@ class _Server(ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
-def _listen(host: str, ports: Iterable[int], answer: type[BaseHTTPRequestHandler]) -> _Server:
-    refused = OSError("There is no port to listen at.")
-    for port in ports:
-        try:
-            return (_Server6 if ":" in host else _Server)((host, port), answer)
-        except OSError as error:
-            refused = OSError(f"Nothing can listen at {host}, port {port}: {error.strerror}.")
-    raise refused
-
-
 class _Answer(BaseHTTPRequestHandler):
     model: str
+    site: Site
     timeout = 5  # s between two pieces of a request
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path = self.path.partition("?")[0].removeprefix(self.site.prefix)
         if path == "/health":
             body = json.dumps({"status": "loading"}).encode()
             self._tell(503, body, [JSON, (b"retry-after", b"1")], CSP_OF_DATA)
-        elif path == "/" or "text/html" in self.headers.get("Accept", ""):
+        elif path in ("", "/") or "text/html" in self.headers.get("Accept", ""):
             self._page()
         else:
             self.send_error(503)
@@ -130,9 +114,11 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _page(self) -> None:
         nonce = secrets.token_urlsafe(16)
-        page = PAGE.substitute(nonce=nonce, model=html.escape(self.model))
+        model, health = html.escape(self.model), f"{self.site.prefix}/health"
+        page = PAGE.substitute(nonce=nonce, model=model, health=health)
         kind = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
-        self._tell(200, page.encode(), kind, CSP.format(nonce=nonce).encode())
+        csp = CSP.format(nonce=nonce, frames=self.site.frames)
+        self._tell(200, page.encode(), kind, csp.encode())
 
     def _tell(
         self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]], csp: bytes

@@ -15,12 +15,13 @@ import pytest
 import torch
 from playwright.sync_api import Browser
 
-from benchmarks.browser import DEVICES, ROOT, chromium, serve
+from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
 from model.device import available_devices
 from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
+bypass_proxies()
 
 
 @pytest.fixture(scope="session", params=available_devices())

@@ -153,7 +153,7 @@ def test_the_bytes_that_a_zip_unpacks_to(small):
 @pytest.mark.parametrize("route", ["run/predict_strokes", "queue/join", "cancel", "upload"])
 def test_a_body_that_is_slow(small, route):
     kind = "multipart/form-data; boundary=x" if route == "upload" else "application/json"
-    head = f"POST {API}/{route} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+    head = f"POST {API}/{route} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
     started = time.monotonic()
     answer = small.caller.raw((head + "Content-Length: 900\r\n\r\n--x\r\n").encode(), end=False)
     assert answer.status == 408

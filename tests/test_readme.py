@@ -144,7 +144,18 @@ def test_from_training_to_a_space(hub, mnist_dir, tmp_path):
     assert done.stdout.splitlines()[-1] == f"it runs: {hub.url}/spaces/{ACCOUNT}/draw"
 
 
-@pytest.mark.parametrize("flag", ["--max-upload", "--max-queue", "--max-seconds", "--metrics"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--max-upload",
+        "--max-queue",
+        "--max-seconds",
+        "--metrics",
+        "--root-path",
+        "--allow-origin",
+        "--frame-ancestors",
+    ],
+)
 def test_the_flags_are_explained(flag):
     assert f"`{flag}" in README
     assert flag in run("app.py", "--help").stdout

@@ -225,7 +225,7 @@ exec env TMPDIR="$0" HF_HOME="$0/hf" "$@"
 def test_callers_who_take_no_answers_hold_nobody_up():
     """Two connections ask for much and read nothing: their answers fill what the kernel holds."""
     body = json.dumps({"data": [SEVEN]}).encode()
-    head = "POST /gradio_api/run/explain_strokes HTTP/1.1\r\nHost: x\r\n"
+    head = "POST /gradio_api/run/explain_strokes HTTP/1.1\r\nHost: localhost\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with running("--max-seconds", "3") as (url, _):
         host, port = url.removeprefix("http://").split(":")

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +22,8 @@ from playwright.sync_api import expect
 from benchmarks.browser import running
 from model.checkpoint import WEIGHTS_FILE
 from model.hub import LIVELY
+from server.listen import listen, url_of
+from server.site import Site
 from server.waiting import MOST, waiting
 from tests.conftest import ROOT, ask, run
 from tests.rough_hub import FILES, files_of, hang_halfway, listening, serving, silent
@@ -39,10 +42,20 @@ def get(url, **headers):
         return error.code, error.headers, error.read().decode()
 
 
+@contextmanager
+def waiting_page(site=None):
+    """Serve the waiting page on a free port; yield its address."""
+    with (
+        listen("127.0.0.1", [0]) as listener,
+        waiting(listener, site or Site(), model="me/<b>digits</b>"),
+    ):
+        yield url_of(listener)
+
+
 @pytest.fixture
-def page_url(free_port):
-    with waiting("127.0.0.1", [free_port], model="me/<b>digits</b>"):
-        yield f"http://127.0.0.1:{free_port}"
+def page_url():
+    with waiting_page() as url:
+        yield url
 
 
 def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
@@ -66,15 +79,24 @@ def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
         ask(page_url, "predict_strokes", SEVEN)
 
 
-def test_it_takes_the_first_free_port_and_leaves_it(free_port):
+def test_the_first_free_port_is_taken(free_port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1], free_port]
-        with waiting("127.0.0.1", ports, model="x") as port:
-            assert port == free_port
-            with pytest.raises(OSError, match=f"Nothing can listen at 127.0.0.1, port {port}"):
-                waiting("127.0.0.1", ports, model="x").__enter__()
-    with waiting("127.0.0.1", [free_port], model="x") as port:
-        assert port == free_port
+        with listen("127.0.0.1", ports) as listener:
+            assert listener.getsockname() == ("127.0.0.1", free_port)
+            with pytest.raises(OSError, match=f"Ports {ports[0]} to {ports[1]} are taken"):
+                listen("127.0.0.1", ports)
+
+
+def test_the_port_stays_open_when_the_page_gives_way():
+    with listen("127.0.0.1", [0]) as listener:
+        with waiting(listener, Site(), model="x"):
+            pass
+        with socket.create_connection(listener.getsockname()) as caller:
+            caller.sendall(b"x")
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.recv(1) == b"x"
 
 
 def ended(caller, *, within):
@@ -88,16 +110,17 @@ def ended(caller, *, within):
         return True
 
 
-def test_slow_callers_are_few_and_gone_with_it(free_port):
+def test_slow_callers_are_few_and_gone_with_it():
     before = threading.active_count()
-    with waiting("127.0.0.1", [free_port], model="x") as port:
-        callers = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST + 20)]
+    with waiting_page() as url:
+        where = ("127.0.0.1", urlsplit(url).port)
+        callers = [socket.create_connection(where) for _ in range(MOST + 20)]
         assert all(ended(caller, within=2) for caller in callers[MOST:])
         assert threading.active_count() <= before + 1 + MOST
         assert not ended(callers[0], within=0.1)
         callers[0].close()
         time.sleep(0.3)
-        assert get(f"http://127.0.0.1:{port}/health")[0] == 503  # there is room again
+        assert get(f"{url}/health")[0] == 503  # there is room again
     assert all(ended(caller, within=2) for caller in callers[1:MOST])
     time.sleep(0.2)
     assert threading.active_count() <= before
@@ -105,11 +128,11 @@ def test_slow_callers_are_few_and_gone_with_it(free_port):
         caller.close()
 
 
-def test_a_byte_at_a_time_has_an_end(monkeypatch, free_port):
+def test_a_byte_at_a_time_has_an_end(monkeypatch):
     monkeypatch.setattr("server.waiting.DEADLINE", 0.4)
     with (
-        waiting("127.0.0.1", [free_port], model="x") as port,
-        socket.create_connection(("127.0.0.1", port)) as caller,
+        waiting_page() as url,
+        socket.create_connection(("127.0.0.1", urlsplit(url).port)) as caller,
     ):
         started = time.monotonic()
         while not ended(caller, within=0.05) and time.monotonic() - started < 3:
@@ -141,13 +164,15 @@ def starting(url, home, free_port):
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{free_port}"
     try:
-        for _ in range(300):
-            time.sleep(0.1)
+        deadline = time.monotonic() + 120
+        while True:
             try:
                 assert get(f"{url}/health")[0] == 503
                 break
             except OSError:
                 assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         yield url, process
     finally:
         process.kill()

@@ -28,7 +28,7 @@ def headed(header: bytes, data: bytes = b"x") -> Send:
 
 def promised(length: str) -> Send:
     """Return what says how large its body is, and sends little of it."""
-    head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
+    head = f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
     kind = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
     return lambda c: c.raw((head + kind).encode(), b"--" + BOUNDARY.encode())
 

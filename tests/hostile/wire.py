@@ -11,7 +11,7 @@ REFUSED = (0, *range(400, 500))
 
 
 def sent(*headers: bytes, body: bytes = DOT, start: bytes = b"POST " + RUN + b" HTTP/1.1") -> Send:
-    head = b"\r\n".join([start, b"Host: x", b"Connection: close", *headers])
+    head = b"\r\n".join([start, b"Host: [::1]", b"Connection: close", *headers])
     return lambda c: c.raw(head + b"\r\n\r\n" + body)
 
 
@@ -52,7 +52,7 @@ def cases() -> Iterator[Case]:
         "a header without a colon": sent(b"evil", length),
         "a header with a space before its colon": sent(b"Content-Length : 32"),
         "a header that goes on": sent(b"X: a\r\n Content-Length: 5", length),
-        "line feeds alone": lambda c: c.raw(b"GET /nowhere HTTP/1.1\nHost: x\n\n"),
+        "line feeds alone": lambda c: c.raw(b"GET /nowhere HTTP/1.1\nHost: [::1]\n\n"),
         "a host that is none": sent(b"Host: \xff\xff", start=b"GET /nowhere HTTP/1.1"),
         "a line break in its address": sent(start=b"GET /config%0d%0aSet-Cookie:%20a=b HTTP/1.1"),
         "a whole address of another": sent(start=b"GET http://evil.example/runs HTTP/1.1"),
@@ -68,9 +68,9 @@ def cases() -> Iterator[Case]:
     for name, send in bad.items():
         yield Case(f"wire: {name}", send, SETTLED if name in LENIENT else REFUSED)
     for i in (1, 20, 60, 150, 200):
-        cut = b"POST " + RUN + b" HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n" + DOT
+        cut = b"POST " + RUN + b" HTTP/1.1\r\nHost: [::1]\r\n" + length + b"\r\n\r\n" + DOT
         yield Case(f"wire: cut after {i} bytes", lambda c, cut=cut[:i]: c.raw(cut), SETTLED)
-    two = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /runs HTTP/1.1\r\nHost: x\r\n\r\n"
+    two = b"GET /health HTTP/1.1\r\nHost: [::1]\r\n\r\nGET /runs HTTP/1.1\r\nHost: [::1]\r\n\r\n"
     yield Case("wire: two at once", lambda c: c.raw(two), (200,), "There is nothing")
     for host in (b"evil.example", b"", b"x" * 5_000, b"127.0.0.1:99999", b"[::1", b"a b", b"\xe9"):
         for path in (b"/config", b"/", b"/gradio_api/info"):
@@ -90,7 +90,10 @@ def cases() -> Iterator[Case]:
             b"0-,5-1,-9" + b",1-2" * 999,
         ):
             request = (
-                b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header + value + b"\r\n\r\n"
+                b"GET / HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n"
+                + header
+                + value
+                + b"\r\n\r\n"
             )
             name = f"wire: {header.decode()}{value[:20]!r}"
             yield Case(name, lambda c, request=request: c.raw(request), SETTLED)
