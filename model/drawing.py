@@ -21,6 +21,7 @@ _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small 
 _MANY = 4_000
 _CELL = 0.5  # px: simplifying merges points of the same cell, a quarter of a pixel from its centre
 _CELLS_PER_PEN = 32  # the widest pen's diameter in cells, where that makes them larger
+_MOST_SAMPLES = 200_000  # pieces that simplifying chooses from; `draw` has half as many at most
 _CHUNK = 64_000  # pixels at a time: they fit a core's cache, and many points take little memory
 _POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
 
@@ -240,9 +241,10 @@ def simplify(lines: Lines, *, cell: float = _CELL) -> Lines:
     """Keep one short piece of a line, by the widest pen, in each square cell that lines cross.
 
     So the number of pieces, and what they cost, depend on the area that the lines cover. `cell` is
-    a cell's side in pixels; a wide pen's cells are larger.
+    a cell's side in pixels; a wide pen's cells are larger, and those of extremely long lines.
     """
-    cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN)
+    reach = float(np.abs(lines.ends - lines.starts).max(axis=1).sum())
+    cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN, reach / _MOST_SAMPLES)
     low = np.minimum(lines.starts, lines.ends).min(axis=0)
     high = np.maximum(lines.starts, lines.ends).max(axis=0)
     columns, rows = ((high - low) / cell).astype(int) + 1
