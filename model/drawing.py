@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,12 @@ MARGIN = 2  # px of paper around the ink
 WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
 _WIDTH_STEPS = 8  # to 1: no eye sees finer ones, and the weights were trained on these
 _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
+# Drawings of more pieces are simplified. Real digits, and 4,840 foreign characters, have 600 at
+# most, so the pictures that the weights were trained on do not change.
+_MANY = 4_000
+_CELL = 0.5  # px: simplifying merges points of the same cell, a quarter of a pixel from its centre
+_CELLS_PER_PEN = 32  # the widest pen's diameter in cells, where that makes them larger
+_MOST_SAMPLES = 200_000  # pieces that simplifying chooses from; `draw` has half as many at most
 _CHUNK = 64_000  # pixels at a time: they fit a core's cache, and many points take little memory
 _POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
 
@@ -39,6 +46,19 @@ class Sheet:
         return (points - self.low) * self.scale + self.margin
 
 
+class Lines(NamedTuple):
+    """Straight lines drawn with a round pen, in pixels. A dot starts where it ends."""
+
+    starts: np.ndarray  # (N, 2) float64
+    ends: np.ndarray  # (N, 2) float64
+    radii: np.ndarray  # (N,) float64
+    strokes: np.ndarray  # (N,) int: the index of the stroke that each belongs to
+
+    def take(self, which: np.ndarray | slice) -> "Lines":
+        """Return some of the lines."""
+        return Lines(*(array[which] for array in self))
+
+
 def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIMITS) -> np.ndarray:
     """Draw strokes at a standard size, whatever their unit: (H, W) float32, ink 1 on paper 0.
 
@@ -48,17 +68,24 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     centre to its centre. The ink is fitted to 80 px on its long side; a stroke of one point is a
     dot; no stroke at all is an empty sheet.
 
+    Quick, Draw! lists coordinates instead, `[[[x0, x1, ...], [y0, y1, ...]], ...]`. Convert its
+    strokes: `[list(zip(x, y)) for x, y, *_ in strokes]`. A drawing with a stroke of four or more
+    points in that format is refused. One whose strokes all have two points looks the same in both
+    formats and is read as points; with three points, a coordinate would be a width, and is refused
+    unless it is in the range of widths.
+
+    Drawings of more than 4,000 pieces, lines of 4 px, are drawn with dots half a pixel apart, or
+    a 32nd of the widest pen, so that time and memory depend on the area that they cover.
+
     Raises:
-        DrawingError: not of that form, not finite, or more strokes or points than the limits.
+        DrawingError: not of that form, not finite, or more strokes, points or length than the
+            limits.
     """
     points = parse(strokes, limits=limits)
     sheet = lay_out(points, pen_width=pen_width)
-    lines = [_without_repeats(p) for p in points]
-    if not lines:
+    if not points:
         return np.zeros((sheet.height, sheet.width), np.float32)
-    pens = np.concatenate([_widths(line) for line in lines]) * sheet.pen_width
-    placed = [sheet.place(line[:, :2]) for line in lines]
-    return _draw(placed, pens, height=sheet.height, width=sheet.width)
+    return _draw(lines_of(points, sheet), height=sheet.height, width=sheet.width)
 
 
 def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:
@@ -79,6 +106,14 @@ def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sh
     return Sheet(low, scale, margin, pen / widest, int(height), int(width))
 
 
+def lines_of(points: Sequence[np.ndarray], sheet: Sheet) -> Lines:
+    """Return the lines that `draw` draws parsed strokes with, at least one stroke."""
+    starts, ends, strokes = _connect(points)
+    widths = np.round((starts[:, 2] + ends[:, 2]) / 2 * _WIDTH_STEPS) / _WIDTH_STEPS
+    places = (sheet.place(each[:, :2]) for each in (starts, ends))
+    return Lines(*places, widths * sheet.pen_width / 2, strokes)
+
+
 def rasterize(
     strokes: Sequence[np.ndarray], *, pen_width: float, height: int, width: int
 ) -> np.ndarray:
@@ -86,41 +121,67 @@ def rasterize(
 
     A pixel's ink is how much of it a pen's edge at that distance would cover, so lines are
     antialiased at any angle and the result does not depend on how a line is cut into points.
-    Ink outside the sheet is cut off.
+    Ink outside the sheet is cut off. Many lines are simplified as by `draw`.
     """
-    n_lines = sum(max(1, len(stroke) - 1) for stroke in strokes)
-    return _draw(strokes, np.full(n_lines, pen_width), height=height, width=width)
+    starts, ends, which = _connect(strokes)
+    radii = np.full(len(starts), pen_width / 2)
+    return _draw(Lines(starts, ends, radii, which), height=height, width=width)
 
 
 def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]:
     """Return the strokes as float64 arrays of x, y and width, (P, 3), without the empty ones.
 
-    What was drawn once is within the limits.
+    Leave out `limits` for strokes that were drawn before, and so are known to be within them.
 
     Raises:
-        DrawingError: not of that form, not finite, or more strokes or points than the limits.
+        DrawingError: not of that form, not finite, or more strokes, points or length than the
+            limits.
     """
-    wanted = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
     if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
-        raise DrawingError(f"Got {type(strokes).__name__}; {wanted}.")
+        raise DrawingError(f"Got {type(strokes).__name__}; {_WANTED}.")
     strokes = list(strokes)
     if limits:  # before they are converted, which takes longer than to draw what may be drawn
         _refuse_many(strokes, limits)
+    points = _arrays(strokes)
+    if not points:
+        return []
+    stops = np.cumsum([len(p) for p in points])
+    every = np.ones((stops[-1], 3))
+    for p, stop in zip(points, stops, strict=True):
+        every[stop - len(p) : stop, : p.shape[1]] = p
+    _refuse_values(every, points)
+    found = np.split(every, stops[:-1])
+    if limits:
+        _refuse_long(found, limits)
+    return found
+
+
+_WANTED = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
+_CONVERT = (
+    "convert Quick, Draw!'s [[x0, x1, ...], [y0, y1, ...]] by "
+    "[list(zip(x, y)) for x, y, *_ in strokes]"
+)
+
+
+def _arrays(strokes: Strokes) -> list[np.ndarray]:
+    """Return the strokes that are not empty, each (P, 2) or (P, 3) float64.
+
+    Raises:
+        DrawingError: one is not of that form.
+    """
     try:
         arrays = [np.asarray(stroke) for stroke in strokes]
         points = [array.astype(np.float64, copy=False) for array in arrays if array.size]
     except (TypeError, ValueError, OverflowError) as error:
-        raise DrawingError(f"A point is not two numbers; {wanted}.") from error
+        raise DrawingError(f"A point is not two numbers; {_WANTED}.") from error
     if any(array.dtype.kind in "bSU" for array in arrays):  # "1" and True would pass for numbers
-        raise DrawingError(f"A point is not two numbers; {wanted}.")
+        raise DrawingError(f"A point is not two numbers; {_WANTED}.")
     for p in points:
         if p.ndim != 2 or p.shape[1] not in (2, 3):
-            raise DrawingError(f"Got a stroke of shape {p.shape}; {wanted}.")
-        if not (np.abs(p) < 1e9).all():  # NaN compares false, too
-            raise DrawingError("A coordinate is not a finite number below 1e9.")
-        if not ((p[:, 2:] >= WIDTHS[0]) & (p[:, 2:] <= WIDTHS[1])).all():
-            raise DrawingError(f"A pen's width is not within {WIDTHS[0]} and {WIDTHS[1]:g}.")
-    return [np.column_stack([p, np.ones(len(p))]) if p.shape[1] == 2 else p for p in points]
+            by_axis = p.ndim == 2 and len(p) in (2, 3) and p.shape[1] > 3
+            hint = f"; {_CONVERT}" if by_axis else ""
+            raise DrawingError(f"Got a stroke of shape {p.shape}; {_WANTED}{hint}.")
+    return points
 
 
 def _refuse_many(strokes: Strokes, limits: Limits) -> None:
@@ -131,46 +192,102 @@ def _refuse_many(strokes: Strokes, limits: Limits) -> None:
         raise DrawingError(f"Got {n_points} points; at most {limits.max_points} are read.")
 
 
-def _without_repeats(stroke: np.ndarray) -> np.ndarray:
-    """Drop points that repeat the one before: a resting pen sends many, and each costs a stamp."""
-    moved = (stroke[1:] != stroke[:-1]).any(axis=1)
-    return stroke if moved.all() else stroke[np.concatenate([[True], moved])]
+def _refuse_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
+    """Refuse coordinates and widths, (P, 3) of all strokes, that no drawing has."""
+    if not (np.abs(every) < 1e9).all():  # NaN compares false, too
+        raise DrawingError("A coordinate is not a finite number below 1e9.")
+    low, high = WIDTHS
+    wrong = every[(every[:, 2] < low) | (every[:, 2] > high), 2]
+    if wrong.size:
+        by_axis = any(p.shape in ((2, 3), (3, 3)) for p in points)
+        hint = f"; {_CONVERT}" if by_axis else ""
+        raise DrawingError(
+            f"Got {wrong[0]:g} as a point's third number, which is the pen's width there, "
+            f"{low} to {high:g}, and not a time{hint}."
+        )
 
 
-def _widths(stroke: np.ndarray) -> np.ndarray:
-    """Return the pen's width, in steps, along each of a stroke's lines; a dot counts as one."""
-    widths = stroke[:, 2]
-    ends = widths if len(stroke) == 1 else (widths[:-1] + widths[1:]) / 2
-    return np.round(ends * _WIDTH_STEPS) / _WIDTH_STEPS
+def _refuse_long(points: Sequence[np.ndarray], limits: Limits) -> None:
+    starts, ends, _ = _connect(points)
+    long_side = float(np.ptp(np.concatenate([starts, ends])[:, :2], axis=0).max())
+    length = float(np.hypot(*(ends - starts)[:, :2].T).sum())
+    if long_side >= _POINT and length > limits.max_length * long_side:
+        times = np.ceil(length / long_side)
+        raise DrawingError(
+            f"The strokes together are {times:,.0f} times as long as the drawing's longer side; "
+            f"at most {limits.max_length:,} times are read."
+        )
 
 
-def _draw(
-    strokes: Sequence[np.ndarray], pens: np.ndarray, *, height: int, width: int
-) -> np.ndarray:
-    """Draw strokes, each (P, 2) in pixels, with a pen of some width in pixels for each line."""
-    starts, ends, radii = _pieces(strokes, pens / 2)
-    side = int(np.ceil(_PIECE + 2 * radii.max())) + 2
+def _connect(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the points that lines go from and to, (N, columns) each, and their strokes, (N,).
+
+    Points that repeat the one before are dropped: a pen at rest sends many, and each costs time.
+    """
+    every = np.concatenate(points)
+    lengths = np.array([len(p) for p in points])
+    stroke = np.repeat(np.arange(len(points)), lengths)
+    moves = np.zeros(len(every), bool)
+    moves[:-1] = (stroke[1:] == stroke[:-1]) & (every[1:] != every[:-1]).any(axis=1)
+    n_lines = np.bincount(stroke, weights=moves)
+    first = np.cumsum(lengths) - lengths
+    from_here = moves.copy()
+    from_here[first[n_lines == 0]] = True  # a dot
+    starts = np.flatnonzero(from_here)
+    return every[starts], every[starts + moves[starts]], stroke[starts]
+
+
+def simplify(lines: Lines, *, cell: float = _CELL) -> Lines:
+    """Keep one short piece of a line, by the widest pen, in each square cell that lines cross.
+
+    So the number of pieces, and what they cost, depend on the area that the lines cover. `cell` is
+    a cell's side in pixels; a wide pen's cells are larger, and those of extremely long lines.
+    """
+    reach = float(np.abs(lines.ends - lines.starts).max(axis=1).sum())
+    cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN, reach / _MOST_SAMPLES)
+    low = np.minimum(lines.starts, lines.ends).min(axis=0)
+    high = np.maximum(lines.starts, lines.ends).max(axis=0)
+    columns, rows = ((high - low) / cell).astype(int) + 1
+    kept = np.full((columns * rows, 6), -1.0)
+    lines = lines.take(np.argsort(lines.radii, kind="stable"))  # what comes last is kept
+    counts = _counts(lines, cell)
+    stops = np.searchsorted(np.cumsum(counts), np.arange(_CHUNK, counts.sum(), _CHUNK))
+    for some in np.split(np.arange(len(counts)), stops):
+        pieces = _cut(lines.take(some), counts[some])
+        column, row = (((pieces.starts + pieces.ends) / 2 - low) / cell).astype(int).T
+        kept[row * columns + column] = np.column_stack(pieces)
+    kept = kept[kept[:, -1] >= 0]
+    return Lines(kept[:, :2], kept[:, 2:4], kept[:, 4], kept[:, 5].astype(int))
+
+
+def _draw(lines: Lines, *, height: int, width: int) -> np.ndarray:
+    """Draw lines on a sheet: (height, width) float32 in 0..1."""
+    counts = _counts(lines, _PIECE)
+    few = counts.sum() <= _MANY
+    pieces = _cut(lines, counts) if few else simplify(lines)
+    reach = _PIECE if few else float(np.abs(pieces.ends - pieces.starts).max())
+    side = int(np.ceil(reach + 2 * pieces.radii.max())) + 2
     sheet = np.zeros((height + 2 * side, width + 2 * side), np.float32)
     chunk = max(1, _CHUNK // side**2)
-    for i in range(0, len(starts), chunk):
-        these = slice(i, i + chunk)
-        _stamp(sheet, starts[these] + side, ends[these] + side, radii[these], side)
+    for i in range(0, len(pieces.radii), chunk):
+        starts, ends, radii, _ = pieces.take(slice(i, i + chunk))
+        _stamp(sheet, starts + side, ends + side, radii, side)
     return np.minimum(sheet[side : side + height, side : side + width], np.float32(1))
 
 
-def _pieces(
-    strokes: Sequence[np.ndarray], radii: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut all lines into pieces of at most _PIECE px: their ends, (N, 2) each, and pens, (N,)."""
-    starts = np.concatenate([s[:-1] if len(s) > 1 else s for s in strokes])
-    ends = np.concatenate([s[1:] if len(s) > 1 else s for s in strokes])
-    reach = np.abs(ends - starts).max(axis=1)
-    counts = np.maximum(np.ceil(reach / _PIECE), 1).astype(int)
-    which = np.repeat(np.arange(len(starts)), counts)
+def _counts(lines: Lines, most: float) -> np.ndarray:
+    """Return how many pieces of at most so many pixels each line is cut into, (N,)."""
+    reach = np.abs(lines.ends - lines.starts).max(axis=1)
+    return np.maximum(np.ceil(reach / most), 1).astype(int)
+
+
+def _cut(lines: Lines, counts: np.ndarray) -> Lines:
+    """Cut each line into so many pieces of equal length."""
+    which = np.repeat(np.arange(len(counts)), counts)
     nth = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    step = ((ends - starts) / counts[:, None])[which]
-    cut = starts[which] + step * nth[:, None]
-    return cut, cut + step, radii[which]
+    step = ((lines.ends - lines.starts) / counts[:, None])[which]
+    starts = lines.starts[which] + step * nth[:, None]
+    return Lines(starts, starts + step, lines.radii[which], lines.strokes[which])
 
 
 def _stamp(

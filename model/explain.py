@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.drawing import PEN_WIDTH, Strokes, lay_out, parse
+from model.drawing import PEN_WIDTH, Lines, Strokes, lay_out, lines_of, parse, simplify
 from model.mlp import MLP, N_CLASSES, SIZE
 from model.reader import Layer, Reading
 
+_MANY_LINES = 1_000  # a drawing of more is simplified before distances to it are computed
+_CELL = 2.0  # px of the sheet, for that: half a pixel of the network's input
+_CHUNK = 16_000  # distances at a time: they fit a core's cache
 SHOWN_UNITS = 32  # of a first hidden layer, where a card shows their weights
 
 
@@ -105,7 +108,7 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
         owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]  # (784,)
-        for i in drawn:
+        for i in np.unique(owner):
             result[:, i] = ink[:, owner == i].sum(axis=1)
     return result
 
@@ -158,25 +161,36 @@ def _multiply_out(
 
 
 def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:
-    """Return which stroke's ink is nearest to each pixel of the network's input, (784,).
+    """Return the index of the stroke whose ink is nearest to each pixel of the input, (784,) int.
 
-    Pixels without ink add nothing to any logit: the first stroke has them.
+    Pixels without ink add nothing to any logit, and get index 0.
     """
+    lines = lines_of(points, lay_out(points, pen_width=PEN_WIDTH))
+    if len(lines.radii) > _MANY_LINES:
+        lines = simplify(lines, cell=_CELL)
     owner = np.zeros(reading.input.size, int)
     inked = np.flatnonzero(reading.input)
-    sheet = lay_out(points, pen_width=PEN_WIDTH)
     done = reading.preprocessing
     x = (inked % SIZE + 0.5) / done.scale + done.origin[0]
     y = (inked // SIZE + 0.5) / done.scale + done.origin[1]
-    gaps = [_distance(x, y, sheet.place(p[:, :2]), p[:, 2] * sheet.pen_width / 2) for p in points]
-    owner[inked] = np.argmin(gaps, axis=0)
+    chunk = max(1, _CHUNK // len(lines.radii))
+    for i in range(0, len(inked), chunk):
+        some = slice(i, i + chunk)
+        nearest = _distance(x[some], y[some], lines).argmin(axis=1)
+        owner[inked[some]] = lines.strokes[nearest]
     return owner
 
 
-def _distance(x: np.ndarray, y: np.ndarray, line: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return how far each pixel's centre, (N,), is from a stroke's ink; below 0 inside it."""
-    starts, ends = (line[:-1], line[1:]) if len(line) > 1 else (line, line)
-    (ax, ay), (dx, dy) = (ends - starts).T, (x[:, None] - starts[:, 0], y[:, None] - starts[:, 1])
-    t = np.clip((dx * ax + dy * ay) / np.maximum(ax * ax + ay * ay, 1e-12), 0, 1)
-    gap = np.hypot(dx - t * ax, dy - t * ay)  # (N, pieces)
-    return (gap - radii[: len(starts)]).min(axis=1)
+def _distance(x: np.ndarray, y: np.ndarray, lines: Lines) -> np.ndarray:
+    """Return the distance from each pixel's centre to each line's ink, (N, lines); < 0 inside."""
+    starts, ends, radii, _ = lines
+    (ax, ay), dx, dy = (ends - starts).T, x[:, None] - starts[:, 0], y[:, None] - starts[:, 1]
+    length2 = np.maximum(ax * ax + ay * ay, 1e-12)
+    t = dx * (ax / length2)
+    t += dy * (ay / length2)
+    np.clip(t, 0, 1, out=t)
+    dx -= t * ax
+    dy -= t * ay
+    gap = np.sqrt(dx * dx + dy * dy)
+    gap -= radii
+    return gap

@@ -109,7 +109,7 @@ class Gate:
                 if traffic.calls.check(route, name, parsed) or changed:
                     body = orjson.dumps(parsed)
                 heard = Heard()
-                async with traffic.turn(route, name):
+                async with traffic.turn(route, name, parsed.get("session_hash") or ""):
                     await self.app(_as_json(scope, body), again(body, receive), heard.hear)
             told = retell(heard, route)
             status = told.status

@@ -1,6 +1,7 @@
 """What is under way on the server: for the gate, and for those who stop it or watch it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -9,6 +10,7 @@ from server.limits import ServerLimits
 from server.uploads import Uploads
 
 PAGE = "component_server"  # the route by which the page itself calls
+PAGE_BUSY = "This page has as many calls as it may have: try again in a second."
 BUSY = "The server has as many calls as it takes: try again in a second."
 FULL = "The server has as many uploads as it takes: try again in a minute."
 GIVE_WAY = 0.05  # s that a call waits at most for the page's to be done: many pages never are
@@ -29,28 +31,30 @@ class Traffic:
         self.observe: Callable[[str, str, int, float], None] = lambda *_: None
         self._batches = asyncio.Semaphore(1)  # one takes seconds, and would hold up the others
         self._running = asyncio.Semaphore(limits.max_running)
+        self._running_pages = asyncio.Semaphore(limits.max_running)
         self._cleaning = asyncio.Lock()
-        self._pages = 0  # calls of the page that are in work
+        self._pages: Counter[str] = Counter()  # calls in work or waiting, by the page's session
         self._no_page = asyncio.Event()
 
     @asynccontextmanager
-    async def turn(self, route: str, name: str) -> AsyncGenerator[None]:
+    async def turn(self, route: str, name: str, session: str = "") -> AsyncGenerator[None]:
         """Wait for a call's turn.
 
-        The page does not wait: a hand is drawing. Others begin when no page waits for its answer,
-        if that is soon. What joins Gradio's queue waits there for its work, and here for its turn
-        to join: that takes some of the one event loop's time, too.
+        Calls of the page, which have a `session`, have turns of their own. Other calls begin when
+        no page waits for its answer, if that is soon. A call that joins Gradio's queue waits here
+        for its turn to join, which takes some of the event loop's time, and there for its work.
 
         Raises:
-            RefusedError: too many are waiting.
+            RefusedError: too many are waiting, or the page has too many itself.
         """
         if self.under_way >= self.limits.max_queue:
             raise RefusedError(503, BUSY)
         self.under_way += 1
         try:
             if route == PAGE:
-                with self._page():
-                    yield
+                with self._page(session):
+                    async with self._running_pages:
+                        yield
             else:
                 alone = name == "predict_batch" and route in ("run", "api")
                 async with self._batches if alone else self._running:
@@ -61,13 +65,22 @@ class Traffic:
             self.under_way -= 1
 
     @contextmanager
-    def _page(self) -> Generator[None]:
-        self._pages += 1
+    def _page(self, session: str) -> Generator[None]:
+        """Count a call of the page.
+
+        Raises:
+            RefusedError: the page has too many.
+        """
+        if self._pages[session] >= self.limits.max_page_calls:
+            raise RefusedError(503, PAGE_BUSY)
+        self._pages[session] += 1
         self._no_page.clear()
         try:
             yield
         finally:
-            self._pages -= 1
+            self._pages[session] -= 1
+            if not self._pages[session]:
+                del self._pages[session]  # names are made up: none is kept
             if not self._pages:
                 self._no_page.set()
 

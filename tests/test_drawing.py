@@ -1,3 +1,4 @@
+import sys
 import tracemalloc
 from itertools import pairwise
 
@@ -7,8 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from model import Reader
 from model.drawing import LONG_SIDE, MARGIN, DrawingError, draw, rasterize
-from model.limits import LIMITS
+from model.explain import stroke_contributions, template
+from model.limits import LIMITS, Limits
+from tests.hostile.drawings import COSTLY, scribble, zigzag
+from ui.lesson import ink_of
+from ui.message import message
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -99,8 +105,9 @@ def test_a_resting_pen_costs_no_memory():
 def test_ten_thousand_points_all_over_cost_little_memory():
     points = [[i % 100, 7 * i % 101] for i in range(LIMITS.max_points)]
     strokes = [points[i :: LIMITS.max_strokes] for i in range(LIMITS.max_strokes)]
+    limits = Limits(max_length=10_000)  # its points are far apart
     tracemalloc.start()
-    draw(strokes)
+    draw(strokes, limits=limits)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 120e6
@@ -131,6 +138,7 @@ def test_nothing_drawn_is_an_empty_sheet():
         ([[[0, 0]] * (LIMITS.max_points + 1)], f"at most {LIMITS.max_points}"),
         ([[[0, 0]]] * (LIMITS.max_strokes + 1), f"at most {LIMITS.max_strokes}"),
         ([[]] * (LIMITS.max_strokes + 1), f"at most {LIMITS.max_strokes}"),
+        (zigzag(LIMITS.max_length + 2), f"502 times as long.*at most {LIMITS.max_length} times"),
     ],
 )
 def test_what_is_no_drawing_is_refused(strokes, message):
@@ -158,3 +166,104 @@ def test_pressure_thins_a_line_along_its_way():
 def test_a_width_that_no_pen_has_is_refused(width):
     with pytest.raises(DrawingError, match=r"width|finite"):
         draw([[[0, 0, 1], [1, 1, width]]])
+
+
+def test_a_drawing_nearly_as_long_as_the_limit_is_read():
+    assert draw(zigzag(LIMITS.max_length)).max() == 1
+
+
+QUICK_DRAW = r"\[list\(zip\(x, y\)\) for x, y, \*_ in strokes\]"
+PLUS = [[[0, 9], [5, 5]], [[5, 5], [0, 9]]]  # a plus in Quick, Draw!'s format
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        [[[0, 10, 20, 30], [5, 6, 7, 8]]],
+        [[[0, 10, 20, 30], [5, 6, 7, 8], [0, 16, 33, 50]]],  # with times
+        [*PLUS, [[0, 10, 20, 30], [5, 6, 7, 8]]],
+        [[[0, 100, 40], [0, 0, 150]]],  # three points
+        [[[0, 1, 2], [0, 1, 2], [0, 1, 2]], [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]]],
+        [*PLUS, [[0, 10, 20], [5, 6, 7]]],
+    ],
+)
+def test_quick_draws_format_is_refused_with_the_conversion(strokes):
+    with pytest.raises(DrawingError, match=QUICK_DRAW):
+        draw(strokes)
+    converted = [list(zip(x, y, strict=True)) for x, y, *_ in strokes]
+    assert draw(converted).max() == 1
+
+
+def test_strokes_of_two_points_are_read_as_points():
+    np.testing.assert_array_equal(draw(PLUS), draw([[(x, y, 1) for x, y in s] for s in PLUS]))
+
+
+def test_a_time_is_not_taken_for_a_width():
+    with pytest.raises(DrawingError, match=r"Got 16 as a point's third number.*not a time\.$"):
+        draw([[[0, 0, 1], [1, 1, 16], [2, 2, 33], [3, 3, 50]]])
+
+
+def measure(function):
+    """Return the peak of memory in bytes, and how many blocks of 64,000 pixels were drawn."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_name == "_stamp"
+
+    tracemalloc.start()
+    sys.setprofile(count)
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1], calls
+    finally:
+        sys.setprofile(None)
+        tracemalloc.stop()
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Reader.load("mlp-32", device="cpu")
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_no_drawing_within_the_limits_costs_much(reader, name):
+    strokes = COSTLY[name]
+    reading = reader.read_strokes(strokes)
+    whole = template(reader.model, reading)
+    for function in (
+        lambda: draw(strokes),
+        lambda: stroke_contributions(whole, reading, strokes),
+        lambda: message(reader, reading, strokes=strokes, chosen=None, against=None),
+        lambda: ink_of({"strokes": strokes}, reader),  # the lesson draws it on a sheet, too
+    ):
+        peak, blocks = measure(function)
+        assert peak < 20e6
+        assert blocks <= 160
+
+
+def test_simplifying_a_drawing_hardly_changes_it():
+    """Thirty points a line draw the same lines as two, but are too many to be drawn one by one."""
+    for width in (0.125, 1, 4):
+        strokes = scribble(300, width=width)
+        dense = [
+            [p.tolist() for a, b in pairwise(np.array(s)) for p in np.linspace(a, b, 30)]
+            for s in strokes
+        ]
+        assert sum(map(len, dense)) > 8_000
+        assert 0 < np.abs(draw(dense) - draw(strokes)).mean() < 0.012
+
+
+def test_strokes_of_a_simplified_drawing_keep_their_places(reader):
+    left, right = ([[[x + 200 * side, y, 1] for x, y, _ in s] for s in scribble(4_000)]
+                   for side in (0, 1))  # fmt: skip
+    strokes = [[], *left, [], *right]
+    reading = reader.read_strokes(strokes)
+    whole = template(reader.model, reading)
+    shares = stroke_contributions(whole, reading, strokes)
+    ink = whole.weights * reading.input.reshape(-1)
+    halves = ink.reshape(11, 28, 28).sum(axis=1)
+    assert shares.shape == (11, 4)
+    assert not shares[:, [0, 2]].any()
+    np.testing.assert_allclose(shares[:, 1], halves[:, :14].sum(axis=1), atol=1e-9)
+    np.testing.assert_allclose(shares.sum(axis=1), ink.sum(axis=1), atol=1e-9)

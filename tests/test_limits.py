@@ -1,28 +1,39 @@
 """Each limit that the server states, by its flag: at it, within it, beyond it."""
 
+import asyncio
 import dataclasses
 import os
 import time
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from app import parse
 from model.limits import Limits
+from server.calls import Calls, RefusedError
 from server.limits import ServerLimits, from_flags
+from server.traffic import PAGE, PAGE_BUSY, Traffic
 from server.uploads import Uploads
 from tests.hostile.batches import blank, saved, zipped
-from tests.hostile.caller import API, JSON
+from tests.hostile.caller import API, JSON, data_url
 from tests.hostile.pictures import png
 from tests.hostile.server import attacked
 
 SMALL = {
     "max_upload": 20_000, "max_json": 50_000, "max_values": 500, "max_depth": 8,
-    "max_pixels": 10_000, "max_strokes": 5, "max_points": 50, "max_pictures": 20,
+    "max_pixels": 10_000, "max_strokes": 5, "max_points": 50, "max_length": 30, "max_pictures": 20,
     "max_unpacked": 100_000, "max_seconds": 2, "max_age": 4,
 }  # fmt: skip
-NARROW = {"max_queue": 3, "max_running": 1, "max_seconds": 2, "max_cache": 2_000_000}
+NARROW = {
+    "max_queue": 3,
+    "max_running": 1,
+    "max_seconds": 2,
+    "max_cache": 2_000_000,
+    "max_page_calls": 2,
+}
 AT_ONCE = 1.0  # s, for a refusal
 DOT = '{"data": [[[[1, 1]]], "mlp-32"]'  # with a key more, which no endpoint asks for
 
@@ -120,6 +131,8 @@ def test_the_strokes_and_points_of_a_drawing(small, endpoint):
         ([[[i, i]] for i in range(6)], 422),
         ([[[i, i % 5] for i in range(51)]], 422),
         ([[[i, 0] for i in range(25)], [[i, 1] for i in range(26)]], 422),
+        ([[[i % 2, 0] for i in range(31)]], 200),
+        ([[[i % 2, 0] for i in range(32)]], 422),
     ):
         answer = small.caller.run(endpoint, strokes, "mlp-32")
         assert answer.status == status
@@ -214,6 +227,79 @@ def test_a_full_house_refuses_at_once(narrow, digits):
         assert narrow.caller.get("/health").status == 200  # it is busy, not ill
         assert {each.result().status for each in held} == {422}
     narrow.assert_right(digits[3]["strokes"])
+
+
+def test_a_page_with_too_many_calls_is_refused(narrow, digits):
+    """Pictures that take a while, sent at once by one page: other pages go on reading."""
+    url = data_url(png(1_900, 1_900, rows=noise(1_900)))
+
+    def read(_):
+        return narrow.caller.page("sketchpad", "read", {"models": ["mlp-32"], "picture": url})
+
+    with ThreadPoolExecutor(3) as pool:
+        statuses = {answer.status: answer for answer in pool.map(read, range(9))}
+    assert set(statuses) == {200, 503}
+    assert "This page has as many calls as it may have" in statuses[503].body
+    assert "retry-after: 1" in statuses[503].headers
+    narrow.assert_right(digits[3]["strokes"])
+
+
+def noise(side):
+    """The rows of a picture that takes a while to read."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
+    return zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes(), 1)
+
+
+def traffic(calls, tmp_path, **limits):
+    """Start calls of (route, session) one after the other, and end them; say who was at work.
+
+    Returns the most of each route at once, the order in which they began, and the refusals.
+    """
+    traffic = Traffic(
+        ServerLimits(**limits), Uploads(tmp_path, max_bytes=1, max_age=1, grace=1),
+        Calls({}, {}, {}, frozenset()),
+    )  # fmt: skip
+    began, refused, at_work, most = [], [], Counter(), Counter()
+
+    async def call(number, route, session):
+        try:
+            async with traffic.turn(route, "read", session):
+                began.append(number)
+                at_work[route] += 1
+                most[route] = max(most[route], at_work[route])
+                for _ in range(20):  # rounds of the event loop, in which others may begin
+                    await asyncio.sleep(0)
+                at_work[route] -= 1
+        except RefusedError as error:
+            refused.append((number, error.status, str(error)))
+
+    async def everyone():
+        await asyncio.gather(*(call(i, *each) for i, each in enumerate(calls)))
+
+    asyncio.run(everyone())
+    assert traffic.under_way == 0
+    return most, began, refused
+
+
+def test_calls_of_pages_are_worked_on_a_few_at_once_in_their_order(tmp_path):
+    calls = [(PAGE, f"page {i}") for i in range(20)]
+    most, began, refused = traffic(calls, tmp_path, max_running=2)
+    assert most[PAGE] == 2
+    assert began == [*range(20)]
+    assert not refused
+
+
+def test_pages_do_not_wait_for_other_calls(tmp_path):
+    calls = [*[("run", "")] * 10, *[(PAGE, f"page {i}") for i in range(3)]]
+    _, began, _ = traffic(calls, tmp_path, max_running=2)
+    assert set(began[:5]) == {0, 1, 10, 11, 12}
+
+
+def test_a_page_has_a_few_calls_and_others_theirs(tmp_path):
+    calls = [*[(PAGE, "one")] * 5, (PAGE, "other")]
+    _, began, refused = traffic(calls, tmp_path, max_page_calls=3)
+    assert began == [0, 1, 2, 5]
+    assert refused == [(i, 503, PAGE_BUSY) for i in (3, 4)]
 
 
 def test_a_full_queue_refuses_at_once(narrow, digits):

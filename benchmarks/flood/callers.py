@@ -234,9 +234,10 @@ class SlowCaller(Caller):
 class HostileCaller(Caller):
     """One that means harm."""
 
-    def __init__(self, url: str, report: Report, means: Sequence[Attack]) -> None:
+    def __init__(self, url: str, report: Report, means: Sequence[Attack], sketchpad: int) -> None:
         super().__init__(url, report)
         self.means = means
+        self.page = {b'"SKETCHPAD"': b"%d" % sketchpad, b'"SESSION"': b'"hostile%d"' % id(self)}
 
     async def call(self, until: float | None) -> None:
         """Try everything in turn."""
@@ -252,6 +253,8 @@ class HostileCaller(Caller):
             if attack.upload:
                 up = await self.ask("hostile: upload", "POST", f"{API}/upload", *upload_of(attack))
                 body = body.replace(b'"PATH"', orjson.dumps(orjson.loads(up.body)[0]))
+            for name, value in self.page.items():
+                body = body.replace(name, value)
             reply = await self.ask(kind, attack.method, attack.path, body, attack.kind)
         except (OSError, EOFError) as error:
             self.line.close()
@@ -260,7 +263,8 @@ class HostileCaller(Caller):
                 self.report.strange.append(f"{kind}: {type(error).__name__} {error}")
             return
         said = orjson.loads(reply.body).get("error", "")
-        if reply.status != attack.status or attack.says not in said:
+        as_stated = attack.says in said if attack.says else not said
+        if reply.status != attack.status or not as_stated:
             self.report.strange.append(f"{kind}: {reply.status} {reply.body[:300]!r}")
 
 
@@ -286,9 +290,10 @@ async def _flood(
     report = Report()
     config = (await Line(url).ask("GET", "/config")).json()
     functions = {each["api_name"]: each["id"] for each in config["dependencies"]}
+    parts = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
     good = [GoodCaller(url, report, n, everyone, functions) for n in range(len(everyone))]
     slow = [SlowCaller(url, report, n) for n in range(others)]
-    hostile = [HostileCaller(url, report, means) for _ in range(others)]
+    hostile = [HostileCaller(url, report, means, parts["sketchpad"]) for _ in range(others)]
     started = time.monotonic()
     until = started + seconds if seconds else None
     rest = [asyncio.ensure_future(caller.call(until)) for caller in (*slow, *hostile)]

@@ -1,4 +1,4 @@
-"""Requests that must be refused, each with the status and the words that the server states."""
+"""Hostile requests, each with the status and the words that the server must answer with."""
 
 import base64
 import io
@@ -16,14 +16,14 @@ RUN = f"{API}/run/predict_strokes"
 
 
 class Attack(NamedTuple):
-    """One request, and its refusal."""
+    """One request, and its answer."""
 
     name: str
     method: str
     path: str
     body: bytes
     status: int
-    says: str
+    says: str  # in the refusal; "" where there is none
     upload: bytes | None = None  # a file that goes up first; {} in `body` takes its path
     cut_off: bool = False  # the server may hang up before all of it was sent
     kind: str = JSON
@@ -31,17 +31,19 @@ class Attack(NamedTuple):
 
 def attacks() -> list[Attack]:
     """Return one of each kind."""
-    return [*_too_much(), *_bombs(), *_wrong_types(), *_closed_doors()]
+    return [*_too_much(), *_bombs(), *_drawings(), *_wrong_types(), *_closed_doors()]
 
 
 def _too_much() -> list[Attack]:
     deep = b'{"data": [' + b"[" * 50_000 + b"]" * 50_000 + b"]}"
     many = _call([[[0, 0]] * 40_000])
     points = _call([[[1, 2]] * 10_001])
+    long = _call([[[i % 2, i / 10_000, 4] for i in range(10_000)]])
     return [
         Attack("too deep", "POST", RUN, deep, 413, "levels deep here"),
         Attack("too many values", "POST", RUN, many, 413, "values here"),
         Attack("too many points", "POST", RUN, points, 422, "at most 10000 are read"),
+        Attack("too long", "POST", RUN, long, 422, "longer side"),
         Attack("too large", "POST", RUN, b" " * 6_100_000, 413, "bytes here", cut_off=True),
     ]
 
@@ -59,6 +61,32 @@ def _bombs() -> list[Attack]:
         Attack("picture bomb", "POST", f"{API}/run/predict", _call(url), 422, "pixels"),
         Attack("zip bomb", "POST", run, batch, 422, "unpacks to", archive.getvalue()),
     ]
+
+
+def _drawings() -> list[Attack]:
+    """Return drawings within the limits that take the most time and memory."""
+    explain, page = f"{API}/run/explain_strokes", f"{API}/component_server/"
+    ways = {"predict": (RUN, _call), "explain": (explain, _call), "page": (page, _question)}
+    return [
+        Attack(f"{name}, {way}", "POST", path, body(strokes), 200, "")
+        for name, strokes in costly_drawings().items()
+        for way, (path, body) in ways.items()
+    ]
+
+
+def costly_drawings() -> dict[str, list]:
+    """Return long lines, many points and many strokes, with a wide pen and with a usual one."""
+    rng = np.random.default_rng(0)
+    turns = np.arange(10_000) * 0.04
+    scribble = np.stack([np.abs((turns * rate) % 2 - 1) for rate in (1, 0.618)], axis=1)
+    spots = rng.uniform(0, 1, (1_000, 1, 2)) + rng.normal(0, 0.02, (1_000, 10, 2))
+    zigzag = [[i % 2, 0.9 * i / 500] for i in range(500)]
+    shapes = {"zigzag": [zigzag], "scribble": [scribble], "1,000 strokes": spots}
+    return {
+        f"{name}, width {width}": [np.insert(stroke, 2, width, axis=1).tolist() for stroke in shape]
+        for name, shape in shapes.items()
+        for width in (1, 4)
+    }
 
 
 def _wrong_types() -> list[Attack]:
@@ -90,6 +118,13 @@ def _closed_doors() -> list[Attack]:
 
 def _call(*arguments: Any) -> bytes:
     return json.dumps({"data": arguments}).encode()
+
+
+def _question(strokes: list) -> bytes:
+    """Return a question of the page; its sketchpad's number and session are filled in later."""
+    asks = {"models": ["mlp-1024", "mlp-32"], "strokes": strokes}
+    page = {"component_id": "SKETCHPAD", "session_hash": "SESSION", "fn_name": "read"}
+    return json.dumps({**page, "data": asks}).encode()
 
 
 def upload_of(attack: Attack) -> tuple[bytes, str]:

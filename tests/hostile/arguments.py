@@ -49,6 +49,11 @@ STROKES: dict[str, tuple[Any, str]] = {
     "1,001 strokes": ([[[0, 0]]] * 1_001, "at most 1000 are read"),
     "1,001 empty strokes": ([[]] * 1_001, "at most 1000 are read"),
     "10,001 points": ([[[0, 0]] * 10_001], "at most 10000 are read"),
+    "Quick, Draw!'s format": ([[[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw!'s"),
+    "Quick, Draw!'s format, two and four points": (
+        [[[0, 9], [0, 9]], [[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw!'s",
+    ),
+    "times for widths": ([[[0, 0, 0], [1, 1, 16], [2, 2, 32], [3, 3, 48]]], "not a time"),
     "10,001 points in two strokes": ([[[0, 0]] * 5_000, [[0, 0]] * 5_001], "10000 are read"),
 }  # fmt: skip
 DRAWN: dict[str, Any] = {
@@ -231,8 +236,8 @@ def _strokes() -> Iterator[Case]:
         yield Case(f"strokes that are no JSON: {name}", text("predict_strokes", strokes), REFUSED)
 
 
-def on_the_page(question: Any) -> Send:
-    return lambda caller: caller.page("sketchpad", "read", question)
+def on_the_page(question: Any, *, part: str = "sketchpad") -> Send:
+    return lambda caller: caller.page(part, "read", question)
 
 
 def _files() -> Iterator[Case]:
