@@ -270,6 +270,48 @@ def test_wrong_figures_are_one_error(path, new):
         card_text(wrong, where="x")
 
 
+def paths_in(value, path=()):
+    """Where JSON may be edited: each key, and the first item of each list."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for key, each in enumerate(value[:1]) if isinstance(value, list) else items:
+        yield from paths_in(each, (*path, key))
+
+
+def without(value, path):
+    """The same JSON without what is at a path."""
+    changed = copy.deepcopy(value)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return changed
+
+
+ODD = [None, True, [], {}, [None], "x", -1, 0.5, 10**400, float("nan")]
+
+
+@pytest.mark.parametrize("file", ["results", "evaluation"])
+def test_whatever_was_edited_it_is_a_card_or_one_error(file):
+    """A TypeError or a KeyError would be a bug, and is not reported as the user's mistake."""
+    loaded = load("mlp-32")
+    figures, refusals = dict(getattr(loaded, file)), []
+    if file == "results":  # fewer epochs are quicker
+        figures["history"] = [each for each in figures["history"] if each["epoch"] < 3]
+        figures["best_epoch"] = 2
+    edits = [without(figures, path) for path in paths_in(figures)]
+    rng = random.Random(0)
+    edits += [put(figures, path, new) for path in paths_in(figures) for new in rng.sample(ODD, 3)]
+    for edited in edits:
+        try:
+            card_text(dataclasses.replace(loaded, **{file: edited}), where="x")
+        except CheckpointError as error:
+            refusals.append(str(error))
+    assert all(f"{file}.json" in said and "\n" not in said for said in refusals)
+    assert len(edits) / 3 < len(refusals) < len(edits)
+
+
 def test_each_plot_is_there_and_said_in_words(name):
     folder = SHIPPED / name
     text = (folder / CARD_FILE).read_text()
@@ -411,7 +453,7 @@ def test_certainty_is_never_rounded_up():
         (EVALUATION_FILE, "[]", "expected an object"),
         (EVALUATION_FILE, "{", "is not JSON"),
         (EVALUATION_FILE, '{"test": {}}', "was measured on other weights than model.safetensors"),
-        (EVALUATION_FILE, '{"weights_sha256": "SHA", "test": {}}', "writes it (KeyError"),
+        (EVALUATION_FILE, '{"weights_sha256": "SHA", "test": {}}', "writes it (command: Field req"),
         (RESULTS_FILE, '{"history": [1]}', "is not as this version writes it"),
     ],
 )
