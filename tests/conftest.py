@@ -32,7 +32,10 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="session")
 def digits() -> list[dict]:
     """One drawing of each digit, made for this project: {"digit", "strokes"}."""
-    return [json.loads(line) for line in (ROOT / "ui" / "examples.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (ROOT / "ui" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +64,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     """Run this project's Python with these arguments, from the project's folder."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT, env=os.environ | (env or {}), capture_output=True, text=True, timeout=300,
+        cwd=ROOT, env=os.environ | (env or {}), capture_output=True, encoding="utf-8", timeout=300,
     )  # fmt: skip
 
 

@@ -30,7 +30,9 @@ def check(tmp_path):
 
     def check(cases, *, mnist_dir=""):
         report = tmp_path / "report.xml"
-        report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+        report.write_text(
+            f"<testsuites><testsuite>{cases}</testsuite></testsuites>", encoding="utf-8"
+        )
         command = [sys.executable, ROOT / ".ci" / "check-report", report]
         env = os.environ | {"MNIST_DIR": mnist_dir}
         done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")

@@ -332,7 +332,7 @@ time.sleep(60)
 
 def test_a_killed_server_leaves_no_worker():
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
     ) as server:
         assert server.stdout.readline() == "training\n"
         [worker] = children(server.pid)
