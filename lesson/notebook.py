@@ -174,7 +174,7 @@ def _lines(text: str) -> list[str]:
 
 def main() -> None:
     NOTEBOOK.parent.mkdir(exist_ok=True)
-    NOTEBOOK.write_text(as_text(), encoding="utf-8")
+    NOTEBOOK.write_text(as_text(), encoding="utf-8", newline="\n")
     print(f"{NOTEBOOK.name}: {len(notebook()['cells'])} cells")
 
 

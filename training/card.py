@@ -37,7 +37,9 @@ def write(folder: Path, *, where: str) -> None:
     loaded = checkpoint.load(folder)
     card = text(loaded, where=where)
     _draw(folder, loaded)
-    checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
+    checkpoint.write_whole(
+        folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8", newline="\n")
+    )
 
 
 def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
