@@ -287,6 +287,7 @@ GOOD = '{"writer": 1, "digit": 9, "strokes": [[[0, 0], [5, 9]]]}\n'
         (GOOD + "[", 'line 2: expected {"writer": 1, "digit": 9'),
         (GOOD + "7", "line 2: expected"),
         ('{"writer": 1, "digit": 9}', "line 1: expected"),
+        ('{"writer": [], "digit": 9, "strokes": []}', "line 1: expected a writer's"),
         ('{"writer": 1, "digit": 10, "strokes": [[[0, 0]]]}', "line 1: expected a digit in 0..9"),
         ('{"writer": 1, "digit": 1, "strokes": []}', "line 1: there are no strokes"),
         ('{"writer": 1, "digit": 1, "strokes": [[[0, "x"]]]}', "line 1: A point is not two"),
