@@ -97,7 +97,7 @@ def _wait_until_up(url: str, process: subprocess.Popen, every: float) -> None:
 def resident(pid: int) -> float:
     """Return how much memory a process holds, in MB; NaN where there is no /proc to ask."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return float("nan")
     kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
@@ -112,7 +112,7 @@ def children(pid: int, command: str = "") -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended just now
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            parent = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
             if int(parent) == pid and command.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found

@@ -1,25 +1,22 @@
 """What the lesson trains on: the part of MNIST that ships, or all of it where it is there."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.utils.data import TensorDataset, random_split
+from torch.utils.data import Dataset
 
-from model.mlp import N_PIXELS
+from model import mnist
+from model.mlp import SIZE
 
 SUBSET = Path(__file__).parent / "mnist.npz"
 SAMPLES = Path(__file__).parent / "samples.npz"
-TRAIN_SIZE, VAL_SIZE, SEED = 50_000, 10_000, 42  # the tutorial's split
-IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-HEADERS = {IMAGES: 16, LABELS: 8}  # bytes before the first value of an IDX file
-SIZES = {
-    IMAGES: HEADERS[IMAGES] + (TRAIN_SIZE + VAL_SIZE) * N_PIXELS,
-    LABELS: HEADERS[LABELS] + TRAIN_SIZE + VAL_SIZE,
-}
+SEED = 42  # of the tutorial's split
 
 
 class Digits(NamedTuple):
@@ -27,6 +24,32 @@ class Digits(NamedTuple):
 
     images: Tensor  # (N, 784) uint8, ink 255 on paper 0
     labels: Tensor  # (N,) int64, 0..9
+
+
+class ShippedMNIST(Dataset):
+    """The images that ship, one at a time, as torchvision's MNIST gives them.
+
+    The arguments are torchvision's. `root`, `train` and `download` have no effect.
+    """
+
+    def __init__(
+        self,
+        root: str | Path = "",
+        train: bool = True,
+        transform: Callable[[Image.Image], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        both = zip(*load_subset(), strict=True)  # to train and to validate on
+        images, self.targets = (torch.cat(tensors) for tensors in both)
+        self.data = images.reshape(-1, SIZE, SIZE)
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        image = Image.fromarray(self.data[index].numpy())
+        return self.transform(image) if self.transform else image, int(self.targets[index])
 
 
 @cache
@@ -38,23 +61,18 @@ def load_subset() -> tuple[Digits, Digits]:
 
 
 def has_mnist(data_dir: str | Path) -> bool:
-    """Say whether MNIST's training files lie in data_dir/MNIST/raw, by their sizes."""
-    paths = {Path(data_dir, "MNIST", "raw", name): size for name, size in SIZES.items()}
-    return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+    """Return whether all of MNIST's training images are there; only sizes are checked."""
+    return mnist.has_train(data_dir)
 
 
 def load_mnist(data_dir: str | Path) -> tuple[Digits, Digits]:
-    """Return 50,000 images to train on and 10,000 to validate on, as `python -m training` does."""
-    images, labels = (_parse(Path(data_dir), name) for name in (IMAGES, LABELS))
-    everything = _digits(images.reshape(-1, N_PIXELS), labels)
-    generator = torch.Generator().manual_seed(SEED)
-    parts = random_split(TensorDataset(*everything), [TRAIN_SIZE, VAL_SIZE], generator=generator)
-    train, val = (Digits(*(tensor[part.indices] for tensor in everything)) for part in parts)
-    return train, val
+    """Return 50,000 images to train on and 10,000 to validate on, as `python -m training` does.
 
-
-def _parse(data_dir: Path, name: str) -> np.ndarray:
-    return np.fromfile(data_dir / "MNIST" / "raw" / name, np.uint8, offset=HEADERS[name])
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    train, val = mnist.load_train(data_dir, seed=SEED)
+    return Digits(*train), Digits(*val)
 
 
 def _digits(images: np.ndarray, labels: np.ndarray) -> Digits:

@@ -26,8 +26,8 @@ you have trained. It wants the project's folder, and once, there:
     jupyter lab notebooks/lesson.ipynb
 
 Run the cells from the top: each uses names of those above it. MNIST is downloaded into `data`, if
-it is not there yet. What to try is meant for the page, where a drawing is read while it grows:
-`python app.py`, then http://127.0.0.1:7860/lesson."""
+it is not there yet. If that fails, the notebook uses the 9,000 images that ship, and says so. What
+to try is meant for the page, where a drawing is read while it grows: `python app.py`, then http://127.0.0.1:7860/lesson."""
 PLACE = """\
 import os
 import sys
@@ -48,19 +48,26 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, random_split
 
-from lesson.data import SAMPLES, Digits
+from lesson.data import SAMPLES, Digits, ShippedMNIST
 from lesson.figures import figures
 from lesson.fit import BATCH_SIZE, Student, evaluate
 from lesson.framing import stages
 from model import Reader
 from model.preprocess import preprocess
 from training.canvas import canvas_picture
-from training.data import import_torchvision
+from training.data import DataError, fetch, import_torchvision
 
 torchvision = import_torchvision()  # also where it does not fit the installed torch
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
 torch.manual_seed(42)  # the same numbers each time
 torch.set_num_threads(1)  # batches this small take longer on several"""
+MNIST_FILES = """\
+try:
+    fetch("data")  # download what is missing, and verify every file
+except DataError as error:
+    print(error)
+    print("This notebook now uses the 9,000 images that ship with the project. Its figures differ.")
+    MNIST = ShippedMNIST"""
 STROKES = [[[50, 48], [155, 45], [90, 240]]]
 DRAWING = f"""\
 strokes = {STROKES}  # x to the right, y down; a list per pen-down
@@ -102,6 +109,7 @@ def _beginning() -> Iterator[dict[str, Any]]:
     yield _markdown("introduction", introduction())
     yield _code("place", PLACE)
     yield _code("imports", IMPORTS)
+    yield _code("mnist", MNIST_FILES)
     yield _markdown("your-drawing", DRAWING_TEXT)
     yield _code("drawing", DRAWING)
 
@@ -166,7 +174,7 @@ def _lines(text: str) -> list[str]:
 
 def main() -> None:
     NOTEBOOK.parent.mkdir(exist_ok=True)
-    NOTEBOOK.write_text(as_text(), encoding="utf-8")
+    NOTEBOOK.write_text(as_text(), encoding="utf-8", newline="\n")
     print(f"{NOTEBOOK.name}: {len(notebook()['cells'])} cells")
 
 

@@ -1,6 +1,7 @@
 """The visitors' trainings: who waits, the processes that train, and what they have learned."""
 
 import base64
+import binascii
 import contextlib
 import json
 import logging
@@ -30,6 +31,13 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 VISITOR = re.compile(r"[\w-]{1,64}", re.ASCII)
 ENDED = ("done", "stopped", "failed")
+# What a worker tells, by kind, with the fields that are used here; see lesson/progress.py.
+KINDS: dict[str, set[str]] = {
+    "started": set(),
+    "progress": {"epoch", "step", "n_steps", "seconds", "loss", "val", "scales", "weights"},
+    "done": {"seconds", "cpu_seconds", "val_accuracy", "model"},
+    "failed": {"message"},
+}
 MAX_LINE = 2_000_000  # bytes; the network with 256 hidden units has 1.1 million
 TICK, IDLE_TICK = 0.1, 60.0  # s between two rounds, with and without trainings under way
 HANDOVER_SECONDS = 2.0  # for a training that is ended early to hand over what it has learned
@@ -106,7 +114,7 @@ class Training:
         self.drop("The training ended unexpectedly. Start it again.", state="failed")
 
     def take(self, told: dict[str, Any]) -> None:
-        """Take what its worker tells: "started", "progress" or "failed"."""
+        """Take a line of its worker that was parsed: "started", "progress" or "failed"."""
         if self.ended:
             return
         if told["kind"] == "started":
@@ -114,9 +122,7 @@ class Training:
         elif told["kind"] == "progress":
             self._progress(told)
         elif told["kind"] == "failed":
-            self.drop(str(told["message"])[:200], state="failed")
-        else:
-            raise HandoverError(f"kind is {told['kind']!r:.40}")
+            self.drop(_text(told["message"])[:200], state="failed")
 
     def done(self, told: dict[str, Any]) -> None:
         """Take the end of the training, whose network is kept."""
@@ -149,11 +155,11 @@ class Training:
     def _progress(self, told: dict[str, Any]) -> None:
         self.figures |= _figures(told, "epoch", "step", "n_steps", "seconds")
         for curve, points, width in ((self.loss, told["loss"], 2), (self.val, told["val"], 3)):
-            curve += [_numbers(point, width) for point in points]
+            curve += _points(points, width)
             if len(curve) > MAX_POINTS:
                 raise HandoverError("a curve has too many points")
         n_units = min(self.settings.hidden_size, N_UNITS)
-        scales, weights = _numbers(told["scales"], n_units), str(told["weights"])
+        scales, weights = _numbers(told["scales"], n_units), _text(told["weights"])
         if len(weights) != 4 * math.ceil(n_units * N_PIXELS / 3):
             raise HandoverError(f"weights are {len(weights)} characters")
         self.scales, self.weights = scales, weights
@@ -363,7 +369,7 @@ class Trainings:
                         process.kill()
                 self._follow(training, process)
                 _report(training, said)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except (OSError, HandoverError) as error:
             if not training.ended:
                 log.warning("A training failed: %s: %.200s", type(error).__name__, error)
         finally:
@@ -392,7 +398,7 @@ class Trainings:
             process.stdin.write(self._request(training.settings))
             process.stdin.flush()
             while line := process.stdout.readline(MAX_LINE):
-                told = json.loads(line)
+                told = parse_line(line)
                 network = load_network(told, training.settings) if told["kind"] == "done" else None
                 with self._changed:
                     self._take(training, told, network)
@@ -415,14 +421,37 @@ class Trainings:
         return json.dumps(request).encode() + b"\n"
 
 
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Return what a line of a worker tells: an object of one of KINDS, with all its fields.
+
+    Raises:
+        HandoverError: it is something else.
+    """
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise HandoverError(f"a line is not JSON: {error}") from error
+    kind = told.get("kind") if isinstance(told, dict) else None
+    fields = KINDS.get(kind) if isinstance(kind, str) else None
+    if fields is None:
+        raise HandoverError(f"expected a line of kind {', '.join(KINDS)}, found {told!r:.80}")
+    if missing := fields - told.keys():
+        raise HandoverError(f"a line of kind {kind} lacks {', '.join(sorted(missing))}")
+    return told
+
+
 def load_network(told: dict[str, Any], settings: Settings) -> MLP:
     """Return the network that a worker hands over, in eval mode.
 
     Raises:
-        HandoverError: it is not the one that these settings make.
+        HandoverError: it is damaged, or not the one that these settings make.
     """
     mlp = MLP((settings.hidden_size,) if settings.relu else ())
-    state = safetensors.torch.load(base64.b64decode(told["model"], validate=True))
+    try:
+        data = base64.b64decode(_text(told["model"]), validate=True)
+        state = safetensors.torch.load(data)
+    except (binascii.Error, SafetensorError) as error:
+        raise HandoverError(f"the network cannot be read: {error}") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     if shapes != parameter_shapes(mlp.hidden_sizes):
         raise HandoverError(f"the network's shapes are {shapes!r:.200}")
@@ -433,11 +462,13 @@ def load_network(told: dict[str, Any], settings: Settings) -> MLP:
 
 
 def _report(training: Training, said: BinaryIO) -> None:
-    """Log what a process said last that ended of itself, and with no result."""
-    if training.ended or training.reason:
+    """Log the end of what a process wrote to stderr, unless its training ended as it should."""
+    if training.reason or (training.ended and training.state != "failed"):
         return
     said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_WORDS))
-    log.warning("A training ended unexpectedly: %s", said.read().decode(errors="replace"))
+    words = said.read().decode(errors="replace").strip()
+    if words or not training.ended:
+        log.warning("A training failed: %s", words or "its process ended without a word")
 
 
 def _check_visitor(visitor: str) -> None:
@@ -455,6 +486,20 @@ def _figures(told: dict[str, Any], *names: str) -> dict[str, float]:
 
 def _numbers(values: Any, n: int) -> list[float]:
     """Return values that must be n finite numbers."""
-    if not isinstance(values, list) or len(values) != n or not all(map(math.isfinite, values)):
+    fits = isinstance(values, list) and len(values) == n
+    if not fits or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
         raise HandoverError(f"expected {n} numbers, got {values!r:.80}")
     return values
+
+
+def _points(values: Any, width: int) -> list[list[float]]:
+    """Return values that must be points of a curve, each of so many numbers."""
+    if not isinstance(values, list):
+        raise HandoverError(f"expected a list of points, got {values!r:.80}")
+    return [_numbers(point, width) for point in values]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise HandoverError(f"expected text, got {value!r:.80}")
+    return value

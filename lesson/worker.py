@@ -17,6 +17,7 @@ from typing import Any
 
 SPARE_SECONDS = 10  # of the processor, beyond what a training may take, before it is killed
 DIVERGED = "The loss is not a number any more: the learning rate is too large. Try a smaller one."
+DAMAGED = "MNIST's files on the server are damaged: choose the images that ship."
 
 
 def main() -> None:
@@ -57,18 +58,22 @@ def train(request: dict[str, Any], *, stop: threading.Event) -> None:
     import torch
 
     from lesson import data, fit, progress
+    from model.mnist import DataError
 
     torch.set_num_threads(1)
     settings = fit.parse_settings(request["settings"])
     whole = settings.data == "mnist"
-    digits = data.load_mnist(request["data_dir"]) if whole else data.load_subset()
     try:
+        digits = data.load_mnist(request["data_dir"]) if whole else data.load_subset()
         for told in progress.train(
             settings, *digits, stop=stop, least_seconds=request["least_seconds"]
         ):
             tell(told)
     except progress.Diverged:
         tell({"kind": "failed", "message": DIVERGED})
+    except DataError as error:
+        print(error, file=sys.stderr)  # names the file, which is no visitor's business
+        tell({"kind": "failed", "message": DAMAGED})
 
 
 def tell(told: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ def save(
 def write_json(path: Path, value: object) -> None:
     """Write a value as indented JSON, whole or not at all."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

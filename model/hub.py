@@ -222,9 +222,11 @@ def _download(wanted: _Wanted) -> Path:
     def work() -> None:
         try:
             with _heard(watch):
-                future.set_result(_take_all(wanted, watch))
-        except BaseException as error:
+                folder = _take_all(wanted, watch)
+        except BaseException as error:  # raised again in the thread that waits
             future.set_exception(_told_apart(error))
+        else:
+            future.set_result(folder)
 
     threading.Thread(target=work, daemon=True, name=f"pull {wanted.repo}").start()
     try:
@@ -301,20 +303,23 @@ def _remember(folder: Path, revision: str) -> None:
     weights in place of the one that had them.
     """
     ref = folder.parents[1] / "refs" / revision
-    if folder.name == revision or (ref.is_file() and ref.read_text() == folder.name):
+    if folder.name == revision or (
+        ref.is_file() and ref.read_text(encoding="utf-8") == folder.name
+    ):
         return
     with suppress(OSError):  # a cache that cannot be written to is as good for now
         ref.parent.mkdir(parents=True, exist_ok=True)
         beside = ref.with_name(f"{ref.name}.{threading.get_ident()}.tmp")
-        beside.write_text(folder.name)
+        beside.write_text(folder.name, encoding="utf-8")
         beside.replace(ref)
 
 
 @contextmanager
 def _heard(watch: _Watch) -> Generator[None]:
-    """Hear what this thread's requests bring, and end them when they have been given up.
+    """Watch this thread's requests, limit their time, and end them when nobody waits any more.
 
-    The client is shared with all who use huggingface_hub in this process: for them nothing changes.
+    huggingface_hub takes no client per call, so hooks are added to the one that all its callers in
+    this process share. They ignore the requests of other threads.
     """
     from huggingface_hub import get_session
 
@@ -341,15 +346,36 @@ def _heard(watch: _Watch) -> Generator[None]:
                 watch.bound(_size(response))
             response.stream = _counted(response.stream, watch, new=new, again=response.is_error)
 
-    hooks = get_session().event_hooks
-    hooks["request"].append(begin)
-    hooks["response"].append(answered)
+    client = get_session()
+
+    def change(edit: Callable[[list, Any], list]) -> None:
+        hooks = client.event_hooks
+        client.event_hooks = {
+            "request": edit(hooks["request"], begin),
+            "response": edit(hooks["response"], answered),
+        }
+
+    with _added(change), _quiet(thread):
+        yield
+
+
+_SHARED = threading.Lock()  # held while lists that other threads use are replaced
+
+
+@contextmanager
+def _added(change: Callable[[Callable[[list, Any], list]], None]) -> Generator[None]:
+    """Have something in a list of a shared object while this runs.
+
+    `change` replaces the list by an edited copy. The list itself must not change: a thread that is
+    iterating over it would skip the hook after one that is removed, and so lose its timeout.
+    """
+    with _SHARED:
+        change(lambda items, item: [*items, item])
     try:
-        with _quiet(thread):
-            yield
+        yield
     finally:
-        hooks["request"].remove(begin)
-        hooks["response"].remove(answered)
+        with _SHARED:
+            change(lambda items, item: [each for each in items if each is not item])
 
 
 def _size(response: "httpx2.Response") -> int:
@@ -391,19 +417,19 @@ def _counted(stream: Any, watch: _Watch, *, new: bool, again: bool) -> Any:
 
 @contextmanager
 def _quiet(thread: int) -> Generator[None]:
-    """Keep huggingface_hub from logging each try of this thread's: one line says it all later."""
+    """Keep huggingface_hub from logging each attempt of this thread: one line sums them up."""
 
     def others(record: logging.LogRecord) -> bool:
         return record.thread != thread
 
-    handlers = logging.getLogger("huggingface_hub").handlers
-    for handler in handlers:
-        handler.addFilter(others)
-    try:
-        yield
-    finally:
+    handlers = list(logging.getLogger("huggingface_hub").handlers)
+
+    def change(edit: Callable[[list, Any], list]) -> None:
         for handler in handlers:
-            handler.removeFilter(others)
+            handler.filters = edit(handler.filters, others)
+
+    with _added(change):
+        yield
 
 
 def _told_apart(error: BaseException) -> BaseException:

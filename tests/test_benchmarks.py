@@ -19,7 +19,9 @@ def test_drawings_on_a_canvas_are_read(digits):
 
 def test_drawings_prints_a_table(digits, tmp_path):
     path = tmp_path / "drawings.jsonl"
-    path.write_text("\n".join(json.dumps({"writer": 1, **each}) for each in digits))
+    path.write_text(
+        "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
+    )
     done = run("-m", "benchmarks.drawings", str(path), "--model", "mlp-1024")
     assert done.returncode == 0, done.stderr
     [row] = re.findall(r"^all +(.*)$", done.stdout, re.MULTILINE)
@@ -35,11 +37,13 @@ def test_each_stage_of_the_lessons_framing_is_read_better(digits):
 
 def test_framing_alone_leaves_the_other_figures_as_they_are(digits, tmp_path):
     path, out = tmp_path / "drawings.jsonl", tmp_path / "figures.json"
-    path.write_text("\n".join(json.dumps({"writer": 1, **each}) for each in digits))
-    out.write_text('{"seeds": [0], "framing": {}, "ways_epochs": 15}')
+    path.write_text(
+        "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
+    )
+    out.write_text('{"seeds": [0], "framing": {}, "ways_epochs": 15}', encoding="utf-8")
     done = run("-m", "benchmarks.lesson", "--drawings", str(path), "--framing", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    figures = json.loads(out.read_text())
+    figures = json.loads(out.read_text(encoding="utf-8"))
     assert [*figures.items()][::2] == [("seeds", [0]), ("ways_epochs", 15)]
     for name, share in figures["framing"]["drawn anew"].items():
         reader = Reader.load(name, device="cpu")

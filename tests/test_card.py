@@ -42,7 +42,7 @@ ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
 def figures(name):
     """What results.json and evaluation.json hold."""
     files = (SHIPPED / name / file for file in (RESULTS_FILE, EVALUATION_FILE))
-    return [json.loads(file.read_text()) for file in files]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 @pytest.fixture(params=shipped_names())
@@ -51,7 +51,7 @@ def name(request):
 
 
 def test_the_shipped_card_is_what_its_figures_give(name):
-    text = (SHIPPED / name / CARD_FILE).read_text()
+    text = (SHIPPED / name / CARD_FILE).read_text(encoding="utf-8")
     assert text == render(*figures(name), where=f"model/weights/{name}")
 
 
@@ -150,7 +150,7 @@ def untraced(text, results, evaluation):
 
 
 def test_every_number_is_a_measured_one(name):
-    text = (SHIPPED / name / CARD_FILE).read_text()
+    text = (SHIPPED / name / CARD_FILE).read_text(encoding="utf-8")
     assert untraced(text, *figures(name)) == []
 
 
@@ -226,7 +226,7 @@ def placed(evaluation):
 
 
 def test_each_figure_stands_in_its_place(name):
-    text = (SHIPPED / name / CARD_FILE).read_text()
+    text = (SHIPPED / name / CARD_FILE).read_text(encoding="utf-8")
     places = list(placed(figures(name)[1]))
     assert len(places) > 50
     for pattern, expected in places:
@@ -270,9 +270,51 @@ def test_wrong_figures_are_one_error(path, new):
         card_text(wrong, where="x")
 
 
+def paths_in(value, path=()):
+    """Where JSON may be edited: each key, and the first item of each list."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for key, each in enumerate(value[:1]) if isinstance(value, list) else items:
+        yield from paths_in(each, (*path, key))
+
+
+def without(value, path):
+    """The same JSON without what is at a path."""
+    changed = copy.deepcopy(value)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return changed
+
+
+ODD = [None, True, [], {}, [None], "x", -1, 0.5, 10**400, float("nan")]
+
+
+@pytest.mark.parametrize("file", ["results", "evaluation"])
+def test_whatever_was_edited_it_is_a_card_or_one_error(file):
+    """A TypeError or a KeyError would be a bug, and is not reported as the user's mistake."""
+    loaded = load("mlp-32")
+    figures, refusals = dict(getattr(loaded, file)), []
+    if file == "results":  # fewer epochs are quicker
+        figures["history"] = [each for each in figures["history"] if each["epoch"] < 3]
+        figures["best_epoch"] = 2
+    edits = [without(figures, path) for path in paths_in(figures)]
+    rng = random.Random(0)
+    edits += [put(figures, path, new) for path in paths_in(figures) for new in rng.sample(ODD, 3)]
+    for edited in edits:
+        try:
+            card_text(dataclasses.replace(loaded, **{file: edited}), where="x")
+        except CheckpointError as error:
+            refusals.append(str(error))
+    assert all(f"{file}.json" in said and "\n" not in said for said in refusals)
+    assert len(edits) / 3 < len(refusals) < len(edits)
+
+
 def test_each_plot_is_there_and_said_in_words(name):
     folder = SHIPPED / name
-    text = (folder / CARD_FILE).read_text()
+    text = (folder / CARD_FILE).read_text(encoding="utf-8")
     shown = dict(re.findall(r"^!\[([^\]\n]+)\]\(plots/(\w+)\.png\)$", text, re.MULTILINE))
     words = {plot: alt for alt, plot in shown.items()}
     assert sorted(words) == sorted(ALL) == sorted(p.stem for p in (folder / PLOTS).glob("*"))
@@ -335,7 +377,7 @@ def check_output(program, plain, picture, reading):
 
 def test_the_code_of_the_shipped_card_runs(name, picture, monkeypatch):
     monkeypatch.chdir(ROOT)
-    program, plain = code((SHIPPED / name / CARD_FILE).read_text())
+    program, plain = code((SHIPPED / name / CARD_FILE).read_text(encoding="utf-8"))
     assert len([line for line in program.splitlines() if line]) == 3
     check_output(program, plain, picture, Reader.load(name, device="cpu").read(picture))
 
@@ -377,7 +419,7 @@ def test_what_was_not_measured_is_said_with_its_command(bare):
     (bare / PLOTS / "refusal.png").write_bytes(b"of other weights")
     (bare / PLOTS / "mine.png").write_bytes(b"someone's own")
     write(bare, where=str(bare))
-    text = (bare / CARD_FILE).read_text()
+    text = (bare / CARD_FILE).read_text(encoding="utf-8")
     assert sorted(p.name for p in (bare / PLOTS).iterdir()) == ["hidden.png", "mine.png"]
     assert "784 → 40 → 6 → 10" in text
     assert text.count("`python -m training.evaluate CHECKPOINT` does") == 4
@@ -411,13 +453,13 @@ def test_certainty_is_never_rounded_up():
         (EVALUATION_FILE, "[]", "expected an object"),
         (EVALUATION_FILE, "{", "is not JSON"),
         (EVALUATION_FILE, '{"test": {}}', "was measured on other weights than model.safetensors"),
-        (EVALUATION_FILE, '{"weights_sha256": "SHA", "test": {}}', "writes it (KeyError"),
+        (EVALUATION_FILE, '{"weights_sha256": "SHA", "test": {}}', "writes it (command: Field req"),
         (RESULTS_FILE, '{"history": [1]}', "is not as this version writes it"),
     ],
 )
 def test_figures_that_are_none_are_said_in_one_line(bare, capsys, file, content, message):
     sha = hashlib.sha256((bare / WEIGHTS_FILE).read_bytes()).hexdigest()
-    (bare / file).write_text(content.replace("SHA", sha))
+    (bare / file).write_text(content.replace("SHA", sha), encoding="utf-8")
     with pytest.raises(CheckpointError):
         write(bare, where="x")
     assert main([str(bare)]) == 1
@@ -431,7 +473,7 @@ def test_figures_that_are_none_are_said_in_one_line(bare, capsys, file, content,
 def test_the_command_writes_cards(bare, capsys):
     assert main([str(bare), "--where", "someone/net"]) == 0
     assert capsys.readouterr().err == f"saved to {bare / CARD_FILE}\n"
-    assert 'Reader.load("someone/net")' in (bare / CARD_FILE).read_text()
+    assert 'Reader.load("someone/net")' in (bare / CARD_FILE).read_text(encoding="utf-8")
     assert main(["nowhere"]) == 1
     assert capsys.readouterr().err.startswith("error: There is no folder nowhere: expected a")
     with pytest.raises(SystemExit):

@@ -48,8 +48,10 @@ def change_weights(folder, change):
 
 
 def change_config(folder, **changes):
-    config = json.loads((folder / CONFIG_FILE).read_text()) | changes
-    (folder / CONFIG_FILE).write_text(json.dumps({k: v for k, v in config.items() if v != "-"}))
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")) | changes
+    (folder / CONFIG_FILE).write_text(
+        json.dumps({k: v for k, v in config.items() if v != "-"}), encoding="utf-8"
+    )
 
 
 def set_first(state, value):
@@ -110,11 +112,11 @@ DAMAGE = {
         r"config\.json: .*unknown \[\], missing \['name'\]",
     ),
     "config is no JSON": (
-        lambda f: (f / CONFIG_FILE).write_text("{"),
+        lambda f: (f / CONFIG_FILE).write_text("{", encoding="utf-8"),
         r"config\.json is not JSON",
     ),
     "config is a list": (
-        lambda f: (f / CONFIG_FILE).write_text("[]"),
+        lambda f: (f / CONFIG_FILE).write_text("[]", encoding="utf-8"),
         r"config\.json: expected an object, found list",
     ),
     "name is a number": (
@@ -171,23 +173,25 @@ DAMAGE = {
         r"unknown \['model_type'\], missing \['hidden_sizes'\]\. This is a config of transformers",
     ),
     "a config as PyTorchModelHubMixin writes it": (
-        lambda f: (f / CONFIG_FILE).write_text('{"hidden_size": 128}'),
+        lambda f: (f / CONFIG_FILE).write_text('{"hidden_size": 128}', encoding="utf-8"),
         r"unknown \['hidden_size'\], .*Write one such as \{\"name\": \"mine\", \"hidden_sizes\": ",
     ),
     "evaluation is a list": (
-        lambda f: (f / EVALUATION_FILE).write_text("[]"),
+        lambda f: (f / EVALUATION_FILE).write_text("[]", encoding="utf-8"),
         r"evaluation\.json: expected an object, found list",
     ),
     "results are no JSON": (
-        lambda f: (f / RESULTS_FILE).write_text("?"),
+        lambda f: (f / RESULTS_FILE).write_text("?", encoding="utf-8"),
         r"results\.json is not JSON",
     ),
     "results are too large": (
-        lambda f: (f / RESULTS_FILE).write_text('{"x": "' + MAX_JSON * "x" + '"}'),
+        lambda f: (f / RESULTS_FILE).write_text(
+            '{"x": "' + MAX_JSON * "x" + '"}', encoding="utf-8"
+        ),
         r"results\.json: expected at most 1,000,000 bytes, found 1,000,009\.",
     ),
     "config is too large": (
-        lambda f: (f / CONFIG_FILE).write_text('{"x": "' + MAX_JSON * "x" + '"}'),
+        lambda f: (f / CONFIG_FILE).write_text('{"x": "' + MAX_JSON * "x" + '"}', encoding="utf-8"),
         r"config\.json: expected at most 1,000,000 bytes, found 1,000,009\.",
     ),
     "sizes are long": (
@@ -344,15 +348,15 @@ write_whole(pathlib.Path({str(folder / WEIGHTS_FILE)!r}), write_half)
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(folder):
     path = folder / CONFIG_FILE
-    before = path.read_text()
+    before = path.read_text(encoding="utf-8")
 
     def fail_halfway(beside):
-        beside.write_text("{")
+        beside.write_text("{", encoding="utf-8")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, fail_halfway)
-    assert path.read_text() == before
+    assert path.read_text(encoding="utf-8") == before
     assert sorted(p.name for p in folder.iterdir()) == [CONFIG_FILE, WEIGHTS_FILE]
 
 

@@ -120,7 +120,7 @@ def test_a_drawing_can_be_saved(visitor, digits):
     visitor.page.wait_for_timeout(300)
     with visitor.page.expect_download() as saved:
         visitor.page.get_by_test_id("save-json").click()
-    assert json.loads(saved.value.path().read_text()) == visitor.sent[-1]["strokes"]
+    assert json.loads(saved.value.path().read_text(encoding="utf-8")) == visitor.sent[-1]["strokes"]
     with visitor.page.expect_download() as saved:
         visitor.page.get_by_test_id("save-png").click()
     assert Reader.load().read(saved.value.path()).digit == 2

@@ -224,7 +224,7 @@ def test_confidence_on_a_bins_edge_lies_in_the_lower_one():
 @pytest.mark.parametrize("name", shipped_names())
 def test_what_ships_was_measured_on_what_ships(name, mnist):
     folder = SHIPPED / name
-    text = (folder / EVALUATION_FILE).read_text()
+    text = (folder / EVALUATION_FILE).read_text(encoding="utf-8")
     figures = json.loads(text)
     assert not re.search(r'[ "]/', text)  # no path of a machine
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
@@ -255,7 +255,9 @@ def test_the_command_writes_it_beside_the_weights(mnist_dir, digits, tmp_path, c
     folder, drawings = tmp_path / "net", tmp_path / "drawings.jsonl"
     shutil.copytree(SHIPPED / "mlp-32", folder)
     (folder / EVALUATION_FILE).unlink()
-    drawings.write_text("\n".join(json.dumps({"writer": 1, **each}) for each in digits))
+    drawings.write_text(
+        "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
+    )
     arguments = ["--data-dir", mnist_dir, "--samples", "4", "--drawings", str(drawings)]
     assert main([str(folder), *arguments]) == 0
     said = capsys.readouterr()
@@ -299,6 +301,7 @@ GOOD = '{"writer": 1, "digit": 9, "strokes": [[[0, 0], [5, 9]]]}\n'
         (GOOD + "[", 'line 2: expected {"writer": 1, "digit": 9'),
         (GOOD + "7", "line 2: expected"),
         ('{"writer": 1, "digit": 9}', "line 1: expected"),
+        ('{"writer": [], "digit": 9, "strokes": []}', "line 1: expected a writer's"),
         ('{"writer": 1, "digit": 10, "strokes": [[[0, 0]]]}', "line 1: expected a digit in 0..9"),
         ('{"writer": 1, "digit": 1, "strokes": []}', "line 1: there are no strokes"),
         ('{"writer": 1, "digit": 1, "strokes": [[[0, "x"]]]}', "line 1: A point is not two"),
@@ -306,7 +309,7 @@ GOOD = '{"writer": 1, "digit": 9, "strokes": [[[0, 0], [5, 9]]]}\n'
 )
 def test_drawings_that_are_none_are_named(tmp_path, text, message):
     path = tmp_path / "drawings.jsonl"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError) as caught:
         load_drawings(path)
     assert message in str(caught.value)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from lesson import live, notebook
-from lesson.data import load_subset
+from lesson.data import ShippedMNIST, load_subset
 from lesson.figures import figures, fill_in
 from lesson.fit import BATCH_SIZE, Student
 from lesson.framing import ANEW, NAMES
@@ -26,6 +26,7 @@ from model import Reader
 from model.preprocess import preprocess
 from tests.conftest import ROOT
 from training.canvas import canvas_picture
+from training.data import import_torchvision
 from ui.lesson import PEN, SIDE, ink_of, message
 
 CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
@@ -250,13 +251,10 @@ numbers = {name: globals()[name][0].flatten().tolist() for name in names}
 print(json.dumps(numbers | {"losses": losses, "val_accuracy": val_accuracy, "on": str(root)}))"""
 
 
-@pytest.fixture(scope="module")
-def executed(mnist_dir, tmp_path_factory):
-    """The notebook, run from a clean kernel beside MNIST, with a question at its end."""
-    project = tmp_path_factory.mktemp("project")
+def execute(project, env):
+    """Run the notebook from a clean kernel in a copy of the project, with a question at its end."""
     for name in ("lesson", "model", "training"):
         (project / name).symlink_to(ROOT / name)
-    (project / "data").symlink_to(mnist_dir)
     asked = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
     question = {"cell_type": "code", "id": "asked", "metadata": {}, "source": ASKED}
     asked["cells"].append(question | {"execution_count": None, "outputs": []})
@@ -264,10 +262,41 @@ def executed(mnist_dir, tmp_path_factory):
     path.parent.mkdir()
     path.write_text(json.dumps(asked), encoding="utf-8")
     command = [Path(sys.executable).with_name("jupyter-execute"), "--inplace", str(path)]
-    env = os.environ | {"IPYTHONDIR": str(project / "ipython")}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    env = os.environ | {"IPYTHONDIR": str(project / "ipython")} | env
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=240)
     assert done.returncode == 0, done.stderr
-    return project, json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+@pytest.fixture(scope="module")
+def executed(mnist_dir, tmp_path_factory):
+    """The notebook, run beside MNIST."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "data").symlink_to(mnist_dir)
+    return project, execute(project, {})
+
+
+def test_offline_the_notebook_uses_the_images_that_ship(tmp_path):
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    cells = execute(tmp_path, nowhere | {name.lower(): url for name, url in nowhere.items()})
+    [said] = [cell["outputs"] for cell in cells if cell["id"] == "mnist"]
+    text = "".join("".join(output["text"]) for output in said)
+    assert f"MNIST is not in {Path('data', 'MNIST', 'raw')} and could not be downloaded" in text
+    assert "now uses the 9,000 images that ship" in text
+    answer = json.loads("".join(cells[-1]["outputs"][0]["text"]))
+    assert len(answer["losses"]) == 5 * 59  # batches of 128 of 7,500 images
+    assert 0.85 < answer["val_accuracy"] < 0.985
+
+
+def test_the_images_that_ship_come_as_torchvisions_do():
+    train, val = load_subset()
+    dataset = ShippedMNIST("data", train=True, download=True)
+    assert len(dataset) == len(train.images) + len(val.images) == 9_000
+    image, label = dataset[8_000]
+    assert (np.array(image).reshape(-1) == val.images[0].numpy()).all()
+    assert (label, type(label)) == (int(val.labels[0]), int)
+    tensor, _ = ShippedMNIST(transform=import_torchvision().transforms.ToTensor())[0]
+    assert tensor.shape == (1, 28, 28)
 
 
 def test_the_notebook_runs_and_gives_the_readers_numbers(executed, reader):

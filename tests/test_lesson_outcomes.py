@@ -112,7 +112,7 @@ def test_a_logit_is_its_terms_and_its_bias(lesson, reader, reading):
     expect(pressed).to_have_attribute("data-testid", f"second-{reading.digit}")
 
 
-SCRIPTS = "".join((UI / f"{name}.js").read_text() for name in SCRIPT_NAMES)
+SCRIPTS = "".join((UI / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT_NAMES)
 SECOND = f"""readings => {{ {SCRIPTS}
   const box = document.createElement("div");
   const floats32 = numbers => {{

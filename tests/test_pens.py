@@ -1,14 +1,26 @@
+from itertools import count, islice
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from model import Reader
-from tests.conftest import run
+from tests.conftest import DATA, run
 from training import outliers, pens
 from training.outliers import NOT_A_DIGIT, draw_outliers, load_outliers
-from training.pens import DIGITS, N_PER_JOB, catmull_rom, draw_pens, load_pens, parse, write
+from training.pens import (
+    DIGITS,
+    N_PER_JOB,
+    VERSION,
+    catmull_rom,
+    draw_pens,
+    load_pens,
+    parse,
+    write,
+)
 
 SKELETONS = [text for texts in DIGITS.values() for text in texts]
+DRAWINGS = DATA / "synthetic-drawings.npz"  # tiles of what VERSION draws: see record()
 SHAPES = [*SKELETONS, *outliers.LETTERS, *outliers.SIGNS]
 
 
@@ -91,9 +103,10 @@ def test_a_seed_is_a_drawing(make):
     assert len(np.unique(first, axis=0)) > 0.95 * len(first)
 
 
-def test_the_cache_is_what_was_drawn_and_knows_the_code(tmp_path, monkeypatch):
+def test_the_cache_is_keyed_by_the_version_the_number_and_the_seed(tmp_path, monkeypatch):
     drawn = load_pens(60, seed=3, cache=tmp_path / "c")
-    [kept] = (tmp_path / "c").iterdir()
+    # Nothing else decides the name: a changed comment draws nothing again.
+    assert [path.name for path in (tmp_path / "c").iterdir()] == [f"pens-v{VERSION}-60-3.npz"]
 
     def never(*_, **__):
         raise AssertionError("drawn again")
@@ -102,13 +115,60 @@ def test_the_cache_is_what_was_drawn_and_knows_the_code(tmp_path, monkeypatch):
     again = load_pens(60, seed=3, cache=tmp_path / "c")
     assert drawn.images.equal(again.images)
     assert drawn.labels.equal(again.labels)
-    with pytest.raises(AssertionError):
-        load_pens(61, seed=3, cache=tmp_path / "c")
-    with pytest.raises(AssertionError):
-        load_outliers(60, seed=3, cache=tmp_path / "c")
-    kept.rename(kept.with_name("pens-60-3-othercode.npz"))
+    for load, n, seed in ((load_pens, 61, 3), (load_pens, 60, 4), (load_outliers, 60, 3)):
+        with pytest.raises(AssertionError):
+            load(n, seed=seed, cache=tmp_path / "c")
+    monkeypatch.setattr(pens, "VERSION", VERSION + 1)
     with pytest.raises(AssertionError):
         load_pens(60, seed=3, cache=tmp_path / "c")
+
+
+def samples():
+    """Images of each way of drawing; one seed says as much as any other, as the code is the same.
+
+    Noise is rare among the outliers, and alone uses the part of model/ink.py that removes noise.
+    """
+    rng = np.random.default_rng(0)
+    noise = (outliers._noise(rng) for _ in count())
+    visible = (image for image in noise if image is not None)
+    return {
+        "pens": draw_pens((0, 0))[0],
+        "outliers": draw_outliers((0, 0))[0],
+        "noise": np.stack([*islice(visible, N_PER_JOB)]),
+    }
+
+
+def tiles(images):
+    """The mean of each of 4 × 4 tiles of each image, (N, 4, 4): small enough to be kept."""
+    return images.reshape(-1, 4, 7, 4, 7).mean(axis=(2, 4)).round().astype(np.uint8)
+
+
+def differing(images, recorded):
+    """How many images differ from the recorded ones.
+
+    Processors and versions of NumPy and Pillow round differently, so pixels may differ by a level,
+    and once in a great while a threshold falls on the other side. A hash would not allow for that.
+    """
+    return int((np.abs(tiles(images) - recorded.astype(int)).max(axis=(1, 2)) > 1).sum())
+
+
+def test_the_images_are_those_of_the_recorded_version():
+    recorded = np.load(DRAWINGS)
+    record = "run python -m tests.test_pens"
+    assert recorded["version"] == VERSION, f"Version {VERSION} is not recorded: {record}"
+    for name, images in samples().items():
+        n = differing(images, recorded[name])
+        assert n <= len(images) / N_PER_JOB, (
+            f"{n} of {len(images)} {name} have changed: raise pens.VERSION, {record}"
+        )
+
+
+def record():
+    """Keep the tiles of the samples for a new version."""
+    if DRAWINGS.is_file() and np.load(DRAWINGS)["version"] == VERSION:
+        raise SystemExit(f"Version {VERSION} is recorded: raise VERSION in training/pens.py first.")
+    kept = {name: tiles(images) for name, images in samples().items()}
+    np.savez_compressed(DRAWINGS, version=VERSION, **kept)
 
 
 def test_a_damaged_cache_is_drawn_again(tmp_path):
@@ -132,3 +192,7 @@ def test_the_sheet_can_be_looked_at(tmp_path, extra):
         assert image.width > 1_000
         low, high = image.convert("L").getextrema()
     assert low < 50 < 200 < high
+
+
+if __name__ == "__main__":
+    record()

@@ -344,6 +344,20 @@ def test_an_answer_that_is_no_hubs(hub, net, call):
     assert err[0].startswith("error: The Hub's answer is not understood (KeyError: 'id').")
 
 
+def test_a_login_that_names_no_account(hub):
+    hub.fail["whoami"] = 200
+    with pytest.raises(training.hub.PublishError, match="answer is not understood: it names no"):
+        training.hub.check_login(REPO)
+
+
+@pytest.mark.parametrize(
+    "bug", [lambda: {}["a"], lambda: None + 1, lambda: int("a"), lambda: next(iter([1])).name]
+)
+def test_a_bug_is_not_taken_for_an_answer_of_the_hub(bug):
+    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)), training.hub.told():
+        bug()
+
+
 def test_someone_pushed_in_between(hub, net, call):
     call(net, REPO)
     (net / "plots" / "mine.png").write_bytes(b"mine")
@@ -500,7 +514,11 @@ def test_a_space_holds_what_the_app_needs(hub, call):
     assert (status, err) == (0, [])
     [(commit, files)] = hub.repos[f"spaces/{SPACE}"]
     listed = subprocess.run(
-        ["git", "ls-files", *FILES, *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", *FILES, *FOLDERS],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert set(files) == set(listed.stdout.split())
     made = {path for path in files if files[path] != (ROOT / path).read_bytes()}
@@ -518,13 +536,13 @@ def test_a_space_holds_what_the_app_needs(hub, call):
 def test_a_space_holds_nothing_that_python_left(tmp_path, monkeypatch):
     for path in (*FILES, "ui/why.js", "ui/__pycache__/why.pyc", "model/.config.json.x7"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("---\n---\n")
+        (tmp_path / path).write_text("---\n---\n", encoding="utf-8")
     monkeypatch.setattr(training.space, "ROOT", tmp_path)
     assert set(space_files(SPACE)) == {*FILES, "ui/why.js"}
 
 
 def test_the_image_holds_the_same():
-    dockerfile = (ROOT / "Dockerfile").read_text()
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", dockerfile, re.MULTILINE)
     copied = {path for line in lines for path in line.split()}
     assert copied | {"README.md", "screenshot.png"} == {*FILES, *FOLDERS}
@@ -690,10 +708,10 @@ COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
 def test_the_front_matter_is_right():
-    front = matter((ROOT / "README.md").read_text())
+    front = matter((ROOT / "README.md").read_text(encoding="utf-8"))
     assert (front["sdk"], front["license"]) == ("gradio", "apache-2.0")
     assert front["sdk_version"] == gradio.__version__
-    assert required((ROOT / "requirements.txt").read_text())["gradio"].contains(
+    assert required((ROOT / "requirements.txt").read_text(encoding="utf-8"))["gradio"].contains(
         front["sdk_version"]
     )
     assert front["python_version"] == "3.12.12"  # text, not a number; ZeroGPU has this one
@@ -707,12 +725,13 @@ def test_the_front_matter_is_right():
 def test_the_spaces_own_front_matter_and_requirements(hub):
     files = space_files(SPACE)
     there, here = (
-        matter(text) for text in (files["README.md"].decode(), (ROOT / "README.md").read_text())
+        matter(text)
+        for text in (files["README.md"].decode(), (ROOT / "README.md").read_text(encoding="utf-8"))
     )
     assert there.pop("thumbnail") == f"{hub.url}/spaces/{SPACE}/resolve/main/screenshot.png"
     assert there == {key: value for key, value in here.items() if key != "thumbnail"}
     asked, served = (
-        required((ROOT / "requirements.txt").read_text()),
+        required((ROOT / "requirements.txt").read_text(encoding="utf-8")),
         required(files["requirements.txt"].decode()),
     )
     assert served == asked | {"torch": Requirement(TORCH).specifier}

@@ -166,6 +166,89 @@ def test_that_another_process_may_be_fetching_it_is_said(point):
         first.join()
 
 
+@pytest.fixture
+def two_repos(point):
+    """A Hub with a repository that sends its weights when it is let, and one that is silent."""
+    # Downloads that earlier tests gave up still have their hooks and filters until they end.
+    until(lambda: not any(each.name.startswith("pull ") for each in threading.enumerate()))
+    let = threading.Event()
+
+    def when_let(connection, body):
+        assert let.wait(10)
+        connection.sendall(body)
+
+    def answer(connection, line):
+        (silent if "/tester/silent/" in line else serving(FILES, when_let))(connection, line)
+
+    with listening(answer) as url:
+        point(url)
+        yield let
+
+
+def shared_lists():
+    """What the client and its log have for all who use them."""
+    hooks = huggingface_hub.get_session().event_hooks
+    filters = [handler.filters for handler in logging.getLogger("huggingface_hub").handlers]
+    return {key: list(each) for key, each in hooks.items()}, [list(each) for each in filters]
+
+
+def pull(repo, ended):
+    """Load in a thread; note what came of it."""
+
+    def work():
+        try:
+            ended[repo] = load(repo, pull=Pull(patience=3)).revision
+        except UnreachableError as error:
+            ended[repo] = str(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_two_loads_at_once_do_not_disturb_each_other(two_repos):
+    two_repos.set()
+    before, ended = shared_lists(), {}
+    threads = [pull(f"tester/{name}", ended) for name in ("silent", "fine")]
+    for thread in threads:
+        thread.join(10)
+    assert ended["tester/fine"] == NEW
+    assert "tester/silent: the Hub did not answer within 3 s, and" in ended["tester/silent"]
+    until(lambda: shared_lists() == before)  # once the request that was given up has timed out
+
+
+def test_a_load_that_ends_takes_no_timeout_from_another(two_repos):
+    """While one thread goes through the client's hooks, another removes its own."""
+    before, ended, fine_is_done = shared_lists(), {}, threading.Event()
+
+    def hold(request):  # between the hooks of the two loads
+        if "/tester/silent/" in str(request.url):
+            two_repos.set()
+            assert fine_is_done.wait(10)
+
+    fine = pull("tester/fine", ended)
+    until(lambda: shared_lists() != before)
+    huggingface_hub.get_session().event_hooks["request"].append(hold)
+    other = pull("tester/silent", ended)
+    fine.join(10)
+    fine_is_done.set()
+    other.join(10)
+    assert ended["tester/fine"] == NEW
+    # The request began, so no other process is suspected, and it ends with its timeout.
+    assert "tester/silent: the Hub did not answer within 3 s, and" in ended["tester/silent"]
+    until(lambda: "pull tester/silent" not in {thread.name for thread in threading.enumerate()})
+    huggingface_hub.get_session().event_hooks["request"].remove(hold)
+    assert shared_lists() == before
+
+
+def until(condition):
+    """Wait until something is so."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_download_has_an_end_however_lively(point, monkeypatch):
     monkeypatch.setattr("model.hub.LONGEST", 0.5)
     large = json.loads(FILES[CONFIG_FILE]) | {"hidden_sizes": [4096]}

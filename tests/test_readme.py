@@ -19,7 +19,7 @@ from server.limits import ServerLimits
 from tests.conftest import DATA, ROOT, ask, run, serve
 from tests.loopback_hub import ACCOUNT, TOKEN
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 ENDPOINTS = ["predict", "predict_strokes", "explain", "explain_strokes", "predict_batch", "models"]
@@ -31,7 +31,7 @@ def named(code):
 
 
 def shell(command):
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done
 
@@ -95,14 +95,14 @@ def test_javascript_calls_each_endpoint(app_url, tmp_path):
     packages = tmp_path / "node_modules"
     done = subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", "--prefix", tmp_path, "@gradio/client@2"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
     assert packages.is_dir(), done.stderr
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     script = tmp_path / "calls.mjs"
-    script.write_text(code.replace("http://127.0.0.1:7860", app_url))
+    script.write_text(code.replace("http://127.0.0.1:7860", app_url), encoding="utf-8")
     done = subprocess.run(
-        ["node", str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        ["node", str(script)], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"^  digit: 7,$", done.stdout, re.MULTILINE)) == 2
@@ -185,9 +185,9 @@ def test_the_tree_names_what_there_is():
 def test_the_figures_are_the_checkpoints():
     for name in ("logistic", "mlp-32", "mlp-1024"):
         folder = ROOT / "model" / "weights" / name
-        results = json.loads((folder / "results.json").read_text())
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         [row] = re.findall(rf"^\| `{name}` \| 784 .*$", README, re.MULTILINE)
-        evaluation = json.loads((folder / "evaluation.json").read_text())
+        evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         test, pens = evaluation["test"], evaluation["drawings"]["pens"].values()
         expected = [
             f"{100 * test['accuracy']['value']:.2f} %",

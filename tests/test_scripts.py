@@ -20,7 +20,9 @@ CARDS_OWN = {"pixelsLink": "readonly"}  # asked for by a plot that only a card h
 def run_script(browser):
     """Evaluate an expression after shared.js and link.js."""
     page = browser.new_page()
-    scripts = (UI / "shared.js").read_text() + (UI / "link.js").read_text()
+    scripts = (UI / "shared.js").read_text(encoding="utf-8") + (UI / "link.js").read_text(
+        encoding="utf-8"
+    )
     yield lambda expression: page.evaluate(f"() => {{ {scripts}\nreturn {expression}; }}")
     page.close()
 
@@ -28,14 +30,20 @@ def run_script(browser):
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_pieces_script_uses_only_names_that_there_are(piece, tmp_path):
     names = ("shared", *BEFORE.get(piece, ["link"]), piece)
-    body = "".join((UI / f"{name}.js").read_text() for name in names)
+    body = "".join((UI / f"{name}.js").read_text(encoding="utf-8") for name in names)
     script = tmp_path / "piece.js"
-    script.write_text(f"export function load(element, props, server) {{\n{body}\n}}\n")
+    script.write_text(
+        f"export function load(element, props, server) {{\n{body}\n}}\n", encoding="utf-8"
+    )
     config = tmp_path / "oxlint.json"
     known = {"env": {"browser": True, "es2024": True}}
-    config.write_text(json.dumps(known | ({"globals": CARDS_OWN} if piece == "lesson" else {})))
+    config.write_text(
+        json.dumps(known | ({"globals": CARDS_OWN} if piece == "lesson" else {})), encoding="utf-8"
+    )
     command = ["oxlint", "-c", str(config), "--deny", "no-undef", "--allow", "no-unused-vars"]
-    done = subprocess.run([*command, str(script)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*command, str(script)], capture_output=True, encoding="utf-8", timeout=60
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -170,7 +170,7 @@ def test_sigterm_answers_what_is_in_flight_and_refuses_the_rest(slow_batch, queu
         else:
             path = subprocess.run(
                 ["curl", "-s", f"{url}/gradio_api/upload", "-F", f"files=@{slow_batch}"],
-                capture_output=True, text=True, check=True,
+                capture_output=True, encoding="utf-8", check=True,
             ).stdout.strip('[]"')  # fmt: skip
             thread = threading.Thread(
                 target=lambda: answers.append(ask(url, "predict_batch", {"path": path}, "mlp-32"))
@@ -266,13 +266,22 @@ def test_a_signal_ends_it_while_it_starts():
 
 def heard(pid):
     """The signals that a process has a handler for, a bit each."""
-    return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())[1], 16)
+    return int(
+        re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))[1],
+        16,
+    )
 
 
 def test_what_the_image_holds_is_enough(tmp_path):
     """The Dockerfile's own files, and no others."""
-    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"]
-    for line in re.findall(r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+    kept = [
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+        if line[0] == "!"
+    ]
+    for line in re.findall(
+        r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    ):
         *sources, target = line.split()
         if sources[0].startswith("--from="):  # what another stage made
             continue
@@ -284,7 +293,7 @@ def test_what_the_image_holds_is_enough(tmp_path):
                 shutil.copy(ROOT / source, tmp_path / target)
     done = subprocess.run(
         [sys.executable, "app.py", "--help"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "--max-upload" in done.stdout
@@ -322,7 +331,7 @@ def test_it_runs_on_a_read_only_disk_without_network(tmp_path):
             *("unshare", "--map-root-user", "--mount", "--net", "bash", "-c", LOCK, str(tmp_path)),
             *(sys.executable, "-c", INSIDE),
         ],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-2:] == ["7", "0"]

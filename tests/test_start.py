@@ -161,7 +161,7 @@ def starting(url, home, free_port):
     """Start the app on a model of the Hub at `url`, and wait for the page that says so."""
     env = os.environ | {"HF_ENDPOINT": url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
     command = [sys.executable, "app.py", "--port", str(free_port), "--model", REPO]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, encoding="utf-8")
     url = f"http://127.0.0.1:{free_port}"
     try:
         deadline = time.monotonic() + 120
@@ -244,14 +244,14 @@ gradio.Blocks.launch = launch
 
 
 def test_a_space_starts_on_zero_gpu_though_the_hub_is_silent(tmp_path):
-    (tmp_path / "spaces.py").write_text(SPACES)
+    (tmp_path / "spaces.py").write_text(SPACES, encoding="utf-8")
     space = {
         "SYSTEM": "spaces", "SPACE_ID": "me/digits", "SPACE_HOST": "me-digits.hf.space",
         "SPACES_ZERO_GPU": "true", "PYTHONPATH": str(tmp_path),
         "HF_HOME": str(tmp_path / "home"), "MODEL": REPO,
         "GRADIO_SERVER_NAME": "0.0.0.0",
     }  # fmt: skip
-    log = (tmp_path / "log").open("w+")
+    log = (tmp_path / "log").open("w+", encoding="utf-8")
     with (
         listening(silent) as hub_url,
         running(

@@ -235,7 +235,7 @@ def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
     assert said["outliers_refused"] > 0.1
     assert [epoch["epoch"] for epoch in loaded.results["history"]] == [1, 2]
     accuracy = f"{100 * test['accuracy']['value']:.2f}"
-    assert f"{accuracy} %" in (tmp_path / "net" / "README.md").read_text()
+    assert f"{accuracy} %" in (tmp_path / "net" / "README.md").read_text(encoding="utf-8")
     assert len(list((tmp_path / "net" / "plots").glob("*.png"))) == 6
 
 
@@ -251,7 +251,7 @@ def test_interrupted_it_keeps_the_best_killed_it_leaves_nothing_half(
         cwd=ROOT,
         env=os.environ,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         # a shell's background job, as CI may be, ignores Ctrl-C, and so would its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

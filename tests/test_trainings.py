@@ -18,7 +18,14 @@ from benchmarks.browser import ROOT, children, resident
 from lesson import progress
 from lesson.data import Digits, has_mnist, load_mnist, load_subset
 from lesson.fit import Settings, SettingsError, Student, evaluate, fit_epoch, parse_settings
-from lesson.trainings import BusyError, HandoverError, Trainings, load_network
+from lesson.trainings import (
+    BusyError,
+    HandoverError,
+    Training,
+    Trainings,
+    load_network,
+    parse_line,
+)
 from training.data import load_train_val
 
 LONG = {"least_seconds": 60, "max_seconds": 90}  # would not be over within a test
@@ -325,7 +332,7 @@ time.sleep(60)
 
 def test_a_killed_server_leaves_no_worker():
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8"
     ) as server:
         assert server.stdout.readline() == "training\n"
         [worker] = children(server.pid)
@@ -349,6 +356,57 @@ def test_only_the_network_that_was_asked_for_is_taken():
     state["layers.0.bias"][0] = float("nan")
     with pytest.raises(HandoverError, match="not finite"):
         load_network(told(state), Settings(hidden_size=16))
+
+
+PROGRESS = {"kind": "progress", "epoch": 1, "step": 2, "n_steps": 9, "seconds": 0.5} | {
+    "loss": [[0.5, 1.2]], "val": [[0.5, 1.2, 0.4]], "scales": [0.1] * 8, "weights": "A" * 8364
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (b"Segmentation fault", "a line is not JSON"),
+        (b"[" * 100_000, "a line is not JSON"),
+        (b"\xff", "a line is not JSON"),
+        ([], "expected a line of kind started, progress, done, failed, found \\[\\]"),
+        (None, "found None"),
+        ({"kind": ["done"]}, "expected a line of kind"),
+        ({"kind": "progress", "epoch": 1}, "a line of kind progress lacks loss, n_steps"),
+        (PROGRESS | {"loss": 3}, "expected a list of points, got 3"),
+        (PROGRESS | {"loss": [[0.5]]}, "expected 2 numbers"),
+        (PROGRESS | {"scales": ["a"] * 8}, "expected 8 numbers"),
+        (PROGRESS | {"epoch": True}, "expected 4 numbers"),
+        (PROGRESS | {"weights": None}, "expected text"),
+        (PROGRESS | {"weights": "A"}, "weights are 1 characters"),
+        ({"kind": "failed", "message": {}}, "expected text"),
+    ],
+)
+def test_a_line_that_no_worker_writes_is_refused(told, message):
+    """And nothing else is: a TypeError or a KeyError would be a bug of this program."""
+    line = told if isinstance(told, bytes) else json.dumps(told).encode()
+    with pytest.raises(HandoverError, match=message):
+        Training("a", Settings(hidden_size=8), looked=0).take(parse_line(line))
+
+
+@pytest.mark.parametrize("model", [3, "no base64!", "bm8gc2FmZXRlbnNvcnM="])
+def test_a_network_that_cannot_be_read_is_refused(model):
+    with pytest.raises(HandoverError):
+        load_network({"model": model}, Settings())
+
+
+def test_damaged_files_are_said_without_their_path(tmp_path, caplog):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, size in (("images-idx3", 16 + 60_000 * 784), ("labels-idx1", 8 + 60_000)):
+        with (raw / f"train-{name}-ubyte").open("wb") as file:
+            file.truncate(size)
+    with trainings(data_dir=tmp_path) as those:
+        those.start("a", Settings(data="mnist", epochs=1))
+        end = follow(those, "a")
+    assert end["state"] == "failed"
+    assert end["message"] == "MNIST's files on the server are damaged: choose the images that ship."
+    assert str(raw / "train-images-idx3-ubyte") in caplog.text
 
 
 def test_networks_are_forgotten_by_age_and_number():

@@ -191,7 +191,7 @@ def _commit() -> str | None:
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(Path(__file__).parent.parent), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.strip()
 
 
 def _say(line: str) -> None:

@@ -44,19 +44,24 @@ def load_drawings(path: Path) -> list[Drawing]:
 
 
 def _drawing(line: str, where: str) -> Drawing:
+    expected = f'{where}: expected {{"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}}.'
     try:
         row = json.loads(line)
-        if row["digit"] not in range(10):
-            raise DataError(f"{where}: expected a digit in 0..9, found {row['digit']!r}.")
-        if not parse(row["strokes"]):
-            raise DataError(f"{where}: there are no strokes.")
-        return {"writer": row["writer"], "digit": row["digit"], "strokes": row["strokes"]}
+    except (ValueError, RecursionError) as error:
+        raise DataError(expected) from error
+    if not isinstance(row, dict) or not row.keys() >= {"writer", "digit", "strokes"}:
+        raise DataError(expected)
+    if not isinstance(row["writer"], int | str):
+        raise DataError(f"{where}: expected a writer's number or name, found {row['writer']!r}.")
+    if row["digit"] not in range(10):
+        raise DataError(f"{where}: expected a digit in 0..9, found {row['digit']!r}.")
+    try:
+        strokes = parse(row["strokes"])
     except DrawingError as error:
         raise DataError(f"{where}: {error}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(
-            f'{where}: expected {{"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}}.'
-        ) from error
+    if not strokes:
+        raise DataError(f"{where}: there are no strokes.")
+    return {"writer": row["writer"], "digit": row["digit"], "strokes": row["strokes"]}
 
 
 def canvas_picture(

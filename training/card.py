@@ -4,15 +4,14 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from model import checkpoint
-from training import evaluate, findings, sections
+from training import evaluate, schema, sections
 
 CARD_FILE = checkpoint.CARD_FILE
 PLOTS = "plots"
@@ -37,9 +36,10 @@ def write(folder: Path, *, where: str) -> None:
     """
     loaded = checkpoint.load(folder)
     card = text(loaded, where=where)
-    with _as_written_here(loaded):
-        _draw(folder, loaded)
-    checkpoint.write_whole(folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8"))
+    _draw(folder, loaded)
+    checkpoint.write_whole(
+        folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8", newline="\n")
+    )
 
 
 def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
@@ -50,12 +50,8 @@ def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
     """
     if loaded.evaluation:
         check_evaluation(loaded)
-    with _as_written_here(loaded):
-        for figures in (loaded.results, loaded.evaluation):
-            _check_figures(figures)
-        for mistake in loaded.evaluation.get("test", {}).get("mistakes", ()):
-            findings.pixels(mistake)
-        return render(_described(loaded), loaded.evaluation, where=where)
+    _check_files(loaded)
+    return render(_described(loaded), loaded.evaluation, where=where)
 
 
 def check_evaluation(loaded: checkpoint.Checkpoint) -> None:
@@ -72,33 +68,44 @@ def check_evaluation(loaded: checkpoint.Checkpoint) -> None:
         )
 
 
-def _check_figures(value: object) -> None:
-    """Refuse numbers that are none, and text that a page would take for markup.
+def _check_files(loaded: checkpoint.Checkpoint) -> None:
+    """Check that the figures are as they must be for a card.
 
     Raises:
-        ValueError: one is there.
+        CheckpointError: they are not; names the file, the field, and what to do.
+    """
+    again = "measure again with python -m training.evaluate"
+    for file, kind, figures, remedy in (
+        (checkpoint.RESULTS_FILE, schema.Results, loaded.results, "the card does without it"),
+        (checkpoint.EVALUATION_FILE, schema.Evaluation, loaded.evaluation, again),
+    ):
+        if not figures:
+            continue
+        try:
+            schema.check(kind, figures)
+            _refuse_markup(figures)
+        except schema.FiguresError as error:
+            raise checkpoint.CheckpointError(
+                f"{loaded.folder}: {file} is not as this version writes it ({error}): delete it, "
+                f"and {remedy}."
+            ) from error
+
+
+def _refuse_markup(value: object) -> None:
+    """Refuse numbers that are not finite, and text that a page would take for markup.
+
+    Raises:
+        FiguresError: one is there.
     """
     if isinstance(value, Mapping):
         value = [each for pair in value.items() for each in pair]
     if isinstance(value, list):
         for each in value:
-            _check_figures(each)
+            _refuse_markup(each)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is no figure")
+        raise schema.FiguresError(f"{value} is no figure")
     elif isinstance(value, str) and (found := _MARKUP.search(value)):
-        raise ValueError(f"text with {found[0]!r} in it")
-
-
-@contextmanager
-def _as_written_here(loaded: checkpoint.Checkpoint) -> Generator[None]:
-    try:
-        yield
-    except (LookupError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
-        raise checkpoint.CheckpointError(
-            f"{loaded.folder}: {checkpoint.RESULTS_FILE} or {checkpoint.EVALUATION_FILE} is not as "
-            f"this version writes it ({type(error).__name__}: {error}): delete it, and measure "
-            "again with python -m training.evaluate."
-        ) from error
+        raise schema.FiguresError(f"text with {found[0]!r} in it")
 
 
 def _draw(folder: Path, loaded: checkpoint.Checkpoint) -> None:

@@ -1,25 +1,24 @@
 """MNIST as uint8 tensors: downloaded by torchvision, verified, split as in the tutorial."""
 
-import hashlib
+import socket
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset, random_split
 
-TRAIN_SIZE, VAL_SIZE = 50_000, 10_000
-SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
+from model import mnist
+from model.mnist import SHA256, TRAIN_SIZE, VAL_SIZE, DataError
 
-
-class DataError(Exception):
-    """MNIST's files are missing, or are not MNIST's."""
+__all__ = [
+    "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "fetch", "import_torchvision",
+    "load_test", "load_train_val",
+]  # fmt: skip
+TIMEOUT = 15  # s without a byte, after which a download has failed
 
 
 class Split(NamedTuple):
@@ -58,51 +57,76 @@ def load_train_val(
     """Return 50,000 images to train on and 10,000 to validate on, drawn by `random_split`.
 
     Raises:
-        DataError: the files are not there and cannot be downloaded, or are not MNIST's.
+        DataError: the files are damaged, or missing and cannot be downloaded.
     """
-    images, labels = _load(data_dir, train=True)
-    generator = torch.Generator().manual_seed(seed)
-    dataset = TensorDataset(images, labels)
-    parts = random_split(dataset, [TRAIN_SIZE, VAL_SIZE], generator=generator)
-    train, val = (Split(images[p.indices].to(device), labels[p.indices].to(device)) for p in parts)
-    return train, val
+    _require(data_dir, mnist.TRAIN)
+    train, val = mnist.load_train(data_dir, seed=seed)
+    return Split(*train).to(device), Split(*val).to(device)
 
 
 def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Split:
     """Return the 10,000 test images. For reporting alone: nothing may be chosen by them.
 
     Raises:
-        DataError: the files are not there and cannot be downloaded, or are not MNIST's.
+        DataError: the files are damaged, or missing and cannot be downloaded.
     """
-    images, labels = _load(data_dir, train=False)
-    return Split(images.to(device), labels.to(device))
+    _require(data_dir, mnist.TEST)
+    return Split(*mnist.load_test(data_dir)).to(device)
 
 
-def _load(data_dir: str | Path, *, train: bool) -> Split:
-    mnist = import_torchvision().datasets.MNIST
-    raw = Path(data_dir) / "MNIST" / "raw"
-    _verify(raw, train=train)  # before torchvision parses what may be damaged
+def fetch(data_dir: str | Path) -> None:
+    """Put MNIST's files into data_dir/MNIST/raw as torchvision reads them: uncompressed, verified.
+
+    Files that are there in another form are unpacked. If one is missing, torchvision downloads
+    MNIST to a temporary folder; each file is moved from there only when it is whole.
+
+    Raises:
+        DataError: a file is damaged, or cannot be downloaded or written.
+    """
+    raw = Path(data_dir, "MNIST", "raw")
+    missing = [name for name in SHA256 if not (raw / name).is_file()]
+    for name in SHA256.keys() - missing:
+        mnist.read(data_dir, name)
+    if not missing:
+        return  # nothing is written: the folder may be read-only
     try:
-        dataset = mnist(data_dir, train=train, download=True)
-    except (RuntimeError, URLError, OSError, ValueError) as error:
+        raw.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as temporary:
+            if not _has(data_dir, missing):
+                _download(temporary)
+            for name in missing:
+                place = data_dir if mnist.find(data_dir, name) else temporary
+                whole = Path(temporary, name)
+                whole.write_bytes(mnist.read(place, name))
+                whole.replace(raw / name)
+    except (OSError, RuntimeError, HTTPException) as error:  # of torchvision and its urllib
         raise DataError(
-            f"MNIST is not in {raw} and could not be downloaded "
-            f"({type(error).__name__}). Put these four files there (.gz works too): "
-            + ", ".join(SHA256)
+            f"MNIST is not in {raw} and could not be downloaded ({type(error).__name__}). "
+            f"Put these four files there: {mnist.ACCEPTED}."
         ) from error
-    _verify(raw, train=train)  # what was just downloaded
-    return Split(dataset.data.flatten(1), dataset.targets)
 
 
-def _verify(folder: Path, *, train: bool) -> None:
-    """Refuse files that are there and are not MNIST's."""
-    for name, expected in SHA256.items():
-        path = folder / name
-        if name.startswith("train") != train or not path.is_file():
-            continue
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != expected:
-            raise DataError(
-                f"{path} is not MNIST's: SHA-256 {found[:12]}…, expected {expected[:12]}…. "
-                "Delete it, and the next run downloads it again."
-            )
+def _require(data_dir: str | Path, names: Iterable[str]) -> None:
+    """Fetch MNIST unless these files are there, in any form that is accepted."""
+    if not _has(data_dir, names):
+        fetch(data_dir)
+
+
+def _has(data_dir: str | Path, names: Iterable[str]) -> bool:
+    return all(mnist.find(data_dir, name) for name in names)
+
+
+def _download(folder: str) -> None:
+    with _socket_timeout(TIMEOUT):
+        import_torchvision().datasets.MNIST(folder, download=True)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Generator[None]:
+    """Limit how long new sockets wait: torchvision sets no timeout and takes none."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -286,7 +286,7 @@ def _weights(loaded: Checkpoint) -> bytes:
 def machine() -> str:
     """Return the processor and its number of cores, as far as the system tells."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         names = []

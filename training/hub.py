@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,7 +163,11 @@ def check_login(repo_id: str) -> str:
     """
     check_name(repo_id)
     with connect() as api, told():
-        return api.whoami()["name"]
+        found = api.whoami()
+    name = found.get("name") if isinstance(found, dict) else None
+    if not isinstance(name, str):
+        raise PublishError("The Hub's answer is not understood: it names no account.")
+    return name
 
 
 def look(
@@ -186,11 +191,11 @@ def look(
             info = ask(repo_id, revision=revision, files_metadata=True, token=token)
         except (RepositoryNotFoundError, RevisionNotFoundError):
             return None
-        oids = {
-            each.rfilename: (each.lfs.sha256 if each.lfs else each.blob_id) or ""
-            for each in info.siblings or []
-        }
-        return Remote(info.sha or "", bool(info.private), oids)
+    oids = {
+        each.rfilename: (each.lfs.sha256 if each.lfs else each.blob_id) or ""
+        for each in info.siblings or []
+    }
+    return Remote(info.sha or "", bool(info.private), oids)
 
 
 def send(
@@ -384,13 +389,27 @@ def told(after: str = "") -> Generator[None]:
     """
     try:
         yield
-    except RuntimeError as error:  # an upload that failed
-        raise PublishError(
-            f"{_explain(error.__cause__ or error)} {error} {after}".strip()
-        ) from error
-    except (PublishError, ValueError, KeyError, TypeError, OSError) as error:
+    except (PublishError, OSError) as error:  # the library's named errors are OSErrors, too
         kind = type(error) if isinstance(error, PublishError) else PublishError
         raise kind(f"{_explain(error)} {after}".strip()) from error
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        if not _in_library(error):
+            raise  # a bug of this program
+        cause = error.__cause__ if isinstance(error, RuntimeError) else None  # of a failed upload
+        said = f"{_explain(cause)} {error}" if cause else _explain(error)
+        raise PublishError(f"{said} {after}".strip()) from error
+
+
+def _in_library(error: BaseException) -> bool:
+    """Return whether huggingface_hub raised this, rather than the code that calls it.
+
+    The library reads the Hub's answers without checking them: one that lacks a field ends in a
+    KeyError, one that is a list in a TypeError, one that is not JSON in a ValueError.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame in frames]
+    known = [name for name in packages if name in ("huggingface_hub", __name__.partition(".")[0])]
+    return known[-1:] == ["huggingface_hub"]
 
 
 def _explain(error: BaseException) -> str:

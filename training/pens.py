@@ -8,7 +8,6 @@ Run: python -m training.pens --sheet pens.png
 """
 
 import argparse
-import hashlib
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
@@ -175,6 +174,11 @@ DIGITS: dict[int, Sequence[str]] = {
 PEN_WIDTHS = (0.02, 0.28)  # of the drawing's long side: from a hairline to a marker
 N_PER_JOB = 500  # drawings that one job makes from one seed, whatever the number of processes
 
+# Part of the name of every cached file. Raise it with each change that makes other images of the
+# same seed: of the skeletons and shapes here and in training/outliers.py, of rendering and
+# preprocessing in model/, or of N_PER_JOB. A test compares the images with those of this version.
+VERSION = 1
+
 
 def parse(text: str) -> Skeleton:
     """Return a skeleton's strokes in units of its height, y down."""
@@ -329,13 +333,12 @@ def cached(
     seed: int,
     cache: Path,
 ) -> Split:
-    """Run `make` on all cores until there are n images; keep them under what they depend on."""
-    here = Path(__file__).parent
-    sources = [here / "pens.py", here / "outliers.py"]
-    modules = ("drawing.py", "photo.py", "preprocess.py")
-    sources += [here.parent / "model" / module for module in modules]
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-    path = cache / f"{name}-{n}-{seed}-{key}.npz"
+    """Return n images and labels of `make`, from the cache folder or made now on all cores.
+
+    The cache is keyed by what decides the images: VERSION, `name`, n and the seed. Files of other
+    versions are not read; they may be deleted at any time.
+    """
+    path = cache / f"{name}-v{VERSION}-{n}-{seed}.npz"
     try:
         with np.load(path) as file:
             images, labels = file["images"], file["labels"]

@@ -103,7 +103,10 @@ def _is_checkpoint(repo_id: str, remote: Remote) -> bool:
     url = hf_hub_url(repo_id, CONFIG_FILE, revision=remote.head)
     with told():
         answer = get_session().get(url, headers=build_hf_headers())
+    try:
         found = answer.json() if answer.status_code == 200 else None
+    except ValueError:  # not JSON: another program's file of this name
+        return False
     keys = {each.name for each in dataclasses.fields(checkpoint.Config)}
     return isinstance(found, dict) and found.keys() == keys  # others have hidden_sizes, too
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from lesson.data import TRAIN_SIZE, VAL_SIZE, has_mnist, load_subset
+from lesson.data import has_mnist, load_subset
 from lesson.fit import HIDDEN_SIZES, MAX_EPOCHS, MAX_LR, Settings, SettingsError, parse_settings
 from lesson.trainings import BusyError, Trainings
 from model import DrawingError, PictureError, Reader
 from model.checkpoint import Checkpoint, Config
 from model.limits import Limits
 from model.mlp import MLP
+from model.mnist import TRAIN_SIZE, VAL_SIZE
 from ui.message import answer
 from ui.sketchpad import QuestionError, field, read_ink
 

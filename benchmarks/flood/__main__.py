@@ -40,7 +40,7 @@ SETTLED = """() => {
 def main() -> int:
     """Print what became of the flood; return 1 if anything was not as it must be."""
     options = parse()
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         with (
             running(stdout=subprocess.DEVNULL, stderr=log) as (url, server),
             callers(url, options.callers) as pipe,

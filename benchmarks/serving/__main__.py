@@ -119,7 +119,7 @@ def parse() -> argparse.Namespace:
 def machine() -> str:
     """Return what the figures were measured on."""
     names = Path("/proc/cpuinfo")
-    lines = names.read_text().splitlines() if names.exists() else []
+    lines = names.read_text(encoding="utf-8").splitlines() if names.exists() else []
     models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     cpu = models[0] if models else platform.machine()

@@ -37,7 +37,7 @@ class Server:
 
     def memory(self) -> int:
         """Return the bytes of memory that the process holds."""
-        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def uploads(self) -> Path:
@@ -74,7 +74,7 @@ def attacked(folder: Path, *arguments: str) -> Iterator[Server]:
     uploads, log = folder / "uploads", folder / "log"
     uploads.mkdir()
     with (
-        log.open("w") as complaints,
+        log.open("w", encoding="utf-8") as complaints,
         running(*arguments, env={"GRADIO_TEMP_DIR": str(uploads)}, stderr=complaints) as (
             url,
             popen,
