@@ -12,7 +12,12 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.browser
 UI = ROOT / "ui"
 PIECES = sorted(path.stem for path in UI.glob("*.html"))
-BEFORE = {"card": ["plots"], "lesson": ["plots", "pictures", "outcomes", "practice"]}
+BEFORE = {
+    "card": ["plots"],
+    "lesson": ["plots", "pictures", "outcomes", "practice"],
+    "sketchpad": ["link", "image"],
+    "drawings": ["link", "image", "png"],
+}
 CARDS_OWN = {"pixelsLink": "readonly"}  # asked for by a plot that only a card has
 
 
@@ -26,7 +31,7 @@ def run_script(browser):
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_a_pieces_script_uses_only_names_that_there_are(piece, tmp_path):
+def test_a_pieces_script_declares_each_name_that_it_uses_once(piece, tmp_path):
     names = ("shared", *BEFORE.get(piece, ["link"]), piece)
     body = "".join((UI / f"{name}.js").read_text() for name in names)
     script = tmp_path / "piece.js"
@@ -34,7 +39,8 @@ def test_a_pieces_script_uses_only_names_that_there_are(piece, tmp_path):
     config = tmp_path / "oxlint.json"
     known = {"env": {"browser": True, "es2024": True}}
     config.write_text(json.dumps(known | ({"globals": CARDS_OWN} if piece == "lesson" else {})))
-    command = ["oxlint", "-c", str(config), "--deny", "no-undef", "--allow", "no-unused-vars"]
+    rules = ["--deny=no-undef", "--deny=no-redeclare", "--allow=no-unused-vars"]
+    command = ["oxlint", "-c", str(config), *rules]
     done = subprocess.run([*command, str(script)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
 
