@@ -272,7 +272,8 @@ def test_a_touch_on_the_sketchpad_alone_is_kept_from_the_browser(pointers, visit
     visitor.page.evaluate(
         """() => {
           window.prevented = [];
-          document.addEventListener('touchstart', (event) => prevented.push(event.defaultPrevented));
+          const note = ({ defaultPrevented }) => prevented.push(defaultPrevented);
+          document.addEventListener('touchstart', note);
         }"""
     )
     pointers.touch("touchStart", [140, 140])
