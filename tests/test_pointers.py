@@ -165,12 +165,18 @@ def test_a_palm_that_touches_just_after_the_pen_is_ignored(pointers, visitor):
 
 
 @ON_PHONE
-def test_a_pen_leaves_the_strokes_of_a_finger_that_was_lifted_before(pointers, visitor):
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_pen_leaves_the_stroke_that_a_finger_ended_before(pointers, visitor, lost):
     pointers.touch("touchStart", PALM)
-    pointers.touch("touchEnd")
+    if lost:
+        visitor.page.evaluate("window.dispatchEvent(new Event('blur'))")
+    else:
+        pointers.touch("touchEnd")
     visitor.page.wait_for_timeout(PEN_IS_AWAY)
     pointers.draw(STROKE)
     assert [len(stroke) for stroke in pointers.drawn()] == [1, 3]
+    if lost:
+        pointers.touch("touchEnd")
 
 
 @ON_PHONE

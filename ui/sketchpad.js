@@ -151,6 +151,7 @@ function isFull() {
 }
 
 function endStroke() {
+  if (touched !== null && drawing === touched.id) touched.ended = performance.now();
   drawing = replaying = null;
   update();
 }
@@ -255,7 +256,7 @@ canvas.addEventListener("pointerdown", (event) => {
   cursor = null;
   begin(event.pointerId, pointOf(event));
   tool = event.pointerType;
-  if (tool === "touch") touched = { id: event.pointerId, ink, ended: Infinity };
+  if (tool === "touch") touched = { id: event.pointerId, ink, ended: -Infinity };
   try {
     canvas.setPointerCapture(event.pointerId);
   } catch {
@@ -305,8 +306,7 @@ canvas.addEventListener("pointermove", (event) => {
 // A cancelled stroke stays: the browser cancels for a call or a gesture of the system, too, and Undo
 // removes a mark more easily than a visitor draws one again. A palm's is removed when the pen comes.
 for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-  canvas.addEventListener(end, ({ pointerId, timeStamp }) => {
-    if (pointerId === touched?.id) touched.ended = Math.min(touched.ended, timeStamp);
+  canvas.addEventListener(end, ({ pointerId }) => {
     if (pointerId === drawing) endStroke();
   });
 }
