@@ -126,12 +126,7 @@ def noisy(page_with_noise):
 
 
 def clear(visitor):
-    visitor.page.evaluate(
-        """() => {
-          const ink = { strokes: [], picture: null };
-          document.dispatchEvent(new CustomEvent('load', { detail: { ink } }));
-        }"""
-    )
+    visitor.load([])
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
     visitor.sent.clear()
 
@@ -257,11 +252,7 @@ def test_a_saved_png_shows_the_drawing(usual):
         [[150, 200, 0.5], [200, 240, 2], [260, 180, 1]],
         [[270, 10], [300, 40]],  # it leaves the sheet
     ]
-    usual.page.evaluate(
-        """strokes => document.dispatchEvent(
-          new CustomEvent('load', { detail: { ink: { strokes, picture: null } } }))""",
-        strokes,
-    )
+    usual.load(strokes)
     expect(usual.page.get_by_test_id("answer")).not_to_have_text("nothing drawn")
     shown = usual.pad.evaluate(
         """pad => {

@@ -93,12 +93,7 @@ def pages(browser, app_url):
 def visitor(pages, device):
     """A visitor with an empty sketchpad, and no pen near it."""
     visitor = pages(device)
-    visitor.page.evaluate(
-        """() => {
-          const ink = { strokes: [], picture: null };
-          document.dispatchEvent(new CustomEvent('load', { detail: { ink } }));
-        }"""
-    )
+    visitor.load([])
     visitor.page.wait_for_timeout(PEN_IS_AWAY)
     yield visitor
     assert visitor.faults == []
