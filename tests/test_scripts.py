@@ -12,7 +12,12 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.browser
 UI = ROOT / "ui"
 PIECES = sorted(path.stem for path in UI.glob("*.html"))
-BEFORE = {"card": ["plots"], "lesson": ["plots", "pictures", "outcomes", "practice"]}
+BEFORE = {
+    "card": ["plots"],
+    "lesson": ["plots", "pictures", "outcomes", "practice"],
+    "sketchpad": ["link", "image"],
+    "drawings": ["link", "image", "png"],
+}
 CARDS_OWN = {"pixelsLink": "readonly"}  # asked for by a plot that only a card has
 
 
@@ -28,7 +33,7 @@ def run_script(browser):
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_a_pieces_script_uses_only_names_that_there_are(piece, tmp_path):
+def test_a_pieces_script_declares_each_name_that_it_uses_once(piece, tmp_path):
     names = ("shared", *BEFORE.get(piece, ["link"]), piece)
     body = "".join((UI / f"{name}.js").read_text(encoding="utf-8") for name in names)
     script = tmp_path / "piece.js"
@@ -40,7 +45,8 @@ def test_a_pieces_script_uses_only_names_that_there_are(piece, tmp_path):
     config.write_text(
         json.dumps(known | ({"globals": CARDS_OWN} if piece == "lesson" else {})), encoding="utf-8"
     )
-    command = ["oxlint", "-c", str(config), "--deny", "no-undef", "--allow", "no-unused-vars"]
+    rules = ["--deny=no-undef", "--deny=no-redeclare", "--allow=no-unused-vars"]
+    command = ["oxlint", "-c", str(config), *rules]
     done = subprocess.run(
         [*command, str(script)], capture_output=True, encoding="utf-8", timeout=60
     )

@@ -167,7 +167,7 @@ def test_no_point_between_two_frames_is_lost(visitor):
           const events = places.map(([clientX, clientY]) =>
             new PointerEvent('pointermove', { clientX, clientY, pointerId: 1 }));
           const [clientX, clientY] = places.at(-1);
-          const all = { clientX, clientY, pointerId: 1, coalescedEvents: events };
+          const all = { clientX, clientY, pointerId: 1, buttons: 1, coalescedEvents: events };
           pad.dispatchEvent(new PointerEvent('pointermove', all));
         }""",
         places,

@@ -99,6 +99,12 @@ class Visitor:
         data = base64.b64encode(path.read_bytes()).decode()
         self.pad.evaluate(script, [kind, path.name, data])
 
+    def load(self, strokes):
+        """Put these strokes on the sketchpad, in the place of what is there, as a link does."""
+        script = """strokes => document.dispatchEvent(
+          new CustomEvent('load', { detail: { ink: { strokes, picture: null } } }))"""
+        self.page.evaluate(script, strokes)
+
     def copy_link(self):
         """Copy the link of what is drawn, once it is read; the address bar has it."""
         self.page.wait_for_timeout(300)

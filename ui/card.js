@@ -1,7 +1,6 @@
 // The card of a model: its text as the server made it safe, its plots drawn from the figures.
 
-// In sessionStorage:
-const LEFT = "card-left"; // the address that was left, and how far it was scrolled
+const LEFT = "card-left"; // in `tab`: the address that was left, and how far it was scrolled
 const NUMBER =
   /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \((by writer )?[\d., to]+\))?$/; // with its interval
 
@@ -15,13 +14,7 @@ let returned = whereLeft(); // px, until they are scrolled
 
 // A link's model comes before the one that the sketchpad has.
 function wanted() {
-  const linked = new URLSearchParams(location.search).get("model");
-  if (linked) return linked;
-  try {
-    return JSON.parse(sessionStorage.getItem(SAVED))?.model;
-  } catch {
-    return null;
-  }
+  return new URLSearchParams(location.search).get("model") || tab.get(SAVED)?.model;
 }
 
 function toSketchpad(parts) {
@@ -68,12 +61,8 @@ function scroll() {
 
 function whereLeft() {
   if (performance.getEntriesByType("navigation")[0]?.type === "navigate") return null;
-  try {
-    const left = JSON.parse(sessionStorage.getItem(LEFT));
-    return left?.address === location.href ? left.y : null;
-  } catch {
-    return null;
-  }
+  const left = tab.get(LEFT);
+  return left?.address === location.href ? left.y : null;
 }
 
 // Safe to be set: ui/markdown.py made it, and no HTML of the card's own gets through.
@@ -133,7 +122,7 @@ function choose(model, { note = "", hash = "" } = {}) {
 chooser.addEventListener("change", () => choose(chooser.value));
 
 window.addEventListener("pagehide", () => {
-  sessionStorage.setItem(LEFT, JSON.stringify({ address: location.href, y: window.scrollY }));
+  tab.set(LEFT, { address: location.href, y: window.scrollY });
 });
 
 const first = wanted();

@@ -1,7 +1,24 @@
 // Drawings from elsewhere, and for elsewhere: examples, pictures, files, a link.
 
-const MAX_SIDE = 1024; // px of a picture: what the server would shrink it to
 const SMALL = 320 * 320; // px of a picture that is sent without loss
+const SENT_AS_IS = 500_000; // bytes of a file that is sent with each question
+const MOST_SENT = 4_000_000; // bytes: in base64, one and a third times as many, the server takes them
+// The files that browsers and the server decode to the same picture, by how they begin: no WebP that
+// EXIF may turn, which browsers ignore, and no compressed BMP, which the server refuses.
+const FORMATS = {
+  "image/png": /^[^]PNG\r\n/,
+  "image/jpeg": /^\xff\xd8\xff/,
+  "image/gif": /^GIF8/,
+  "image/webp": /^RIFF[^]{4}WEBP(?![^]*EXIF)/,
+  "image/bmp": /^BM[^]{28}\0{4}/,
+};
+// Other metadata by which the server turns a picture and browsers do not; XMP may be compressed.
+const TURNED = /tiff:Orientation(="|>)[2-8]|XML:com\.adobe\.xmp\0[^\0]|Raw profile type exif/;
+const NO_PICTURE = "That file is not a picture that this browser reads: try PNG or JPEG.";
+const NOT_CONVERTED =
+  "This browser does not let pages convert pictures: open a PNG or JPEG of up to 4 MB.";
+const SAVED_AS_IS =
+  "This browser does not let pages convert pictures: yours was saved as you opened it.";
 const EXAMPLES = props.examples.map((line) => JSON.parse(line));
 
 const find = (name) => element.querySelector(`[data-testid=${name}]`);
@@ -47,25 +64,53 @@ document.addEventListener("drop", (event) => {
   take(event.dataTransfer.files[0]);
 });
 
-// Shrink a picture to what is read of it, so that a photo of a phone is a small question.
 async function take(file) {
   if (!file) return;
   try {
-    const whole = await createImageBitmap(file);
-    const zoom = Math.min(1, MAX_SIDE / Math.max(whole.width, whole.height));
-    const sheet = document.createElement("canvas");
-    sheet.width = Math.max(1, Math.round(whole.width * zoom));
-    sheet.height = Math.max(1, Math.round(whole.height * zoom));
-    const brush = sheet.getContext("2d");
-    brush.imageSmoothingQuality = "high";
-    brush.drawImage(whole, 0, 0, sheet.width, sheet.height);
-    // A camera's noise makes a PNG large; it has been through a JPEG already.
-    const photo = file.type !== "image/png" && sheet.width * sheet.height > SMALL;
-    const url = photo ? sheet.toDataURL("image/jpeg", 0.9) : sheet.toDataURL("image/png");
-    tell("load", { ink: { strokes: [], picture: { url, image: onPaper(sheet) } } });
+    const url = await sendable(file);
+    if (url) tell("load", { ink: { strokes: [], picture: await loadPicture(url) } });
+    else tell("notice", NOT_CONVERTED);
   } catch {
-    tell("notice", "That file is not a picture that this browser reads: try PNG or JPEG.");
+    tell("notice", NO_PICTURE);
   }
+}
+
+// Return a picture as a data URL that the server reads: a small file's own bytes, and of other files
+// a smaller copy. Where the browser does not let the page copy it, a larger file's own bytes do, too;
+// null if there is no way.
+async function sendable(file) {
+  const type = await formatOf(file);
+  const url = await dataUrl(new Blob([file], { type: type ?? file.type }));
+  const image = await loadImage(url);
+  const side = Math.max(image.naturalWidth, image.naturalHeight);
+  if (type && file.size <= SENT_AS_IS && side <= MAX_SIDE) return url;
+  if (await canvasIsReadable()) return copyOf(image, type ?? file.type);
+  return type && url;
+}
+
+// Return the type of a file that the server reads as it is, else null.
+async function formatOf(file) {
+  if (file.size > MOST_SENT) return null;
+  const text = new TextDecoder("latin1").decode(await file.arrayBuffer());
+  if (TURNED.test(text)) return null;
+  return Object.keys(FORMATS).find((type) => FORMATS[type].test(text)) ?? null;
+}
+
+function dataUrl(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result));
+    reader.addEventListener("error", () => reject(reader.error));
+    reader.readAsDataURL(blob);
+  });
+}
+
+// Shrink a picture to what is read of it, so that a photo of a phone is a small question.
+function copyOf(image, type) {
+  const sheet = shrink(image);
+  // A camera's noise makes a PNG large. Only formats without transparency can become JPEG.
+  const photo = /jpeg|hei[cf]/.test(type) && sheet.width * sheet.height > SMALL;
+  return photo ? sheet.toDataURL("image/jpeg", 0.9) : sheet.toDataURL("image/png");
 }
 
 function download(name, url) {
@@ -74,26 +119,25 @@ function download(name, url) {
   link.click();
 }
 
-find("save-png").addEventListener("click", () => {
-  if (held.ink.picture) {
-    download("digit.png", held.ink.picture.image.toDataURL("image/png"));
-    return;
+function downloadBlob(name, blob) {
+  const url = URL.createObjectURL(blob);
+  download(name, url);
+  URL.revokeObjectURL(url);
+}
+
+find("save-png").addEventListener("click", async () => {
+  const { strokes, picture } = held.ink;
+  if (!picture) downloadBlob("digit.png", await pngOf(drawGrey(strokes, 2), 2 * SIDE));
+  else if (await canvasIsReadable()) download("digit.png", picture.image.toDataURL("image/png"));
+  else {
+    download(`digit.${/\w+(?=;)/.exec(picture.url)}`, picture.url);
+    tell("notice", SAVED_AS_IS);
   }
-  const sheet = document.createElement("canvas");
-  sheet.width = sheet.height = 2 * SIDE;
-  const brush = sheet.getContext("2d");
-  brush.scale(2, 2);
-  brush.fillStyle = "#fff";
-  brush.fillRect(0, 0, SIDE, SIDE);
-  drawInk(brush, held.ink, "#000");
-  download("digit.png", sheet.toDataURL("image/png"));
 });
 
 find("save-json").addEventListener("click", () => {
-  const file = new Blob([JSON.stringify(held.ink.strokes)], { type: "application/json" });
-  const url = URL.createObjectURL(file);
-  download("digit.json", url);
-  URL.revokeObjectURL(url);
+  const text = JSON.stringify(held.ink.strokes);
+  downloadBlob("digit.json", new Blob([text], { type: "application/json" }));
 });
 
 find("copy-link").addEventListener("click", async () => {

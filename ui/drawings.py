@@ -13,4 +13,4 @@ def drawings() -> gr.HTML:
     """Return the piece that puts other ink on the sketchpad, and gives away what is there."""
     lines = EXAMPLES.read_text(encoding="utf-8").splitlines()
     digits = [json.loads(line)["digit"] for line in lines]
-    return piece("drawings", scripts=["link"], examples=lines, digits=digits)
+    return piece("drawings", scripts=["link", "image", "png"], examples=lines, digits=digits)

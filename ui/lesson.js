@@ -135,12 +135,8 @@ function begin({ ink }) {
 }
 
 function bringsOne() {
-  try {
-    const kept = JSON.parse(sessionStorage.getItem(SAVED));
-    return Boolean(kept?.picture) || kept?.strokes.length > 0;
-  } catch {
-    return false;
-  }
+  const kept = tab.get(SAVED);
+  return Boolean(kept?.picture) || kept?.strokes?.length > 0;
 }
 
 // The step that is read now is marked, and after a while stands in the address.

@@ -1,7 +1,7 @@
 // A network of one's own, trained on the server: its settings, how its training goes, and what it
 // reads. ui/practice.py says what can be asked.
 
-const TAB = "visitor"; // in sessionStorage: whose training it is, after a reload, too
+const VISITOR = "visitor"; // in `tab`: whose training it is, after a reload, too
 const LOOK = 300; // ms between two looks at a training
 const LOOK_AGAIN = 1500; // ms, where no answer came
 const BETWEEN = 8; // ms between an answer and the next question
@@ -111,16 +111,12 @@ PICTURES.practice = (box, { practice: offer, network }, server) => {
 
 // A random name for this tab, and whether it has had one before.
 function visitorOf() {
+  const kept = tab.get(VISITOR);
+  if (/^[\w-]{1,64}$/.test(kept ?? "")) return { visitor: kept, returns: true };
   const made = [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, "0"))
     .join("");
-  try {
-    const kept = sessionStorage.getItem(TAB);
-    if (/^[\w-]{1,64}$/.test(kept ?? "")) return { visitor: kept, returns: true };
-    sessionStorage.setItem(TAB, made);
-  } catch {
-    // Storage is forbidden: a reload will not find the network again.
-  }
+  tab.set(VISITOR, made);
   return { visitor: made, returns: false };
 }
 

@@ -9,7 +9,33 @@ const NEGATIVE = [230, 159, 0]; // colour-blind people can tell apart
 const REST = 150; // ms without a new reading
 const MINUS = "\u2212";
 const PATIENCE = 10000; // ms until an answer counts as lost
-const SAVED = "drawing"; // in sessionStorage: each tab's sketchpad, and by which model it is read
+const SAVED = "drawing"; // in `tab`: the sketchpad, and by which model it is read
+
+// What a tab keeps over reloads and from page to page. Where the visitor blocks storage, it keeps
+// nothing: even to name sessionStorage throws there.
+const tab = {
+  get(name) {
+    try {
+      return JSON.parse(sessionStorage.getItem(name));
+    } catch {
+      return null;
+    }
+  },
+  set(name, value) {
+    try {
+      sessionStorage.setItem(name, JSON.stringify(value));
+    } catch {
+      tab.remove(name); // it is full or blocked: an older value must not come back
+    }
+  },
+  remove(name) {
+    try {
+      sessionStorage.removeItem(name);
+    } catch {
+      // It is blocked: there is nothing to remove.
+    }
+  },
+};
 
 function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -222,27 +248,6 @@ function drawInk(brush, { strokes, picture }, colour) {
   for (const stroke of strokes) drawStroke(brush, stroke);
 }
 
-// A picture with transparent parts on the paper that the server takes for granted: white under
-// dark ink, black under light ink. Else ink of the page's own colour would not be seen.
-function onPaper(image) {
-  const sheet = document.createElement("canvas");
-  [sheet.width, sheet.height] = [image.width, image.height];
-  const brush = sheet.getContext("2d", { willReadFrequently: true });
-  brush.drawImage(image, 0, 0);
-  const { data } = brush.getImageData(0, 0, sheet.width, sheet.height);
-  let [opaque, lightness] = [0, 0];
-  for (let i = 0; i < data.length; i += 4) {
-    if (data[i + 3] > 127) {
-      opaque += 1;
-      lightness += data[i] + data[i + 1] + data[i + 2];
-    }
-  }
-  brush.globalCompositeOperation = "destination-over";
-  brush.fillStyle = lightness > 1.5 * 255 * opaque ? "#000" : "#fff";
-  brush.fillRect(0, 0, sheet.width, sheet.height);
-  return sheet;
-}
-
 function isEmpty({ strokes, picture }) {
   return strokes.length === 0 && !picture;
 }
@@ -305,12 +310,31 @@ function letReach(article) {
   }
 }
 
-// A picture for the sketchpad, of 28 × 28 bytes in base64.
+// Make a picture for the sketchpad from 28 × 28 bytes in base64.
 function inkOfPixels(pixels) {
   const image = document.createElement("canvas");
   image.width = image.height = SIZE;
   drawSeen(image, pixels);
-  return { strokes: [], picture: { url: image.toDataURL("image/png"), image } };
+  return { strokes: [], picture: { url: bmpOf(bytes(pixels)), image } };
+}
+
+// Return 28 × 28 grey levels as the data URL of an uncompressed BMP, 24 bits a pixel. A canvas would
+// do, but some browsers return noise for what it holds.
+function bmpOf(levels) {
+  const start = 54; // bytes of its two headers
+  const file = new DataView(new ArrayBuffer(start + 3 * levels.length));
+  const put = (at, value) => file.setUint32(at, value, true);
+  file.setUint16(0, 0x424d); // "BM"
+  put(2, file.byteLength);
+  put(10, start);
+  put(14, 40); // bytes of the second header
+  put(18, SIZE);
+  put(22, -SIZE); // the first row is the top one
+  put(26, (24 << 16) | 1);
+  levels.forEach((level, i) => {
+    for (let channel = 0; channel < 3; channel += 1) file.setUint8(start + 3 * i + channel, level);
+  });
+  return `data:image/bmp;base64,${btoa(String.fromCharCode(...new Uint8Array(file.buffer)))}`;
 }
 
 function tell(kind, detail) {

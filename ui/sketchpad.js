@@ -6,6 +6,7 @@ const RETRY = 1500; // ms
 const LATE = 1000; // ms after which the visitor is told that no answer comes
 const KEY_STEP = 4; // units that an arrow key moves the pen; with Shift, four times as far
 const CROSS = 6; // units from the ink's centre of mass to the ends of its cross
+const PALM = 500; // ms: a touch this close to the pen is the hand that holds it
 const REPLAY = 700; // ms that an example takes to be drawn
 const LOST = "No answer: the numbers are of older ink. Trying again…";
 
@@ -22,7 +23,10 @@ let inkColour = "#000";
 let ink = { strokes: [], picture: null }; // never changed in place, but for the stroke in hand
 let past = [];
 let future = [];
-let drawing = null; // the pointer that draws, "keys", "replay", or null
+let drawing = null; // the id of the pointer that draws, "keys", "replay", or null
+let tool = null; // what that pointer is: mouse, touch or pen
+let touched = null; // the newest stroke by touch: its pointer's id, the ink, and when it ended
+let penSeen = -Infinity; // when the pen was last on or over the sketchpad, by events' timeStamp
 let replaying = null; // the strokes of an example, as long as they are being drawn
 let cursor = null; // of the keyboard: x, y
 let frame = null; // of the last answer: the ink's box and its centre of mass
@@ -65,8 +69,9 @@ function paintOver() {
   if (frame && drawing === null) {
     let [x, y, zoom] = [0, 0, 1];
     if (ink.picture) {
-      const [left, top, width] = place(ink.picture);
-      [x, y, zoom] = [left, top, width / ink.picture.image.width];
+      const [left, top, across] = place(ink.picture);
+      const { image, width = image.width } = ink.picture;
+      [x, y, zoom] = [left, top, across / width];
     }
     const [left, top, right, bottom] = ink.picture ? frame.box : inkBox(ink.strokes);
     brush.lineWidth = 1;
@@ -146,6 +151,7 @@ function isFull() {
 }
 
 function endStroke() {
+  if (touched !== null && drawing === touched.id) touched.ended = performance.now();
   drawing = replaying = null;
   update();
 }
@@ -240,30 +246,85 @@ function show(answer, asks) {
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0 || typeof drawing === "number") return;
+  if (isStray(event)) return;
+  if (event.pointerType === "pen") removePalm(event);
+  liftPointer(); // if one draws still, the browser has not said that it was lifted
+  if (event.button !== 0) return;
   event.preventDefault();
   canvas.focus({ preventScroll: true, focusVisible: false });
   if (drawing !== null) endStroke();
   cursor = null;
-  canvas.setPointerCapture(event.pointerId);
   begin(event.pointerId, pointOf(event));
+  tool = event.pointerType;
+  if (tool === "touch") touched = { id: event.pointerId, ink, ended: -Infinity };
+  try {
+    canvas.setPointerCapture(event.pointerId);
+  } catch {
+    // It was lifted before the browser came to tell: its pointerup follows.
+  }
 });
+
+for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
+  canvas.addEventListener(kind, ({ pointerType, timeStamp }) => {
+    if (pointerType === "pen") penSeen = timeStamp;
+  });
+}
+
+// Return whether a touch is no stroke: it is the hand that holds the pen, or a second finger.
+function isStray({ pointerType, isPrimary, timeStamp }) {
+  if (pointerType !== "touch") return false;
+  if (timeStamp - penSeen < PALM) return true;
+  const held = typeof drawing === "number" && canvas.hasPointerCapture(drawing);
+  return held && (tool === "pen" || (tool === "touch" && !isPrimary));
+}
+
+// The hand that holds a pen often touches the sketchpad before the pen does: remove what it drew.
+function removePalm({ timeStamp }) {
+  const drawn = touched !== null && ink === touched.ink;
+  if (drawn && (drawing === touched.id || timeStamp - touched.ended < PALM)) replace(past.pop());
+}
+
+function liftPointer() {
+  if (typeof drawing === "number") endStroke();
+}
+
+function isLifted({ pointerType, buttons }) {
+  return pointerType === "mouse" ? !(buttons & 1) : buttons === 0;
+}
 
 canvas.addEventListener("pointermove", (event) => {
   if (event.pointerId !== drawing) return;
+  if (isLifted(event)) {
+    endStroke();
+    return;
+  }
   const events = event.getCoalescedEvents?.() ?? [];
   for (const each of events.length ? events : [event]) add(pointOf(each));
   update();
 });
 
-for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, (event) => {
-    if (event.pointerId === drawing) endStroke();
+// A cancelled stroke stays: the browser cancels for a call or a gesture of the system, too, and Undo
+// removes a mark more easily than a visitor draws one again. A palm's is removed when the pen comes.
+for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+  canvas.addEventListener(end, ({ pointerId }) => {
+    if (pointerId === drawing) endStroke();
   });
 }
 
-// Browsers that honour touch-action alone still scroll on some gestures that begin here.
-canvas.addEventListener("touchmove", (event) => event.preventDefault(), { passive: false });
+// Where the page no longer has the visitor's attention, it may never hear of the pointer again.
+for (const away of ["blur", "pagehide"]) window.addEventListener(away, liftPointer);
+document.addEventListener("visibilitychange", liftPointer);
+
+// A menu over the sketchpad would take the pointerup of a stroke.
+canvas.addEventListener("contextmenu", (event) => {
+  if (typeof drawing === "number") event.preventDefault();
+});
+
+// Without this, a browser scrolls on some gestures that touch-action should stop, and iOS selects
+// text or opens its magnifier on quick strokes.
+for (const kind of ["touchstart", "touchmove"]) {
+  canvas.addEventListener(kind, (event) => event.preventDefault(), { passive: false });
+}
 
 undo.addEventListener("click", stepBack);
 redo.addEventListener("click", stepForth);
@@ -398,10 +459,7 @@ function replay(strokes) {
 }
 
 async function restorePicture(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  replace({ strokes: [], picture: { url, image: onPaper(image) } });
+  replace({ strokes: [], picture: await loadPicture(url) });
 }
 
 function save() {
@@ -410,13 +468,7 @@ function save() {
   const choices = props.lesson
     ? { ...elsewhere, pen: pen.value }
     : { model: model.value, beside: beside.value, pen: pen.value };
-  const text = JSON.stringify({ ...kept, ...choices });
-  try {
-    sessionStorage.setItem(SAVED, text);
-  } catch {
-    // Storage is full or forbidden: the drawing will not survive a reload, nor may an older one.
-    sessionStorage.removeItem(SAVED);
-  }
+  tab.set(SAVED, { ...kept, ...choices });
 }
 
 function select(chooserOf, name) {
@@ -425,9 +477,9 @@ function select(chooserOf, name) {
 
 // What the last visit left. A link's drawing takes its place; other links leave it to be had back.
 async function restore() {
+  const kept = tab.get(SAVED);
+  if (!kept) return;
   try {
-    const kept = JSON.parse(sessionStorage.getItem(SAVED) ?? "null");
-    if (!kept) return;
     elsewhere = { model: kept.model, beside: kept.beside };
     select(model, kept.model);
     select(beside, kept.beside);
@@ -436,7 +488,7 @@ async function restore() {
     if (kept.picture) await restorePicture(kept.picture).catch(() => {});
     else replace({ strokes: kept.strokes, picture: null });
   } catch {
-    sessionStorage.removeItem(SAVED);
+    tab.remove(SAVED);
   }
 }
 

@@ -66,7 +66,7 @@ def pad(
     return piece(
         "sketchpad",
         server_functions=[read],
-        scripts=["link"],
+        scripts=["link", "image"],
         models=list(models),
         max_points=max_points,
         lesson=lesson,
