@@ -14,7 +14,7 @@ from model.device import pick_device, to_host
 from model.drawing import Strokes, draw
 from model.limits import LIMITS, Limits
 from model.mlp import MLP, Trace
-from model.picture import Picture
+from model.picture import Picture, PictureError
 from model.preprocess import Preprocessed, preprocess, preprocess_batch
 
 Verdict = Literal["digit", "not_a_digit", "blank"]
@@ -126,6 +126,10 @@ class Reader:
         Raises:
             PictureError: one is not a picture, or too large.
         """
+        if not hasattr(pictures, "__iter__"):
+            raise PictureError(
+                "read_batch takes several pictures, such as a list: use read for one."
+            )
         most = self.limits.max_pixels
         return self._read([preprocess(picture, max_pixels=most) for picture in pictures])
 

@@ -87,7 +87,7 @@ def firefox(**preferences: Any) -> Generator[Firefox]:
     settings |= {"marionette.port": port}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in settings.items()]
-        Path(folder, "user.js").write_text("\n".join(lines))
+        Path(folder, "user.js").write_text("\n".join(lines), encoding="utf-8")
         process = subprocess.Popen(
             [PATH, "--headless", "--no-remote", "--marionette", "--profile", folder],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

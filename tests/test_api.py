@@ -103,7 +103,7 @@ def test_a_checkpoints_figures_are_numbers_in_0_to_1_or_null(tmp_path, value):
         text = json.dumps(figures)
         if str(value).endswith(("NaN", "Infinity")):  # not JSON, but Python reads it
             text = text.replace(f'"{value}"', value)
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
     info = _info(Reader.load(tmp_path, device="cpu"))
     assert info["val_accuracy"] is None
     assert info["test_accuracy"] is None
@@ -113,15 +113,15 @@ def test_a_checkpoints_figures_are_numbers_in_0_to_1_or_null(tmp_path, value):
 @pytest.mark.parametrize("evaluation", [{}, {"test": []}, {"test": {"accuracy": 0.5}}])
 def test_figures_may_be_missing(tmp_path, evaluation):
     save(tmp_path, MLP((4,)), name="foreign")
-    (tmp_path / "results.json").write_text('{"val_accuracy": 1}')
-    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    (tmp_path / "results.json").write_text('{"val_accuracy": 1}', encoding="utf-8")
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
     info = _info(Reader.load(tmp_path, device="cpu"))
     assert (info["val_accuracy"], info["test_accuracy"]) == (1, None)
 
 
 def test_a_foreign_checkpoint_of_odd_figures_is_listed(tmp_path):
     save(tmp_path / "net", MLP((4,)), name="foreign")
-    (tmp_path / "net" / "results.json").write_text('{"val_accuracy": NaN}')
+    (tmp_path / "net" / "results.json").write_text('{"val_accuracy": NaN}', encoding="utf-8")
     with serve("--model", str(tmp_path / "net")) as url:
         models = {each["name"]: each for each in ask(url, "models")}
     assert models["foreign"]["val_accuracy"] is None

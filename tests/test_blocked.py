@@ -62,7 +62,7 @@ def no_storage(request, browser, tmp_path_factory):
     profile = tmp_path_factory.mktemp("profile")
     (profile / "Default").mkdir()
     settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(settings))
+    (profile / "Default" / "Preferences").write_text(json.dumps(settings), encoding="utf-8")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     launch = browser.browser_type.launch_persistent_context
     context = launch(profile, executable_path=path, args=CHROMIUM_FLAGS, **DEVICES["desktop"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import Reader
+from model import PictureError, Reader
 from model.drawing import draw
 from model.explain import contributions
 from tests.test_mlp import numpy_forward
@@ -108,6 +108,11 @@ def test_a_batch_is_its_pictures(reader, mnist):
         np.testing.assert_allclose(together.logits, alone.logits, atol=1e-4)
         assert together.digit == alone.digit
     assert reader.read_batch([]) == []
+
+
+def test_a_batch_of_one_picture_that_is_not_in_a_list_is_refused(reader):
+    with pytest.raises(PictureError, match="use read for one"):
+        reader.read_batch(Image.new("L", (28, 28)))
 
 
 def test_many_are_what_each_is_alone(reader, mnist):
