@@ -37,7 +37,7 @@ from server import zerogpu
 from server.calls import Calls
 from server.gate import Gate
 from server.limits import ServerLimits, TrainingLimits, add_flags, from_flags
-from server.listen import PORTS, listen, url_of
+from server.listen import FIRST_PORTS, listen, url_of
 from server.metrics import Metrics
 from server.mount import mount
 from server.serve import Server
@@ -260,6 +260,7 @@ def serve(
 
     Raises:
         CheckpointError: the model cannot be loaded.
+        DeviceError: the device does not exist on this machine.
         OSError: the address cannot be listened on.
     """
     # The handler only sets a flag: an exception from it could be swallowed anywhere.
@@ -271,7 +272,7 @@ def serve(
         zerogpu.declare()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Limits ask for far less
     torch.set_num_threads(1)  # the other core is the event loop's; one is as fast, see the README
-    listener = listen(options.host, PORTS if options.port is None else [options.port])
+    listener = listen(options.host, FIRST_PORTS if options.port is None else [options.port])
     site = site_of(options, listener)
     trainings = trainings_of(options)
     with closing(trainings) if trainings else nullcontext():

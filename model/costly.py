@@ -30,7 +30,7 @@ NO_PAYLOAD = {SOI, EOI, 0xC8, *range(0xF0, 0xFE)}  # as Pillow reads them; libjp
 def is_costly(data: bytes, *, max_pixels: int, frames: int = 1) -> bool:
     """Return whether a file takes too much work to decode; it need not be a picture at all.
 
-    Of an animation or of a document with pages, that many `frames` are to be decoded.
+    `frames` is the number of frames or pages that will be decoded.
 
     Sources: the PNG, GIF89a, JPEG (ITU T.81), TIFF 6.0, BMP and WebP specifications.
     """

@@ -41,8 +41,8 @@ def available_devices() -> list[str]:
 def to_host(tensor: Tensor) -> np.ndarray:
     """Return a tensor of any device as a NumPy array; a CPU tensor shares its memory.
 
-    Every result of a network leaves its device here and nowhere else, so that tests can run the
-    rest of a reading on torch's `meta` device, on which copying to the host is impossible.
+    Every result of a Reader's network leaves its device here and nowhere else, so that tests can
+    run the rest of a reading on torch's `meta` device, from which nothing can be copied.
     """
     return tensor.numpy(force=True)
 

@@ -21,7 +21,7 @@ _PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small 
 _MANY = 4_000
 _CELL = 0.5  # px: simplifying merges points of the same cell, a quarter of a pixel from its centre
 _CELLS_PER_PEN = 32  # the widest pen's diameter in cells, where that makes them larger
-_MOST_SAMPLES = 200_000  # pieces that simplifying chooses from; `draw` has half as many at most
+_MOST_SAMPLES = 200_000  # pieces before simplification; `draw` needs at most half as many
 _CHUNK = 64_000  # pixels at a time: they fit a core's cache, and many points take little memory
 _POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
 
@@ -74,8 +74,9 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     formats and is read as points; with three points, a coordinate would be a width, and is refused
     unless it is in the range of widths.
 
-    Drawings of more than 4,000 pieces, lines of 4 px, are drawn with dots half a pixel apart, or
-    a 32nd of the widest pen, so that time and memory depend on the area that they cover.
+    A drawing of more than 4,000 pieces of 4 px is simplified to one piece per cell of a grid, so
+    that time and memory depend on the area that it covers. A cell has 0.5 px, or 1/32 of the
+    widest pen if that is more.
 
     Raises:
         DrawingError: not of that form, not finite, or more strokes, points or length than the
@@ -241,7 +242,7 @@ def simplify(lines: Lines, *, cell: float = _CELL) -> Lines:
     """Keep one short piece of a line, by the widest pen, in each square cell that lines cross.
 
     So the number of pieces, and what they cost, depend on the area that the lines cover. `cell` is
-    a cell's side in pixels; a wide pen's cells are larger, and those of extremely long lines.
+    a cell's side in pixels; wide pens and extremely long lines use larger cells.
     """
     reach = float(np.abs(lines.ends - lines.starts).max(axis=1).sum())
     cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN, reach / _MOST_SAMPLES)

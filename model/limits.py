@@ -19,7 +19,9 @@ class Limits:
     max_strokes: int = limit(1_000, "strokes of a drawing")
     max_points: int = limit(10_000, "points of a drawing")
     # A digit has 6 at most; a child's scribble may have a hundred.
-    max_length: int = limit(500, "times its longer side that a drawing's strokes are long")
+    max_length: int = limit(
+        500, "total length of a drawing's strokes, as a multiple of its longer side"
+    )
     max_pictures: int = limit(10_000, "pictures of a batch")
     # 10,000 pictures as an array have 7.84 million.
     max_unpacked: int = limit(64_000_000, "bytes that a batch's .zip or .npz holds, unpacked")

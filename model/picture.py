@@ -32,7 +32,7 @@ DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
 MAX_FRAMES = 100  # that are searched for ink
-FRAME_PIXELS = 2  # times the pixels that are read: as many are decoded in that search
+FRAME_PIXELS = 2  # the search for ink decodes at most this many times the limit on pixels
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
 # By EXIF's orientation. Source: CIPA DC-008, 4.6.5.
@@ -144,8 +144,7 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
     try:
         with _open(data) as image:
             side = max(image.size)
-            # A photo decodes small, at no extra cost.
-            image.draft("RGB", (MAX_SIDE // 2, MAX_SIDE // 2))
+            _decode_small(image, max_pixels)
             _refuse_large(image.size, max_pixels)
             image.load()
             if image.mode == "P" and image.palette is None:
@@ -162,6 +161,18 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
         ) from error
     except DAMAGED as error:
         raise _damaged() from error
+
+
+def _decode_small(image: ImageFile, max_pixels: int) -> None:
+    """Let a large JPEG be decoded at a half, a quarter or an eighth of its width and height.
+
+    That takes no extra time. Pillow decodes at the largest of these shares that leaves at least the
+    requested size, so the request keeps the picture's aspect.
+    """
+    width, height = image.size
+    needed = 1 << math.isqrt((width * height - 1) // max_pixels).bit_length()
+    scale = max(min(image.size) // (MAX_SIDE // 2), needed)
+    image.draft("RGB", (max(1, width // scale), max(1, height // scale)))
 
 
 def _open(data: bytes) -> ImageFile:

@@ -1,6 +1,7 @@
 """Read digits: a checkpoint, and everything between a picture and its answer."""
 
 import copy
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,10 @@ class Reader:
         Raises:
             PictureError: one is not a picture, or too large.
         """
-        if not hasattr(pictures, "__iter__"):
+        single = not hasattr(pictures, "__iter__") or isinstance(
+            pictures, str | bytes | os.PathLike
+        )
+        if single or getattr(pictures, "ndim", 3) < 3:
             raise PictureError(
                 "read_batch takes several pictures, such as a list: use read for one."
             )

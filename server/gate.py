@@ -199,9 +199,7 @@ def _to_root(scope: Scope) -> Told:
 
 
 def _check_json(headers: Headers) -> None:
-    """Refuse a body that says it is something else than JSON.
-
-    A page of another site can send text or a form without asking the server first.
+    """Refuse a Content-Type other than JSON: any page may send text or a form without a preflight.
 
     Raises:
         RefusedError: the Content-Type is not JSON.

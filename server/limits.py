@@ -26,7 +26,9 @@ class ServerLimits:
     max_depth: int = limit(16, "lists and objects inside each other in a JSON body")
     max_queue: int = limit(64, "calls that are in work or wait; the next is refused")
     # One interpreter does all the arithmetic; more at once would only delay the page.
-    max_running: int = limit(2, "calls that are worked on at once, and as many of the page's own")
+    max_running: int = limit(
+        2, "API calls that are processed at once; the page's calls have as many slots again"
+    )
     # The page has one open question of each kind: five at most.
     max_page_calls: int = limit(8, "calls of one page in work or waiting; the next is refused")
     max_streams: int = limit(500, "answers that stay open: each page has one")

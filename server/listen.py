@@ -6,11 +6,11 @@ import os
 import socket
 from collections.abc import Sequence
 
-PORTS = range(7860, 7960)  # that are tried where none is asked for
+FIRST_PORTS = range(7860, 7960)  # ports to try if --port is not given
 BACKLOG = 2048  # connections that wait to be accepted; as many as uvicorn's default
 
 
-def listen(host: str, ports: Sequence[int] = PORTS) -> socket.socket:
+def listen(host: str, ports: Sequence[int] = FIRST_PORTS) -> socket.socket:
     """Listen at the first of these ports that is free; 0 is any free port.
 
     `host` is a name or an address. IPv6 addresses may have brackets; `::` listens on IPv4 too.
@@ -21,6 +21,8 @@ def listen(host: str, ports: Sequence[int] = PORTS) -> socket.socket:
     for port in ports:
         try:
             return _bind(host.removeprefix("[").removesuffix("]"), port)
+        except UnicodeError as error:  # a label of the name is empty or too long
+            raise OSError(f"Cannot listen on {host}: it is not a host name.") from error
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 said = error.strerror if isinstance(error, socket.gaierror) else None
@@ -33,7 +35,7 @@ def listen(host: str, ports: Sequence[int] = PORTS) -> socket.socket:
 
 def _bind(host: str, port: int) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # Of a name with both, such as localhost, IPv4 is what every program can connect to.
+    # If a name has IPv4 and IPv6 addresses, use IPv4: every client supports it.
     family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     both = host == "::" and socket.has_dualstack_ipv6()
     listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)

@@ -25,7 +25,7 @@ class Server(uvicorn.Server):
     def start(self, listener: socket.socket, *, ready: Callable[[], None]) -> threading.Thread:
         """Serve in a thread; `ready` is called there when connections are accepted.
 
-        In a thread, since an event loop does not end before the work of its threads does.
+        It runs in a thread so that the process can end while worker threads are still busy.
         """
         self._ready = ready
         thread = threading.Thread(target=self.run, args=([listener],), daemon=True)

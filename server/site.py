@@ -20,7 +20,9 @@ HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)"
 ORIGIN = re.compile(rf"https?://{HOST}(?::\d{{1,5}})?")
 FRAME_ANCESTOR = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?")
 ROOT_PATH = re.compile(rf"(?:https?://{HOST}(?::\d{{1,5}})?)?((?:/[\w.~-]+)*)")
-PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# Behind a proxy that strips the root path, such a path could not be told from the app's own.
+OWN_PATHS = {"card", "lesson", "health", "config", "gradio_api", "assets", "static", "svelte"}
 SAME = ("same-origin", "none")  # of Sec-Fetch-Site; "none" is a link that the visitor typed
 FOREIGN = (
     "Pages of another site may not call this server. "
@@ -46,7 +48,7 @@ class Site:
     def frames(self) -> str:
         """The pages that may frame the app, as frame-ancestors of a Content-Security-Policy.
 
-        huggingface.co shows a Space in a frame. The pages of other Spaces, *.hf.space, need not.
+        huggingface.co shows a Space in a frame. Pages of other Spaces (*.hf.space) do not need to.
         """
         return " ".join(["'self'", "https://huggingface.co", *self.frame_ancestors])
 
@@ -58,7 +60,7 @@ class Site:
         return {**scope, "path": path.removeprefix(self.prefix), "raw_path": None}
 
     def check_host(self, headers: Headers) -> None:
-        """Refuse a request to a name that is not this machine's, if only this machine may ask.
+        """On a loopback-only server, accept only localhost, IP addresses and configured names.
 
         A page of another site can resolve its own name to 127.0.0.1 (DNS rebinding). Its requests
         then have the same origin as the server, but still its name as their Host.
@@ -79,8 +81,9 @@ class Site:
     def check_origin(self, headers: Headers) -> None:
         """Refuse a request that a page of another site made.
 
-        Programs send neither Origin nor Sec-Fetch-Site, and pass. Browsers send Origin with each
-        POST and each stream, and to secure origins and loopback Sec-Fetch-Site with all requests.
+        Requests with neither header come from programs and are accepted. Browsers add Origin to
+        each POST and each fetch or EventSource of another site, and Sec-Fetch-Site to every
+        request to loopback or over HTTPS.
 
         Raises:
             RefusedError: the request comes from a site that is not allowed.
@@ -157,7 +160,11 @@ def root_path(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: it is neither.
     """
-    trimmed = text.strip().rstrip("/")
+    scheme, mark, rest = text.strip().rstrip("/").rpartition("://")
+    host, slash, path = rest.partition("/")
+    trimmed = f"{scheme.lower()}{mark}{host.lower()}{slash}{path}"
+    if path.partition("/")[0] in OWN_PATHS:
+        raise argparse.ArgumentTypeError(f"/{path} is a path of the app itself: choose another")
     if not ROOT_PATH.fullmatch(trimmed):
         message = f"{text!r} is not a path such as /draw or a URL such as https://example.com/draw"
         raise argparse.ArgumentTypeError(message)
@@ -190,20 +197,20 @@ def frame_ancestors(text: str) -> tuple[str, ...]:
 
 
 def _without_default_port(origin: str) -> str:
-    return origin.removesuffix(f":{PORTS[origin.partition(':')[0]]}")
+    return origin.removesuffix(f":{DEFAULT_PORTS[origin.partition(':')[0]]}")
 
 
 def _host_and_port(url: str) -> tuple[str | None, int | None]:
     """Return the host and the port of a URL; the host is None if it has none."""
     try:
         parts = urlsplit(url)
-        return parts.hostname, parts.port or PORTS.get(parts.scheme)
+        return parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None, None
 
 
 def _is_local(name: str) -> bool:
-    """Whether a host is localhost or a number: no site can have either as its name."""
+    """Return whether a host is localhost or an IP address; a website cannot claim either."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -10,7 +10,7 @@ from server.limits import ServerLimits
 from server.uploads import Uploads
 
 PAGE = "component_server"  # the route by which the page itself calls
-PAGE_BUSY = "This page has as many calls as it may have: try again in a second."
+PAGE_BUSY = "This page has too many requests in progress: try again in a second."
 BUSY = "The server has as many calls as it takes: try again in a second."
 FULL = "The server has as many uploads as it takes: try again in a minute."
 GIVE_WAY = 0.05  # s that a call waits at most for the page's to be done: many pages never are
@@ -80,7 +80,7 @@ class Traffic:
         finally:
             self._pages[session] -= 1
             if not self._pages[session]:
-                del self._pages[session]  # names are made up: none is kept
+                del self._pages[session]  # clients choose session names: keep no empty counters
             if not self._pages:
                 self._no_page.set()
 

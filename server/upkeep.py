@@ -112,7 +112,7 @@ async def drain(app: FastAPI, demo: gr.Blocks, traffic: Traffic) -> None:
 
 
 async def _pass_time(seconds: float, busy: Callable[[], Any]) -> None:
-    """Wait as long as `busy` says so, so many seconds at most."""
+    """Wait until `busy()` is false, for at most this many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while busy():

@@ -16,7 +16,10 @@ from socketserver import ThreadingTCPServer
 from string import Template
 from typing import Any
 
+from starlette.datastructures import Headers
+
 from server.answer import CSP_OF_DATA, HEADERS, JSON, Told
+from server.calls import RefusedError
 from server.site import Site
 
 PAGE = Template((Path(__file__).parent / "waiting.html").read_text(encoding="utf-8"))
@@ -93,6 +96,12 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0].removeprefix(self.site.prefix)
+        try:
+            self.site.check_host(Headers(dict(self.headers)))
+        except RefusedError as refused:
+            told = Told.refusal(refused.status, str(refused))
+            self._tell(told.status, told.body, [JSON, *told.headers], CSP_OF_DATA)
+            return
         if path == "/health":
             body = json.dumps({"status": "loading"}).encode()
             self._tell(503, body, [JSON, (b"retry-after", b"1")], CSP_OF_DATA)

@@ -19,7 +19,10 @@ def declare() -> None:
         port = free.getsockname()[1]
     with gr.Blocks(analytics_enabled=False) as empty:
         pass
-    empty.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True)
+    empty.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True,
+        ssr_mode=False,
+    )  # fmt: skip
     empty.close(verbose=False)
 
 

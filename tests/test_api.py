@@ -147,6 +147,7 @@ def base64s(data):
         "in capitals": f"DATA:IMAGE/PNG;BASE64,{plain}",
         "with a charset": f"data:image/png;charset=utf-8;base64,{plain}",
         "with a name": f"data:image/png;name=seven.png;base64,{plain}",
+        "with a space": f"data:image/png; base64,{plain}",
     }
 
 

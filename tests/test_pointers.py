@@ -52,16 +52,18 @@ class Pointers:
         self.release(stroke[-1], tool=tool)
 
     def at_once(self, *events):
-        """Dispatch (kind, pointer type, point) with no time between them."""
+        """Dispatch (kind, pointer type, point[, button]) with no time between them."""
         script = """(pad, events) => {
-          for (const [kind, pointerType, [clientX, clientY]] of events) {
+          for (const [kind, pointerType, [clientX, clientY], button = 0] of events) {
             const pointerId = pointerType === 'pen' ? 101 : 102;
             const buttons = kind === 'pointerup' ? 0 : 1;
-            const event = { pointerType, pointerId, clientX, clientY, buttons, isPrimary: true };
+            const event = { pointerType, pointerId, clientX, clientY, button, buttons, isPrimary: true };
             pad.dispatchEvent(new PointerEvent(kind, event));
           }
         }"""
-        placed = [(kind, tool, self.visitor.place(point)) for kind, tool, point in events]
+        placed = [
+            (kind, tool, self.visitor.place(point), *rest) for kind, tool, point, *rest in events
+        ]
         self.visitor.pad.evaluate(script, placed)
 
     def drawn(self):
@@ -136,7 +138,13 @@ def test_a_pen_removes_the_mark_of_a_palm_that_was_lifted_just_before(pointers, 
     assert pointers.drawn() == []
 
 
-@ON_PHONE
+@ON_DESKTOP
+def test_an_eraser_leaves_the_stroke_that_a_finger_just_drew(pointers, visitor):
+    finger = [("pointerdown", "touch", PALM), ("pointerup", "touch", PALM)]
+    pointers.at_once(*finger, ("pointerdown", "pen", STROKE[0], 5))  # 5 is the eraser
+    assert len(pointers.drawn()) == 1
+
+
 def test_a_palm_that_touches_while_the_pen_draws_is_ignored(pointers, visitor):
     pointers.press(STROKE[:2])
     visitor.page.wait_for_timeout(PEN_IS_AWAY)  # the pen rests

@@ -165,6 +165,7 @@ def test_a_port_that_is_taken_on_ipv4_alone_is_passed_over_by_both():
     [
         ("nowhere.invalid", "error: Cannot listen on nowhere.invalid, port 0: "),
         ("192.0.2.1", "error: Cannot listen on 192.0.2.1, port 0: "),
+        ("a..b", "error: Cannot listen on a..b: it is not a host name."),
     ],
 )
 def test_a_host_that_is_not_of_this_machine_is_one_line(host, says):
@@ -192,6 +193,7 @@ def test_no_ipv6_on_this_machine_is_one_line(monkeypatch):
         ("/a/b-c/", "/a/b-c", "/a/b-c"),
         ("https://example.com/draw", "https://example.com/draw", "/draw"),
         ("https://example.com", "https://example.com", ""),
+        ("HTTPS://Example.com/Draw", "https://example.com/Draw", "/Draw"),
     ],
 )
 def test_a_root_path(given, root_path, prefix):
@@ -206,3 +208,10 @@ def test_no_root_path(given, capsys):
     with pytest.raises(SystemExit):
         parse(["--root-path", given])
     assert "is not a path such as /draw or a URL such as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["/card", "/lesson/x", "https://example.com/gradio_api"])
+def test_a_root_path_that_the_app_uses_itself_is_refused(given, capsys):
+    with pytest.raises(SystemExit):
+        parse(["--root-path", given])
+    assert "is a path of the app itself: choose another" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,9 +111,14 @@ def test_a_batch_is_its_pictures(reader, mnist):
     assert reader.read_batch([]) == []
 
 
-def test_a_batch_of_one_picture_that_is_not_in_a_list_is_refused(reader):
+@pytest.mark.parametrize(
+    "picture",
+    [Image.new("L", (28, 28)), np.zeros((28, 28), np.uint8), "seven.png", b"PNG", Path("x.png")],
+    ids=["image", "array", "name", "bytes", "path"],
+)
+def test_one_picture_is_not_a_batch(picture):
     with pytest.raises(PictureError, match="use read for one"):
-        reader.read_batch(Image.new("L", (28, 28)))
+        Reader.load("mlp-32").read_batch(picture)
 
 
 def test_many_are_what_each_is_alone(reader, mnist):

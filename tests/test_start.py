@@ -58,6 +58,14 @@ def page_url():
         yield url
 
 
+def test_while_it_waits_foreign_names_are_refused():
+    with waiting_page(Site(loopback=True)) as url:
+        assert get(f"{url}/health")[0] == 503
+        status, _, body = get(url, Host="evil.example")
+    assert status == 403
+    assert "listens on this machine only" in json.loads(body)["error"]
+
+
 def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
     status, headers, body = get(page_url)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")

@@ -235,7 +235,7 @@ def _from_data_url(url: str) -> bytes:
     """
     head, _, body = url.partition(",")
     try:
-        if not head.lower().rstrip().endswith(";base64"):
+        if head.lower().rpartition(";")[2].strip() != "base64":
             raise ValueError("not in base64")
         data = body.encode("ascii")
         for escape, byte in _ESCAPES.items() if b"%" in data else ():

@@ -75,9 +75,9 @@ async function take(file) {
   }
 }
 
-// Return a picture as a data URL that the server reads: a small file's own bytes, and of other files
-// a smaller copy. Where the browser does not let the page copy it, a larger file's own bytes do, too;
-// null if there is no way.
+// Return a picture as a data URL that the server reads. Small supported files are sent unchanged,
+// others as a smaller copy. If the canvas cannot be read, supported files are sent unchanged whatever
+// their size; for others the result is null.
 async function sendable(file) {
   const type = await formatOf(file);
   const url = await dataUrl(new Blob([file], { type: type ?? file.type }));

@@ -12,7 +12,7 @@ const PATIENCE = 10000; // ms until an answer counts as lost
 const SAVED = "drawing"; // in `tab`: the sketchpad, and by which model it is read
 
 // What a tab keeps over reloads and from page to page. Where the visitor blocks storage, it keeps
-// nothing: even to name sessionStorage throws there.
+// nothing: merely accessing sessionStorage throws there.
 const tab = {
   get(name) {
     try {

@@ -247,9 +247,9 @@ function show(answer, asks) {
 
 canvas.addEventListener("pointerdown", (event) => {
   if (isStray(event)) return;
-  if (event.pointerType === "pen") removePalm(event);
-  liftPointer(); // if one draws still, the browser has not said that it was lifted
   if (event.button !== 0) return;
+  if (event.pointerType === "pen") removePalm(event);
+  liftPointer(); // ends a stroke whose pointerup never arrived
   event.preventDefault();
   canvas.focus({ preventScroll: true, focusVisible: false });
   if (drawing !== null) endStroke();
@@ -260,7 +260,7 @@ canvas.addEventListener("pointerdown", (event) => {
   try {
     canvas.setPointerCapture(event.pointerId);
   } catch {
-    // It was lifted before the browser came to tell: its pointerup follows.
+    // The pointer was already lifted: its pointerup follows.
   }
 });
 
@@ -458,8 +458,10 @@ function replay(strokes) {
   requestAnimationFrame(step);
 }
 
+// A stroke that was begun while the picture was loading stays.
 async function restorePicture(url) {
-  replace({ strokes: [], picture: await loadPicture(url) });
+  const picture = await loadPicture(url);
+  if (isEmpty(ink) && drawing === null) replace({ strokes: [], picture });
 }
 
 function save() {
