@@ -57,7 +57,8 @@ class Pointers:
           for (const [kind, pointerType, [clientX, clientY], button = 0] of events) {
             const pointerId = pointerType === 'pen' ? 101 : 102;
             const buttons = kind === 'pointerup' ? 0 : 1;
-            const event = { pointerType, pointerId, clientX, clientY, button, buttons, isPrimary: true };
+            const place = { clientX, clientY, isPrimary: true };
+            const event = { pointerType, pointerId, button, buttons, ...place };
             pad.dispatchEvent(new PointerEvent(kind, event));
           }
         }"""
