@@ -391,9 +391,9 @@ def test_a_photo_of_200_megapixels_is_read_without_a_warning():
 
 def test_a_panorama_is_read():
     """Its shorter side alone would leave it larger than what is read."""
-    data = _resized(phone(4_080, 3_060), 12_000, 1_900)
+    data = _resized(phone(4_080, 3_060), 1_900, 12_000)
     grey, zoom = to_grey(data, 4_000_000)
-    assert (grey.shape, zoom) == ((119, 750), 16)
+    assert (grey.shape, zoom) == ((159, 1_000), 12)
 
 
 def test_a_thumbnail_in_the_first_image_is_not_counted():
