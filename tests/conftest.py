@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
 from model.device import available_devices
@@ -22,6 +22,7 @@ from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
+expect.set_options(timeout=20_000)  # ms: a busy machine takes seconds to load a page
 bypass_proxies()
 
 

@@ -37,7 +37,7 @@ class Firefox:
         script = f"return {expression}"
         return self._send("WebDriver:ExecuteScript", script=script, args=[])["value"]
 
-    def wait_for(self, expression: str, *, seconds: float = 30) -> None:
+    def wait_for(self, expression: str, *, seconds: float = 90) -> None:
         """Wait until an expression is true."""
         deadline = time.monotonic() + seconds
         while not self.evaluate(expression):
