@@ -40,7 +40,7 @@ def slow_batch(tmp_path_factory):
         path.with_suffix(".png")
     )
     with zipfile.ZipFile(path, "w") as archive:
-        for i in range(40):
+        for i in range(25):
             archive.write(path.with_suffix(".png"), f"{i}.png")
     return path
 
@@ -190,7 +190,7 @@ def test_sigterm_answers_what_is_in_flight_and_refuses_the_rest(slow_batch, queu
             thread.join()
         process.wait(timeout=10)
         assert time.monotonic() - started < 5
-    assert len(answers[0]["digits"]) == 40
+    assert len(answers[0]["digits"]) == 25
     assert len(refusals) == 1
     assert getattr(refusals[0], "code", 503) == 503
     assert process.returncode == 0
