@@ -325,7 +325,7 @@ def server_of(
         css_paths=PAGE_CSS,
         footer_links=["api", "settings"],
     )
-    return Server(app, drain=lambda: drain(app, demo, traffic))
+    return Server(app, traffic, drain=lambda: drain(app, demo, traffic))
 
 
 def until(stopped: Sequence[int], work: Callable[..., T], *arguments: Any) -> T | None:

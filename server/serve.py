@@ -7,19 +7,23 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.traffic import Traffic
 from server.upkeep import CLOSE
 
 
 class Server(uvicorn.Server):
     """uvicorn, which says when it is ready, and finishes its work before it closes."""
 
-    def __init__(self, app: ASGIApp, *, drain: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, app: ASGIApp, traffic: Traffic, *, drain: Callable[[], Awaitable[None]]
+    ) -> None:
         config = uvicorn.Config(
             app, log_level="warning", server_header=False, timeout_graceful_shutdown=CLOSE
         )
         super().__init__(config)
         self._closed = threading.Event()
         self._ready: Callable[[], None] = lambda: None
+        self._traffic = traffic
         self._drain = drain
 
     def start(self, listener: socket.socket, *, ready: Callable[[], None]) -> threading.Thread:
@@ -33,7 +37,8 @@ class Server(uvicorn.Server):
         return thread
 
     def stop(self) -> None:
-        """Finish what is in flight and close, within 5 s."""
+        """Refuse new calls at once, finish those in flight and close, within 5 s."""
+        self._traffic.stopping = True  # uvicorn looks at should_exit only every 0.1 s
         self.should_exit = True
         self._closed.wait(timeout=5)
 

@@ -104,8 +104,7 @@ def health(models: Mapping[str, Any], traffic: Traffic) -> Route:
 
 
 async def drain(app: FastAPI, demo: gr.Blocks, traffic: Traffic) -> None:
-    """Refuse new calls, answer those in flight, and end the streams of open pages."""
-    traffic.stopping = True
+    """Answer the calls in flight, and end the streams of open pages."""
     await _pass_time(DRAIN, lambda: queue_length(demo, traffic))
     await _pass_time(READ, lambda: any(demo._queue.pending_event_ids_session.values()))
     end_streams(app, demo)
