@@ -60,11 +60,6 @@ def load_subset() -> tuple[Digits, Digits]:
     return train, val
 
 
-def has_mnist(data_dir: str | Path) -> bool:
-    """Return whether all of MNIST's training images are there; only sizes are checked."""
-    return mnist.has_train(data_dir)
-
-
 def load_mnist(data_dir: str | Path) -> tuple[Digits, Digits]:
     """Return 50,000 images to train on and 10,000 to validate on, as `python -m training` does.
 

@@ -21,10 +21,10 @@ from typing import Any, BinaryIO
 import safetensors.torch
 from safetensors import SafetensorError
 
-from lesson.data import has_mnist
 from lesson.fit import Settings, SettingsError
 from lesson.progress import MAX_POINTS, N_UNITS
 from model.mlp import MLP, N_PIXELS, parameter_shapes
+from model.mnist import has_train
 
 ROOT = Path(__file__).parent.parent
 # One thread and no GPU, however many the server may use.
@@ -213,7 +213,7 @@ class Trainings:
             BusyError: too many wait already.
         """
         _check_visitor(visitor)
-        if settings.data == "mnist" and not (self.data_dir and has_mnist(self.data_dir)):
+        if settings.data == "mnist" and not (self.data_dir and has_train(self.data_dir)):
             raise SettingsError("Not all of MNIST is on the server: choose the images that ship.")
         with self._changed:
             self._make_room(visitor)

@@ -151,10 +151,9 @@ def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]
     for p, stop in zip(points, stops, strict=True):
         every[stop - len(p) : stop, : p.shape[1]] = p
     _refuse_values(every, points)
-    found = np.split(every, stops[:-1])
     if limits:
-        _refuse_long(found, limits)
-    return found
+        _refuse_long(every[:, :2], stops, limits)
+    return np.split(every, stops[:-1])
 
 
 _WANTED = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
@@ -208,10 +207,12 @@ def _refuse_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
         )
 
 
-def _refuse_long(points: Sequence[np.ndarray], limits: Limits) -> None:
-    starts, ends, _ = _connect(points)
-    long_side = float(np.ptp(np.concatenate([starts, ends])[:, :2], axis=0).max())
-    length = float(np.hypot(*(ends - starts)[:, :2].T).sum())
+def _refuse_long(points: np.ndarray, stops: np.ndarray, limits: Limits) -> None:
+    """Refuse strokes, (P, 2) one after the other, that are too long; each ends before its stop."""
+    long_side = float(np.ptp(points, axis=0).max())
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    steps[stops[:-1] - 1] = 0  # from one stroke to the next the pen is up
+    length = float(steps.sum())
     if long_side >= _POINT and length > limits.max_length * long_side:
         times = np.ceil(length / long_side)
         raise DrawingError(

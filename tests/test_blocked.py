@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -111,18 +112,30 @@ def test_the_lesson_and_the_card_work_without_storage(no_storage, app_url):
 
 @pytest.fixture(scope="module")
 def page_with_noise(browser, app_url):
-    context = browser.new_context(**DEVICES["desktop"])
-    context.add_init_script(NOISE)
-    yield Visitor(context, app_url)
-    context.close()
+    with visiting(browser, app_url, script=NOISE) as visitor:
+        yield visitor
 
 
 @pytest.fixture
 def noisy(page_with_noise):
     """A visitor whose browser returns noise for every canvas, with an empty sketchpad."""
-    clear(page_with_noise)
-    yield page_with_noise
-    assert page_with_noise.faults == []
+    yield from cleared(page_with_noise)
+
+
+@contextmanager
+def visiting(browser, url, *, script=""):
+    """Open the page on the desktop, with a script that runs before the page's own."""
+    context = browser.new_context(**DEVICES["desktop"])
+    context.add_init_script(script)
+    yield Visitor(context, url)
+    context.close()
+
+
+def cleared(visitor):
+    """Empty the sketchpad for a test, and check afterwards that the page raised nothing."""
+    clear(visitor)
+    yield visitor
+    assert visitor.faults == []
 
 
 def clear(visitor):
@@ -196,17 +209,14 @@ def test_a_picture_that_the_page_would_have_to_convert_is_refused_where_it_canno
 
 @pytest.fixture(scope="module")
 def page_as_usual(browser, app_url):
-    context = browser.new_context(**DEVICES["desktop"])
-    yield Visitor(context, app_url)
-    context.close()
+    with visiting(browser, app_url) as visitor:
+        yield visitor
 
 
 @pytest.fixture
 def usual(page_as_usual):
     """A visitor whose browser blocks nothing, with an empty sketchpad."""
-    clear(page_as_usual)
-    yield page_as_usual
-    assert page_as_usual.faults == []
+    yield from cleared(page_as_usual)
 
 
 @pytest.mark.parametrize(

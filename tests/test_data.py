@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesson.data import has_mnist, load_mnist
+from lesson.data import load_mnist
 from model import mnist
 from tests.rough_hub import head, listening
 from training import subset
@@ -86,7 +86,7 @@ def files_in(folder):
 def test_files_are_accepted_as_mirrors_provide_them(mnist_dir, tmp_path, form):
     place(mnist_dir, tmp_path, form)
     before = files_in(tmp_path)
-    assert has_mnist(tmp_path)
+    assert mnist.has_train(tmp_path)
     for found, expected in (
         (load_test(tmp_path), load_test(mnist_dir)),
         (load_mnist(tmp_path)[1], load_mnist(mnist_dir)[1]),

@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.browser import ROOT, children, resident
 from lesson import progress
-from lesson.data import Digits, has_mnist, load_mnist, load_subset
+from lesson.data import Digits, load_mnist, load_subset
 from lesson.fit import Settings, SettingsError, Student, evaluate, fit_epoch, parse_settings
 from lesson.trainings import (
     BusyError,
@@ -26,6 +26,7 @@ from lesson.trainings import (
     load_network,
     parse_line,
 )
+from model.mnist import has_train
 from training.data import load_train_val
 
 LONG = {"least_seconds": 60, "max_seconds": 90}  # would not be over within a test
@@ -441,13 +442,13 @@ def test_a_training_that_never_began_pushes_out_none_that_has_a_result():
 
 
 def test_all_of_mnist_is_split_as_training_splits_it(mnist_dir, tmp_path):
-    assert has_mnist(mnist_dir)
+    assert has_train(mnist_dir)
     for mine, theirs in zip(load_mnist(mnist_dir), load_train_val(mnist_dir, seed=42), strict=True):
         assert torch.equal(mine.images, theirs.images)
         assert torch.equal(mine.labels, theirs.labels)
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    assert not has_mnist(tmp_path)
+    assert not has_train(tmp_path)
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
         (raw / name).write_bytes(b"no digits")
-    assert not has_mnist(tmp_path)
+    assert not has_train(tmp_path)

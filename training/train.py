@@ -87,6 +87,18 @@ class Training:
     seconds: float = 0.0
 
 
+@contextmanager
+def float32_matmul_precision(precision: str) -> Generator[None]:
+    """Set the precision of matrix products inside a block or function, and restore it after."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@float32_matmul_precision("high")  # TF32 on CUDA; a CPU stays exact
 def train(
     recipe: Recipe,
     train_split: Split,
@@ -124,11 +136,10 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _rate(recipe, step / n_steps)
                 images, labels = compose(recipe, digits, drawn, generator=generator)
-                with float32_matmul_precision("high"):  # TF32 on CUDA; a CPU stays exact
-                    loss = training_step(
-                        model, optimizer, images, labels,
-                        teacher=teacher, outliers=recipe.outliers > 0,
-                    )  # fmt: skip
+                loss = training_step(
+                    model, optimizer, images, labels,
+                    teacher=teacher, outliers=recipe.outliers > 0,
+                )  # fmt: skip
                 if recipe.average:
                     update_ema(ema, model, decay=decay if step else 0.0)
                 loss_sum += loss * len(digits.images)
@@ -190,17 +201,6 @@ def update_ema(ema: MLP, model: MLP, *, decay: float) -> None:
     """
     for average, weight in zip(ema.parameters(), model.parameters(), strict=True):
         average.lerp_(weight, 1 - decay)
-
-
-@contextmanager
-def float32_matmul_precision(precision: str) -> Generator[None]:
-    """Set the precision of matrix products inside the block, and restore it however it ends."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def compose(

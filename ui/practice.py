@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from lesson.data import has_mnist, load_subset
+from lesson.data import load_subset
 from lesson.fit import HIDDEN_SIZES, MAX_EPOCHS, MAX_LR, Settings, SettingsError, parse_settings
 from lesson.trainings import BusyError, Trainings
 from model import DrawingError, PictureError, Reader
 from model.checkpoint import Checkpoint, Config
 from model.limits import Limits
 from model.mlp import MLP
-from model.mnist import TRAIN_SIZE, VAL_SIZE
+from model.mnist import TRAIN_SIZE, VAL_SIZE, has_train
 from ui.message import answer
 from ui.sketchpad import QuestionError, field, read_ink
 
@@ -70,7 +70,7 @@ def offer(trainings: Trainings | None) -> dict[str, Any] | None:
         return None
     sizes = [len(part.labels) for part in load_subset()]
     images = {"subset": dict(zip(("train", "val"), sizes, strict=True))}
-    if trainings.data_dir and has_mnist(trainings.data_dir):
+    if trainings.data_dir and has_train(trainings.data_dir):
         images["mnist"] = {"train": TRAIN_SIZE, "val": VAL_SIZE}
     return {
         "defaults": asdict(Settings()),

@@ -246,8 +246,7 @@ function show(answer, asks) {
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-  if (isStray(event)) return;
-  if (event.button !== 0) return;
+  if (event.button !== 0 || isStray(event)) return;
   if (event.pointerType === "pen") removePalm(event);
   liftPointer(); // ends a stroke whose pointerup never arrived
   event.preventDefault();
