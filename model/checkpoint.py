@@ -144,22 +144,6 @@ def load(
     return _load_hub(repo, revision or named, pull)
 
 
-def asks_hub(source: str | Path) -> bool:
-    """Return whether the Hub is asked when this is loaded, which may take a while.
-
-    Raises:
-        CheckpointError: there is no such model.
-    """
-    if folder_of(source).is_dir():
-        return False
-    repo, revision = _on_hub(source)
-    try:
-        known = hub.cached(repo, revision, NEEDED)
-    except hub.HubError as error:
-        raise CheckpointError(str(error)) from error
-    return not known or known.name != revision
-
-
 def _on_hub(source: str | Path) -> tuple[str, str | None]:
     """Return OWNER/NAME and the revision, if one is given."""
     match = _HUB_ID.fullmatch(str(source))

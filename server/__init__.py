@@ -1,1 +1,5 @@
-"""What stands between the app and the open internet; knows neither networks nor the page."""
+"""Everything between the app and the network: sockets, limits, uploads, health and metrics.
+
+These modules know nothing about networks or pages. From the rest of the project they import only
+model.limits.
+"""

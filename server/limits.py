@@ -1,4 +1,4 @@
-"""How much the server takes at most, and the flags that say so."""
+"""The limits of the server, and their command-line flags."""
 
 import argparse
 import dataclasses
@@ -18,31 +18,33 @@ UNITS = {"": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """What a request may cost before anything of it is looked at; each is a flag of app.py."""
+    """Limits on requests, checked before their content is read; each is a flag of app.py."""
 
     max_upload: int = limit(10_000_000, "bytes of an uploaded file")
     max_json: int = limit(6_000_000, "bytes of a JSON body, pictures in base64 included")
-    max_values: int = limit(60_000, "values of a JSON body")  # 10,000 points take 30,000
-    max_depth: int = limit(16, "lists and objects inside each other in a JSON body")
-    max_queue: int = limit(64, "calls that are in work or wait; the next is refused")
-    # One interpreter does all the arithmetic; more at once would only delay the page.
+    max_values: int = limit(60_000, "values of a JSON body")  # 10,000 points have 30,000
+    max_depth: int = limit(16, "levels of lists and objects in a JSON body")
+    max_queue: int = limit(64, "calls that run or wait; more are rejected")
+    # All of them share one interpreter: more at once would only delay the page.
     max_running: int = limit(
-        2, "API calls that are processed at once; the page's calls have as many slots again"
+        2, "API calls that run at once; the page's calls have as many slots of their own"
     )
-    # The page has one open question of each kind: five at most.
-    max_page_calls: int = limit(8, "calls of one page in work or waiting; the next is refused")
-    max_streams: int = limit(500, "answers that stay open: each page has one")
+    # The page has at most one request of each of its five kinds in progress.
+    max_page_calls: int = limit(8, "calls of one page that run or wait; more are rejected")
+    max_streams: int = limit(500, "open responses; each page has one")
     max_seconds: int = limit(30, "seconds that a request may take to arrive, or a batch to be read")
-    max_cache: int = limit(250_000_000, "bytes of uploads that are kept")
-    max_age: int = limit(600, "seconds that an upload is kept")
+    max_cache: int = limit(250_000_000, "bytes of all stored uploads")
+    max_age: int = limit(600, "seconds that an upload is stored")
 
 
 @dataclass(frozen=True)
 class TrainingLimits:
-    """How much visitors may train on this machine; each is a flag of app.py."""
+    """Limits on the networks that visitors train; each is a flag of app.py."""
 
-    # Each is a process that takes what the page leaves of a core, and up to 370 MB.
-    max_trainings: int = limit(2, "trainings that run at once, or 0; MAX_TRAININGS", least=0)
+    # Each is a process of low priority that needs up to 370 MB.
+    max_trainings: int = limit(
+        2, "trainings that run at once; 0 turns training off (MAX_TRAININGS)", least=0
+    )
     max_training_seconds: int = limit(60, "seconds that a training may take")
 
 
@@ -60,21 +62,21 @@ def add_flags(parser: argparse.ArgumentParser, limits: type["DataclassInstance"]
 
 
 def from_flags(limits: type[T], options: argparse.Namespace) -> T:
-    """Return the limits that the flags of `add_flags` gave."""
+    """Return the limits from parsed flags."""
     names = [each.name for each in dataclasses.fields(limits)]
     return limits(**{name: getattr(options, name) for name in names})
 
 
 def amount(text: str, *, least: int = 1) -> int:
-    """Return a whole number, `least` at least, which may end in kB, MB or GB.
+    """Parse a whole number that may end in kB, MB or GB.
 
     Raises:
-        argparse.ArgumentTypeError: it is not of that form.
+        argparse.ArgumentTypeError: it is not such a number, or less than `least`.
     """
     found = re.fullmatch(r"(\d+) ?([kmg]b)?", text.strip().lower())
     if not found or int(found[1]) < least:
-        bound = "above 0" if least else "from 0 on"
+        bound = "above 0" if least else "of 0 or more"
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no amount: write a whole number {bound}, such as 2000, 500kB or 10MB"
+            f"{text!r} is not an amount: write a whole number {bound}, such as 2000, 500kB or 10MB"
         )
     return int(found[1]) * UNITS[found[2] or ""]

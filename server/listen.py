@@ -1,4 +1,4 @@
-"""The socket that the server listens on: IPv4, IPv6 or both."""
+"""Open the socket that the server listens on: IPv4, IPv6 or both."""
 
 import errno
 import ipaddress
@@ -11,7 +11,7 @@ BACKLOG = 2048  # connections that wait to be accepted; as many as uvicorn's def
 
 
 def listen(host: str, ports: Sequence[int] = FIRST_PORTS) -> socket.socket:
-    """Listen at the first of these ports that is free; 0 is any free port.
+    """Listen on the first of these ports that is free; 0 means any free port.
 
     `host` is a name or an address. IPv6 addresses may have brackets; `::` listens on IPv4 too.
 
@@ -39,14 +39,14 @@ def _bind(host: str, port: int) -> socket.socket:
     family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     both = host == "::" and socket.has_dualstack_ipv6()
     listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
-    # Connections inherit it. asyncio sets it only on sockets that name their protocol, and without
-    # it an answer in two parts takes 40 ms more.
+    # Accepted connections inherit it. asyncio sets it only on sockets that name their protocol;
+    # without it, a response in two parts takes 40 ms longer.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return an address of a listening socket that a browser on this machine can open."""
+    """Return a URL of a listening socket that a browser on this machine can open."""
     host, port = listener.getsockname()[:2]
     if host == "::":
         only6 = listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)

@@ -1,54 +1,109 @@
-"""The HTTP server: uvicorn on a socket that listens already."""
+"""The HTTP server: uvicorn on a socket that is already open."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.traffic import Traffic
-from server.upkeep import CLOSE
+from server.capacity import Capacity
+
+STOP_SECONDS = 5  # within which the server stops
+STREAM_SECONDS = 1  # in which open streams may end; each open page has one
 
 
-class Server(uvicorn.Server):
-    """uvicorn, which says when it is ready, and finishes its work before it closes."""
+class Service(NamedTuple):
+    """An app that is loaded and can be served."""
+
+    app: FastAPI
+    drain: Callable[[], Awaitable[None]]  # finishes the calls in progress
+
+
+class Server:
+    """Serves a loading page until the app is loaded, then the app, and stops gracefully.
+
+    It runs in a daemon thread, so that the process can end while worker threads are still busy.
+    """
 
     def __init__(
-        self, app: ASGIApp, traffic: Traffic, *, drain: Callable[[], Awaitable[None]]
+        self,
+        listener: socket.socket,
+        capacity: Capacity,
+        *,
+        loading: ASGIApp,
+        load: Callable[[], Service],
+        ready: Callable[[], None],
     ) -> None:
-        config = uvicorn.Config(
-            app, log_level="warning", server_header=False, timeout_graceful_shutdown=CLOSE
-        )
-        super().__init__(config)
-        self._closed = threading.Event()
-        self._ready: Callable[[], None] = lambda: None
-        self._traffic = traffic
-        self._drain = drain
-
-    def start(self, listener: socket.socket, *, ready: Callable[[], None]) -> threading.Thread:
-        """Serve in a thread; `ready` is called there when connections are accepted.
-
-        It runs in a thread so that the process can end while worker threads are still busy.
-        """
+        self.error: BaseException | None = None  # why the server stopped by itself
+        self._listener = listener
+        self._capacity = capacity
+        self._app = loading
+        self._load = load
         self._ready = ready
-        thread = threading.Thread(target=self.run, args=([listener],), daemon=True)
-        thread.start()
-        return thread
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Start to serve; `ready` is called in the server's thread when the app is loaded."""
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the server is running."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Refuse new calls at once, finish those in flight and close, within 5 s."""
-        self._traffic.stopping = True  # uvicorn looks at should_exit only every 0.1 s
-        self.should_exit = True
-        self._closed.wait(timeout=5)
+        """Reject new calls at once, finish those in progress and close, within STOP_SECONDS."""
+        self._capacity.stopping = True
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._stopped.wait(timeout=STOP_SECONDS)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then say so."""
-        await super().startup(sockets)
-        self._ready()
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            self.error = error  # raised again in the thread that waits
+        finally:
+            self._stopped.set()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish what is in flight while new connections are still accepted, then close."""
-        await self._drain()
-        await super().shutdown(sockets)
-        self._closed.set()
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            self._respond,
+            interface="asgi3",
+            lifespan="off",  # the app's own is entered below, once the app is loaded
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=STREAM_SECONDS,
+        )
+        http = uvicorn.Server(config)
+        serving = asyncio.create_task(http.serve([self._listener]))
+        stopping = asyncio.create_task(self._stop.wait())
+        loading = asyncio.create_task(asyncio.to_thread(self._load))
+        async with AsyncExitStack() as lifespan:
+            try:
+                await _first(serving, stopping, loading)
+                if loading.done():
+                    service = loading.result()
+                    context = service.app.router.lifespan_context(service.app)
+                    await lifespan.enter_async_context(context)
+                    self._app = service.app
+                    self._ready()
+                    await _first(serving, stopping)
+                    await service.drain()
+            finally:
+                http.should_exit = True
+                await serving
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+async def _first(*tasks: asyncio.Task) -> None:
+    """Wait until one of the tasks is done."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from server.calls import RefusedError
+from server.errors import RequestError
 from server.listen import is_loopback
 
 HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)"
@@ -23,8 +23,8 @@ ROOT_PATH = re.compile(rf"(?:https?://{HOST}(?::\d{{1,5}})?)?((?:/[\w.~-]+)*)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Behind a proxy that strips the root path, such a path could not be told from the app's own.
 OWN_PATHS = {"card", "lesson", "health", "config", "gradio_api", "assets", "static", "svelte"}
-SAME = ("same-origin", "none")  # of Sec-Fetch-Site; "none" is a link that the visitor typed
-FOREIGN = (
+SAME_SITE = ("same-origin", "none")  # values of Sec-Fetch-Site; "none" is a typed address
+CROSS_ORIGIN = (
     "Pages of another site may not call this server. "
     "To allow a site, start the server with --allow-origin, such as https://example.com."
 )
@@ -66,17 +66,17 @@ class Site:
         then have the same origin as the server, but still its name as their Host.
 
         Raises:
-            RefusedError: the Host is the name of another machine.
+            RequestError: the Host is the name of another machine.
         """
         host = headers.get("host")
         if not self.loopback or not host:
             return
         name = _host_and_port(f"http://{host}")[0]
         known = {_host_and_port(url)[0] for url in (*self.allow_origins, self.root_path)}
-        if not (name and (_is_local(name) or name in known)):
+        if not (name and (_is_local_name(name) or name in known)):
             message = f"This server listens on this machine only, not as {host[:100]!r}. Open it "
             message += "as localhost, or start it with --allow-origin and the origin to serve."
-            raise RefusedError(403, message)
+            raise RequestError(403, message)
 
     def check_origin(self, headers: Headers) -> None:
         """Refuse a request that a page of another site made.
@@ -86,14 +86,14 @@ class Site:
         request to loopback or over HTTPS.
 
         Raises:
-            RefusedError: the request comes from a site that is not allowed.
+            RequestError: the request comes from a site that is not allowed.
         """
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if site in SAME or (origin and origin in self.allow_origins):
+        if site in SAME_SITE or (origin and origin in self.allow_origins):
             return
         if site is None and (origin is None or self._is_own(origin, headers)):
             return
-        raise RefusedError(403, FOREIGN)
+        raise RequestError(403, CROSS_ORIGIN)
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
         """Whether an origin is the server's: the Host, the Host of its proxy, or the root path's.
@@ -209,7 +209,7 @@ def _host_and_port(url: str) -> tuple[str | None, int | None]:
         return None, None
 
 
-def _is_local(name: str) -> bool:
+def _is_local_name(name: str) -> bool:
     """Return whether a host is localhost or an IP address; a website cannot claim either."""
     try:
         ipaddress.ip_address(name)

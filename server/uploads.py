@@ -1,4 +1,4 @@
-"""The folder of uploads: one of the server's own, bounded and cleaned."""
+"""The folder of uploaded files, with a limit on its size and on the age of a file."""
 
 import time
 from pathlib import Path
@@ -6,84 +6,84 @@ from typing import NamedTuple, Self
 
 from server.limits import ServerLimits
 
-MAX_FILES = 5_000  # each costs a folder as well
+MAX_FILES = 5_000  # each file takes a folder as well
 
 
 class _File(NamedTuple):
-    changed: float  # s since the epoch
-    size: int
+    modified: float  # seconds since the epoch
+    size: int  # bytes
     path: Path
 
 
 class Uploads:
-    """Gradio's upload folder: each file lies in a folder named by its hash."""
+    """Gradio's upload folder. Gradio stores each file in a folder named after its hash."""
 
     @classmethod
     def of(cls, limits: ServerLimits, folder: Path) -> Self:
-        """Return what a server of these limits has."""
-        grace = 2 * limits.max_seconds  # to arrive in, and to wait behind a batch
+        """Return the uploads of a server with these limits."""
+        grace = 2 * limits.max_seconds  # for the upload to arrive, and to wait behind a batch
         return cls(folder, max_bytes=limits.max_cache, max_age=limits.max_age, grace=grace)
 
     def __init__(self, folder: Path, *, max_bytes: int, max_age: float, grace: float) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
-        self.max_age = max_age
-        self.grace = grace  # s: so long a caller has between the upload and the call that reads it
-        self._bytes = self._files = 0  # on the disk, by the last look and what has come since
-        self._arriving: list[int] = []  # bytes of each upload that is on its way
-        self._removed: list[str] = []
+        self.max_age = max_age  # seconds
+        self.grace = grace  # seconds between an upload and the call that reads it
+        self._n_bytes = self._n_files = 0  # on disk at the last count, and uploads since
+        self._reserved: list[int] = []  # bytes of each upload that is arriving
+        self._deleted: list[str] = []
 
     def reserve(self, size: int) -> bool:
-        """Keep room for a file of so many bytes; say whether there is."""
-        full = self._bytes + sum(self._arriving) + size > self.max_bytes
-        if full or self._files + len(self._arriving) >= MAX_FILES:
+        """Reserve room for a file of `size` bytes; return whether there was room."""
+        full = self._n_bytes + sum(self._reserved) + size > self.max_bytes
+        if full or self._n_files + len(self._reserved) >= MAX_FILES:
             return False
-        self._arriving.append(size)
+        self._reserved.append(size)
         return True
 
     def release(self, size: int) -> None:
-        """Count a file that room was kept for as having come, for now: it may not have."""
-        self._arriving.remove(size)
-        self._bytes += size
-        self._files += 1
+        """End a reservation, and count its file as stored until the next look at the disk."""
+        self._reserved.remove(size)
+        self._n_bytes += size
+        self._n_files += 1
 
-    def clean(self, *, room: int = 0) -> None:
-        """Delete what is too old, and the oldest until `room` bytes are free.
+    def delete_old(self, *, needed: int = 0) -> None:
+        """Delete files above the maximum age, and the oldest until `needed` bytes are free.
 
-        What came but now stays.
+        Files that are younger than the grace period are kept.
         """
-        now, files = time.time(), sorted(self._look())
-        total, left = sum(file.size for file in files), len(files)
+        now, files = time.time(), sorted(self._list_files())
+        n_bytes, n_files = sum(file.size for file in files), len(files)
         for file in files:
-            full = total + room > self.max_bytes or left >= MAX_FILES
-            age = now - file.changed
+            full = n_bytes + needed > self.max_bytes or n_files >= MAX_FILES
+            age = now - file.modified
             if age > max(self.max_age, self.grace) or (full and age > self.grace):
-                _remove(file.path)
-                self._removed.append(str(file.path))
-                total -= file.size
-                left -= 1
-        self._bytes, self._files = total, left
+                _delete(file.path)
+                self._deleted.append(str(file.path))
+                n_bytes -= file.size
+                n_files -= 1
+        self._n_bytes, self._n_files = n_bytes, n_files
 
-    def take_removed(self) -> list[str]:
-        """Return what has been deleted since this was last asked."""
-        removed, self._removed = self._removed, []
-        return removed
+    def take_deleted(self) -> list[str]:
+        """Return the paths that were deleted since the last call of this method."""
+        deleted, self._deleted = self._deleted, []
+        return deleted
 
-    def _look(self) -> list[_File]:
-        found = []
+    def _list_files(self) -> list[_File]:
+        files = []
         for path in self.folder.rglob("*"):
             try:
                 status = path.lstat()
-            except FileNotFoundError:  # it was renamed into its place meanwhile
+            except FileNotFoundError:  # Gradio has just moved it to its final name
                 continue
             if not path.is_dir():
-                found.append(_File(status.st_mtime, status.st_size, path))
-        return found
+                files.append(_File(status.st_mtime, status.st_size, path))
+        return files
 
 
-def _remove(path: Path) -> None:
+def _delete(path: Path) -> None:
     path.unlink(missing_ok=True)
     try:
         path.parent.rmdir()
     except OSError:
-        return  # it holds another file of the same content, or is the folder itself
+        return  # the folder holds another file, or is the upload folder itself

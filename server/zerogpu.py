@@ -1,4 +1,4 @@
-"""What Hugging Face's ZeroGPU asks of a Space before it lets it run."""
+"""Meet the requirements of Hugging Face's ZeroGPU hardware."""
 
 import socket
 
@@ -6,13 +6,13 @@ import gradio as gr
 
 
 def declare() -> None:
-    """Declare a function for the GPU, which is never called, and report it to the platform.
+    """Declare a GPU function that is never called, and report it to the platform.
 
-    ZeroGPU ends a Space that declares no function. The package `spaces` reports what is declared
-    at the first `launch` of any Blocks, so an empty one is launched and closed. A reading takes
-    less time on a CPU than it takes to get a GPU, and would use up the visitor's quota.
+    ZeroGPU stops a Space that declares no function. The package `spaces` reports the declared
+    functions at the first `launch` of any Blocks, so an empty one is launched and closed. The app
+    reads on the CPU: that takes less time than to allocate a GPU, and no visitor's quota.
     """
-    import spaces  # ty: ignore[import-not-found]  # which only those Spaces have
+    import spaces  # ty: ignore[import-not-found]  # installed only in those Spaces
 
     spaces.GPU(_nothing, duration=1)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -27,4 +27,4 @@ def declare() -> None:
 
 
 def _nothing() -> None:
-    """Do nothing, if anyone should ever have a GPU do it."""
+    """Do nothing; ZeroGPU requires a function, and nobody calls it."""

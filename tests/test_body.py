@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from server.body import depth
+from server.body import nesting_depth
 
 EMPTY = b"[]," * 20
 
@@ -23,5 +23,5 @@ EMPTY = b"[]," * 20
 )
 def test_depth_is_counted_at_once(body, deep):
     started = time.process_time()
-    assert depth(body, 16) == deep
+    assert nesting_depth(body, 16) == deep
     assert time.process_time() - started < 0.1

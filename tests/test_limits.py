@@ -13,9 +13,10 @@ import pytest
 
 from app import parse
 from model.limits import Limits
-from server.calls import Calls, RefusedError
+from server.capacity import PAGE_BUSY, PAGE_ROUTE, UPLOADS_FULL, Capacity
+from server.errors import RequestError
 from server.limits import ServerLimits, from_flags
-from server.traffic import PAGE, PAGE_BUSY, Traffic
+from server.responses import BUSY
 from server.uploads import Uploads
 from tests.hostile.batches import blank, saved, zipped
 from tests.hostile.caller import API, JSON, data_url
@@ -76,9 +77,9 @@ def of_depth(depth):
 @pytest.mark.parametrize(
     ("make", "limit", "says"),
     [
-        (padded, 50_000, "A JSON body has at most 50,000 bytes"),
-        (of_values, 500, "A JSON body has at most 500 values"),
-        (of_depth, 8, "A JSON body is at most 8 levels deep"),
+        (padded, 50_000, "A JSON body may have at most 50,000 bytes"),
+        (of_values, 500, "A JSON body may have at most 500 values"),
+        (of_depth, 8, "A JSON body may have at most 8 levels"),
     ],
 )
 @pytest.mark.parametrize("call", ["run/predict_strokes", "api/predict_strokes"])
@@ -170,7 +171,7 @@ def test_a_body_that_is_slow(small, route):
     started = time.monotonic()
     answer = small.caller.raw((head + "Content-Length: 900\r\n\r\n--x\r\n").encode(), end=False)
     assert answer.status == 408
-    assert "A request has 2 seconds to arrive" in answer.body
+    assert "A request must arrive within 2 seconds" in answer.body
     assert 1.9 < time.monotonic() - started < 5
 
 
@@ -221,7 +222,7 @@ def test_a_full_house_refuses_at_once(narrow, digits):
             answer = ask()
             assert time.monotonic() - started < AT_ONCE
             assert answer.status == 503
-            assert "as many calls as it takes" in answer.body
+            assert BUSY in answer.body
             assert "retry-after: 1" in answer.headers
         assert not any(each.done() for each in held)
         assert narrow.caller.get("/health").status == 200  # it is busy, not ill
@@ -250,27 +251,26 @@ def noise(side):
     return zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes(), 1)
 
 
-def traffic(calls, tmp_path, **limits):
+def run_calls(calls, tmp_path, **limits):
     """Start calls of (route, session) one after the other, and end them; say who was at work.
 
     Returns the most of each route at once, the order in which they began, and the refusals.
     """
-    traffic = Traffic(
+    capacity = Capacity(
         ServerLimits(**limits), Uploads(tmp_path, max_bytes=1, max_age=1, grace=1),
-        Calls({}, {}, {}, frozenset()),
     )  # fmt: skip
     began, refused, at_work, most = [], [], Counter(), Counter()
 
     async def call(number, route, session):
         try:
-            async with traffic.turn(route, "read", session):
+            async with capacity.slot(route, "read", session):
                 began.append(number)
                 at_work[route] += 1
                 most[route] = max(most[route], at_work[route])
                 for _ in range(20):  # rounds of the event loop, in which others may begin
                     await asyncio.sleep(0)
                 at_work[route] -= 1
-        except RefusedError as error:
+        except RequestError as error:
             refused.append((number, error.status, str(error)))
 
     async def everyone():
@@ -278,27 +278,27 @@ def traffic(calls, tmp_path, **limits):
 
     with ThreadPoolExecutor(1) as pool:  # Playwright's event loop runs in this thread
         pool.submit(asyncio.run, everyone()).result()
-    assert traffic.under_way == 0
+    assert capacity.n_calls == 0
     return most, began, refused
 
 
 def test_calls_of_pages_are_worked_on_a_few_at_once_in_their_order(tmp_path):
-    calls = [(PAGE, f"page {i}") for i in range(20)]
-    most, began, refused = traffic(calls, tmp_path, max_running=2)
-    assert most[PAGE] == 2
+    calls = [(PAGE_ROUTE, f"page {i}") for i in range(20)]
+    most, began, refused = run_calls(calls, tmp_path, max_running=2)
+    assert most[PAGE_ROUTE] == 2
     assert began == [*range(20)]
     assert not refused
 
 
 def test_pages_do_not_wait_for_other_calls(tmp_path):
-    calls = [*[("run", "")] * 10, *[(PAGE, f"page {i}") for i in range(3)]]
-    _, began, _ = traffic(calls, tmp_path, max_running=2)
+    calls = [*[("run", "")] * 10, *[(PAGE_ROUTE, f"page {i}") for i in range(3)]]
+    _, began, _ = run_calls(calls, tmp_path, max_running=2)
     assert set(began[:5]) == {0, 1, 10, 11, 12}
 
 
 def test_a_page_has_a_few_calls_and_others_theirs(tmp_path):
-    calls = [*[(PAGE, "one")] * 5, (PAGE, "other")]
-    _, began, refused = traffic(calls, tmp_path, max_page_calls=3)
+    calls = [*[(PAGE_ROUTE, "one")] * 5, (PAGE_ROUTE, "other")]
+    _, began, refused = run_calls(calls, tmp_path, max_page_calls=3)
     assert began == [0, 1, 2, 5]
     assert refused == [(i, 503, PAGE_BUSY) for i in (3, 4)]
 
@@ -314,7 +314,7 @@ def test_a_full_queue_refuses_at_once(narrow, digits):
             break
         events.append(asked.json["event_id"])
     assert asked.status == 503
-    assert "as many calls as it takes" in asked.body
+    assert BUSY in asked.body
     assert 3 <= len(events) <= 5  # three wait, one is worked on, one is between the two
     narrow.assert_right(digits[3]["strokes"])  # what skips the queue is not held up
     for event in events:
@@ -330,7 +330,7 @@ def test_uploads_are_refused_while_they_are_full_of_fresh_ones(narrow, digits):
         taken += 1
     assert taken <= 5
     assert answer.status == 503
-    assert "as many uploads as it takes" in answer.json["error"]
+    assert UPLOADS_FULL in answer.json["error"]
     assert "retry-after: 1" in answer.headers
     assert sum(p.stat().st_size for p in narrow.uploads().rglob("*") if p.is_file()) <= 2_000_000
     narrow.assert_right(digits[3]["strokes"])
@@ -350,20 +350,20 @@ def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
     old = stored(tmp_path, "old", size=400, age=50)
     younger = stored(tmp_path, "younger", size=400, age=40)
     fresh = stored(tmp_path, "fresh", size=100, age=20)
-    uploads.clean()
-    assert uploads.take_removed() == [str(ancient)]
+    uploads.delete_old()
+    assert uploads.take_deleted() == [str(ancient)]
     assert not ancient.parent.exists()
     assert uploads.reserve(100)
     assert not uploads.reserve(1)
     uploads.release(100)
-    uploads.clean(room=500)
-    assert uploads.take_removed() == [str(old)]
+    uploads.delete_old(needed=500)
+    assert uploads.take_deleted() == [str(old)]
     assert uploads.reserve(500)
-    uploads.clean()
+    uploads.delete_old()
     assert not uploads.reserve(1)  # what is on its way is still counted
     uploads.release(500)
-    uploads.clean(room=1_000)
-    assert uploads.take_removed() == [str(younger)]
+    uploads.delete_old(needed=1_000)
+    assert uploads.take_deleted() == [str(younger)]
     assert fresh.exists()
     assert not uploads.reserve(1_000)
 
@@ -383,7 +383,7 @@ def test_no_amount(text, capsys):
         parse([f"--max-upload={text}"])
     assert ended.value.code == 2
     assert (
-        f"{text!r} is no amount: write a whole number above 0, such as 2000, 500kB or 10MB"
+        f"{text!r} is not an amount: write a whole number above 0, such as 2000, 500kB or 10MB"
         in capsys.readouterr().err
     )
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 
 from app import parse
 from benchmarks.browser import running
-from server.calls import RefusedError
+from server.errors import RequestError
 from server.site import Site
 from tests.hostile.caller import API, JSON, Caller, form
 from tests.reverse_proxy import static_site
@@ -134,7 +134,7 @@ def test_requests_of_its_own_pages_pass(site, headers):
 
 @pytest.mark.parametrize(("site", "headers"), OTHER)
 def test_requests_of_other_pages_are_refused(site, headers):
-    with pytest.raises(RefusedError, match="may not call this server"):
+    with pytest.raises(RequestError, match="may not call this server"):
         site.check_origin(Headers(headers))
 
 
@@ -149,7 +149,7 @@ def test_a_proxy_on_this_machine_may_pass_its_name_on(host):
         Site(loopback=True, root_path=f"https://{PUBLIC}/draw"),
     ):
         site.check_host(Headers({"Host": host}))
-    with pytest.raises(RefusedError, match="--allow-origin"):
+    with pytest.raises(RequestError, match="--allow-origin"):
         Site(loopback=True).check_host(Headers({"Host": host}))
 
 

@@ -17,7 +17,7 @@ from server.listen import is_loopback, listen, url_of
 from server.site import Site
 from tests.conftest import ask, run
 from tests.reverse_proxy import reverse_proxy
-from tests.test_start import waiting_page
+from tests.test_start import loading_page
 from tests.visitor import Visitor
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
@@ -112,8 +112,8 @@ def test_health_is_there_without_the_path_too(below_a_path):
         assert answer.status == 200
 
 
-def test_the_waiting_page_works_below_a_path():
-    with waiting_page(Site(root_path=PREFIX)) as url:
+def test_the_loading_page_works_below_a_path():
+    with loading_page(Site(root_path=PREFIX)) as url:
         for path in (PREFIX, f"{PREFIX}/", "/"):
             with urllib.request.urlopen(url + path) as answer:
                 assert 'fetch("/draw/health"' in answer.read().decode()

@@ -11,8 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
-from urllib.parse import urlsplit
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -22,9 +21,12 @@ from playwright.sync_api import expect
 from benchmarks.browser import running
 from model.checkpoint import WEIGHTS_FILE
 from model.hub import LIVELY
+from server.capacity import Capacity
+from server.limits import ServerLimits
 from server.listen import listen, url_of
+from server.loading import loading_app
+from server.serve import Server
 from server.site import Site
-from server.waiting import MOST, waiting
 from tests.conftest import ROOT, ask, run
 from tests.rough_hub import FILES, files_of, hang_halfway, listening, serving, silent
 
@@ -43,30 +45,39 @@ def get(url, **headers):
 
 
 @contextmanager
-def waiting_page(site=None):
-    """Serve the waiting page on a free port; yield its address."""
-    with (
-        listen("127.0.0.1", [0]) as listener,
-        waiting(listener, site or Site(), model="me/<b>digits</b>"),
-    ):
-        yield url_of(listener)
+def loading_page(site=None):
+    """Serve the loading page on a free port; yield its address."""
+    loaded = threading.Event()
+    capacity = Capacity(ServerLimits(), uploads=None)
+    listener = listen("127.0.0.1", [0])
+    server = Server(
+        listener,
+        capacity,
+        loading=loading_app(site or Site(), model="me/<b>digits</b>"),
+        load=loaded.wait,
+        ready=lambda: None,
+    )
+    server.start()
+    yield url_of(listener)
+    server.stop()
+    loaded.set()
 
 
 @pytest.fixture
 def page_url():
-    with waiting_page() as url:
+    with loading_page() as url:
         yield url
 
 
-def test_while_it_waits_foreign_names_are_refused():
-    with waiting_page(Site(loopback=True)) as url:
+def test_the_loading_page_rejects_foreign_hosts():
+    with loading_page(Site(loopback=True)) as url:
         assert get(f"{url}/health")[0] == 503
         status, _, body = get(url, Host="evil.example")
     assert status == 403
     assert "listens on this machine only" in json.loads(body)["error"]
 
 
-def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
+def test_until_the_model_is_loaded_pages_say_so_and_calls_get_503(page_url):
     status, headers, body = get(page_url)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "<strong>me/&lt;b&gt;digits&lt;/b&gt;</strong>" in body
@@ -87,6 +98,13 @@ def test_while_it_waits_the_page_is_there_and_all_else_comes_later(page_url):
         ask(page_url, "predict_strokes", SEVEN)
 
 
+def test_the_loading_page_works_below_a_prefix():
+    with loading_page(Site(root_path="/draw")) as url:
+        for path in ("/draw/health", "/health"):  # a proxy may keep the prefix or strip it
+            assert json.loads(get(url + path)[2]) == {"status": "loading"}
+        assert 'fetch("/draw/health"' in get(f"{url}/draw/")[2]
+
+
 def test_the_first_free_port_is_taken(free_port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1], free_port]
@@ -96,62 +114,9 @@ def test_the_first_free_port_is_taken(free_port):
                 listen("127.0.0.1", ports)
 
 
-def test_the_port_stays_open_when_the_page_gives_way():
-    with listen("127.0.0.1", [0]) as listener:
-        with waiting(listener, Site(), model="x"):
-            pass
-        with socket.create_connection(listener.getsockname()) as caller:
-            caller.sendall(b"x")
-            accepted, _ = listener.accept()
-            with accepted:
-                assert accepted.recv(1) == b"x"
-
-
-def ended(caller, *, within):
-    """Whether the other side ends this connection by then."""
-    caller.settimeout(within)
-    try:
-        return caller.recv(1) == b""
-    except TimeoutError:
-        return False
-    except ConnectionError:
-        return True
-
-
-def test_slow_callers_are_few_and_gone_with_it():
-    before = threading.active_count()
-    with waiting_page() as url:
-        where = ("127.0.0.1", urlsplit(url).port)
-        callers = [socket.create_connection(where) for _ in range(MOST + 20)]
-        assert all(ended(caller, within=2) for caller in callers[MOST:])
-        assert threading.active_count() <= before + 1 + MOST
-        assert not ended(callers[0], within=0.1)
-        callers[0].close()
-        time.sleep(0.3)
-        assert get(f"{url}/health")[0] == 503  # there is room again
-    assert all(ended(caller, within=2) for caller in callers[1:MOST])
-    time.sleep(0.2)
-    assert threading.active_count() <= before
-    for caller in callers:
-        caller.close()
-
-
-def test_a_byte_at_a_time_has_an_end(monkeypatch):
-    monkeypatch.setattr("server.waiting.DEADLINE", 0.4)
-    with (
-        waiting_page() as url,
-        socket.create_connection(("127.0.0.1", urlsplit(url).port)) as caller,
-    ):
-        started = time.monotonic()
-        while not ended(caller, within=0.05) and time.monotonic() - started < 3:
-            with suppress(OSError):
-                caller.sendall(b"G")
-        assert 0.3 < time.monotonic() - started < 2
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_waiting_page_fits_and_bars_nobody(browser, page_url, device, scheme):
+def test_the_loading_page_is_accessible_and_fits(browser, page_url, device, scheme):
     context = browser.new_context(**device, color_scheme=scheme)
     page = context.new_page()
     said = []

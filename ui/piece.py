@@ -26,7 +26,7 @@ def piece(
     its name, unless there are two of it.
     """
     beside = [each for each in scripts if (HERE / f"{each}.css").is_file()]
-    made = gr.HTML(
+    return gr.HTML(
         value=None,
         html_template=_text(f"{name}.html"),
         css_template="".join(_text(f"{each}.css") for each in ("shared", *styles, *beside, name)),
@@ -35,11 +35,6 @@ def piece(
         elem_id=elem_id or name,
         **props,
     )
-    # Gradio asks for it at each call without a session, and searches the script for each name that
-    # a gr.HTML may have: 0.6 ms a piece, most of what a call costs.
-    config = made.get_config()
-    setattr(made, "get_config", lambda: dict(config))  # noqa: B010
-    return made
 
 
 def _text(name: str) -> str:

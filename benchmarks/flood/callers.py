@@ -18,10 +18,11 @@ from benchmarks.flood.questions import Question, owners, questions, same
 from benchmarks.serving.callers import JSON, form
 from model import Reader
 from model.checkpoint import shipped_names
-from server.traffic import BUSY, FULL
+from server.capacity import UPLOADS_FULL
+from server.responses import BUSY
 
 API = "/gradio_api"
-WAITING = (BUSY, FULL)  # refusals that say when to come again
+WAITING = (BUSY, UPLOADS_FULL)  # refusals that say when to come again
 EVERY_SLOW = 8  # of so many callers one is slow, and one hostile
 DRIP = 5  # bytes that a slow caller sends at once
 PAUSE = 0.5  # s between them, and between two hostile calls

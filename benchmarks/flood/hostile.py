@@ -40,11 +40,11 @@ def _too_much() -> list[Attack]:
     points = _call([[[1, 2]] * 10_001])
     long = _call([[[i % 2, i / 10_000, 4] for i in range(10_000)]])
     return [
-        Attack("too deep", "POST", RUN, deep, 413, "levels deep here"),
-        Attack("too many values", "POST", RUN, many, 413, "values here"),
+        Attack("too deep", "POST", RUN, deep, 413, "at most 16 levels"),
+        Attack("too many values", "POST", RUN, many, 413, " values"),
         Attack("too many points", "POST", RUN, points, 422, "at most 10000 are read"),
         Attack("too long", "POST", RUN, long, 422, "longer side"),
-        Attack("too large", "POST", RUN, b" " * 6_100_000, 413, "bytes here", cut_off=True),
+        Attack("too large", "POST", RUN, b" " * 6_100_000, 413, " bytes", cut_off=True),
     ]
 
 
@@ -102,7 +102,7 @@ def _wrong_types() -> list[Attack]:
         Attack("a list", "POST", RUN, b"[]", 422, "a JSON object"),
         Attack("the server's file", "POST", predict, server, 422, "not uploaded"),
         Attack("no function", "POST", join, nobody, 422, "no such function"),
-        Attack("no part", "POST", page, nowhere, 422, "no such part"),
+        Attack("no part", "POST", page, nowhere, 422, "no such component"),
         Attack("no endpoint", "POST", f"{API}/run/shell", _call([]), 404, "no endpoint /shell"),
     ]  # fmt: skip
 

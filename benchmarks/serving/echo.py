@@ -12,8 +12,8 @@ import gradio as gr
 import app
 from lesson.trainings import Trainings
 from model import Reader
-from server.limits import ServerLimits
 from ui.api import Observe, Prediction, bind
+from ui.pages import build_pages
 
 ANSWER: Prediction = {
     "verdict": "digit",
@@ -30,11 +30,19 @@ def build_with_echoes(
     *,
     default: str,
     observe: Observe,
-    limits: ServerLimits,
+    max_seconds: float,
+    max_running: int,
     trainings: Trainings | None = None,
 ) -> gr.Blocks:
-    """Compose the app, and add a twin for pictures and one for strokes."""
-    demo = app.build(readers, default=default, observe=observe, limits=limits, trainings=trainings)
+    """Build the app, and add a twin for pictures and one for strokes."""
+    demo = build_pages(
+        readers,
+        default=default,
+        observe=observe,
+        max_seconds=max_seconds,
+        max_running=max_running,
+        trainings=trainings,
+    )
 
     def echo(image: gr.FileData, model: str = default) -> Prediction:
         return ANSWER
@@ -43,10 +51,10 @@ def build_with_echoes(
         return ANSWER
 
     with demo:
-        bind(echo, running=limits.max_running)
-        bind(echo_strokes, running=limits.max_running)
+        bind(echo, running=max_running)
+        bind(echo_strokes, running=max_running)
     return demo
 
 
 if __name__ == "__main__":
-    sys.exit(app.main(compose=build_with_echoes))
+    sys.exit(app.main(build=build_with_echoes))

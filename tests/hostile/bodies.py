@@ -8,8 +8,8 @@ from tests.hostile.caller import ANSWERED, API, JSON, READ, REFUSED, Case, Send
 
 STROKES = "predict_strokes"
 NOT_JSON = "The body is not JSON"
-NOT_OBJECT = "The body is a JSON object"
-DEEP = "at most 16 levels deep"
+NOT_OBJECT = "The body must be a JSON object"
+DEEP = "at most 16 levels"
 MANY = "at most 60,000 values"
 LARGE = "at most 6,000,000 bytes"
 TAKES = "takes"

@@ -80,7 +80,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"page: function {function[:40]!r}", send, REFUSED)
     for name, component in COMPONENTS.items():
         send = ask("sketchpad", "read", {}, component_id=component)
-        yield Case(f"page: component {name}", send, (422,), "The page has no such part")
+        yield Case(f"page: component {name}", send, (422,), "The page has no such component")
     for name, odd in ODD.items():
         if not isinstance(odd, str):
             send = ask("sketchpad", "read", {}, session_hash=odd)

@@ -1,14 +1,14 @@
-"""What the gate makes of faults behind it."""
+"""The request guard's response to errors in the app behind it."""
 
 import pytest
 from starlette.testclient import TestClient
 
-from server.answer import WRONG
-from server.calls import Calls
-from server.gate import Gate
+from server.capacity import Capacity
+from server.endpoints import Endpoints
+from server.guard import RequestGuard
 from server.limits import ServerLimits
+from server.responses import INTERNAL_ERROR
 from server.site import Site
-from server.traffic import Traffic
 from server.uploads import Uploads
 
 
@@ -20,9 +20,11 @@ def test_a_fault_while_an_upload_is_taken_is_not_the_callers(fault, tmp_path, ca
         raise fault("a fault of the server")
 
     limits = ServerLimits()
-    traffic = Traffic(limits, Uploads.of(limits, tmp_path), Calls({}, {}, {}, frozenset()))
-    client = TestClient(Gate(faulty, traffic, Site()))
+    capacity = Capacity(limits, Uploads.of(limits, tmp_path))
+    endpoints = Endpoints({}, {}, {}, frozenset())
+    guard = RequestGuard(faulty, capacity=capacity, endpoints=endpoints, site=Site())
+    client = TestClient(guard)
     answer = client.post("/gradio_api/upload", files={"files": ("x.png", b"x")})
     assert answer.status_code == 500
-    assert answer.json()["error"] == WRONG
+    assert answer.json()["error"] == INTERNAL_ERROR
     assert "a fault of the server" in capsys.readouterr().err
