@@ -27,7 +27,7 @@ def test_an_example_is_drawn_by_itself(visitor, digits):
 @ON_DESKTOP
 def test_another_model_does_not_stop_an_example(visitor, digits):
     visitor.page.get_by_test_id("example-8").click()
-    visitor.page.wait_for_timeout(200)
+    visitor.settle()
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.page.wait_for_timeout(1500)
     assert visitor.sent[-1]["strokes"] == digits[8]["strokes"]
@@ -37,11 +37,11 @@ def test_another_model_does_not_stop_an_example(visitor, digits):
 @ON_DESKTOP
 def test_an_example_that_is_undone_halfway_comes_back_whole(visitor, digits):
     visitor.page.get_by_test_id("example-8").click()
-    visitor.page.wait_for_timeout(200)
+    visitor.settle()
     visitor.page.get_by_test_id("undo").click()
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
     visitor.page.get_by_test_id("redo").click()
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     assert visitor.sent[-1]["strokes"] == digits[8]["strokes"]
 
 
@@ -59,7 +59,7 @@ def test_a_drawing_survives_a_reload_and_each_tab_has_its_own(visitor, digits, a
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[6]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("6")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     drawn = visitor.sent[-1]["strokes"]
     other = Visitor(visitor.page.context, app_url)
     other.draw_by_mouse(digits[1]["strokes"])
@@ -87,7 +87,7 @@ def test_a_link_gives_way_to_what_is_drawn_after_it(visitor, digits):
     visitor.page.get_by_test_id("clear").click()
     visitor.draw_by_mouse(digits[7]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.reload()
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
     for name in ("save-png", "save-json", "copy-link"):
@@ -117,7 +117,7 @@ def test_a_link_that_is_cut_off_is_said_to_be(visitor, app_url):
 
 def test_a_drawing_can_be_saved(visitor, digits):
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     with visitor.page.expect_download() as saved:
         visitor.page.get_by_test_id("save-json").click()
     assert json.loads(saved.value.path().read_text(encoding="utf-8")) == visitor.sent[-1]["strokes"]
@@ -150,7 +150,7 @@ def test_ink_without_paper_is_seen(visitor, scheme, shade, tmp_path):
 def test_a_picture_survives_a_reload_and_drawing_on_it_is_told(visitor):
     visitor.page.get_by_test_id("picture").set_input_files(DATA / "seven.png")
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.reload()
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
     visitor.draw_by_mouse([[[40, 40], [60, 200]]])

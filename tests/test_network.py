@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 def test_seen_and_units_are_the_readings(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     reading = Reader.load("mlp-32").read_strokes(visitor.sent[-1]["strokes"])
     visitor.check_against(reading)
     assert pixels(visitor, "seen") == (255 * reading.input).round().reshape(-1).tolist()
@@ -70,7 +70,7 @@ def lights(visitor, reader):
 
 def test_1024_units_are_a_field_that_lights_up(visitor, digits):
     visitor.draw_by_mouse(digits[3]["strokes"])
-    visitor.page.wait_for_timeout(600)
+    visitor.settle()
     reader, reading = Reader.load(), visitor.reading()
     activations = reading.layers[0].activations
     expected = np.where(activations > 0, 86 * lit(activations / activations.max()), 43)
@@ -89,7 +89,7 @@ def test_logistic_regression_shows_its_templates(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("logistic")
     visitor.draw_by_mouse(digits[0]["strokes"])
     expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("no hidden units")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     reader, reading = Reader.load("logistic"), visitor.reading("logistic")
     tiles = visitor.page.get_by_test_id("tiles").locator("button")
     expect(tiles).to_have_count(11)
@@ -108,7 +108,7 @@ def test_a_unit_can_be_looked_at(visitor, digits):
     visitor.draw_by_mouse(digits[6]["strokes"])
     visitor.page.get_by_test_id("unit-number").fill("77")
     visitor.page.locator("[data-logit='8']").first.evaluate("row => row.click()")
-    visitor.page.wait_for_timeout(500)  # another reading comes while the visitor types
+    visitor.settle()  # another reading comes while the visitor types
     visitor.page.get_by_test_id("unit-number").press("Enter")
     expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 77")
     reader, reading = Reader.load(), visitor.reading()
@@ -131,7 +131,7 @@ def test_a_unit_can_be_looked_at(visitor, digits):
 def test_one_question_about_a_unit_is_open_at_a_time(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     open_now, most = [], []
 
     def hold(route):
@@ -153,7 +153,7 @@ def test_one_question_about_a_unit_is_open_at_a_time(visitor, digits):
 def test_a_unit_that_is_pressed_is_held(visitor, digits, device):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     most = visitor.text("unit-name")
     tiles = visitor.page.get_by_test_id("tiles").locator("button")
     name = visitor.page.get_by_test_id("unit-name")
@@ -164,7 +164,7 @@ def test_a_unit_that_is_pressed_is_held(visitor, digits, device):
     tiles.nth(21).click()
     tiles.nth(4).hover()
     visitor.page.get_by_test_id("answer").hover()
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert visitor.text("unit-name") == "Unit 21"
     assert "adds" in visitor.text("readout")
     assert visitor.text("readout").startswith("Unit 21: sum")
@@ -176,7 +176,7 @@ def test_a_unit_that_is_pressed_is_held(visitor, digits, device):
 def test_a_unit_is_looked_at_by_pointing_at_it(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.get_by_test_id("tiles").locator("button").nth(21).hover()
     expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 21")
     z = visitor.reading("mlp-32").layers[0].pre_activations[21]
@@ -188,7 +188,7 @@ def test_a_unit_is_looked_at_by_pointing_at_it(visitor, digits):
 
 def test_a_light_of_the_field_is_its_unit(visitor, digits):
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     field = visitor.page.get_by_test_id("field")
     field.scroll_into_view_if_needed()
     size = field.bounding_box()["width"] / 51
@@ -204,7 +204,7 @@ def test_a_network_of_several_layers_is_shown_layer_by_layer(browser, digits, tm
         context = browser.new_context(**DEVICES["desktop"])
         visitor = Visitor(context, url)
         visitor.draw_by_mouse(digits[4]["strokes"])
-        visitor.page.wait_for_timeout(600)
+        visitor.settle()
         reading = Reader.load(tmp_path).read_strokes(visitor.sent[-1]["strokes"])
         counts = [int((layer.activations > 0).sum()) for layer in reading.layers]
         told = f"70 hidden units, {counts[0]} active; 20 hidden units, {counts[1]} active"

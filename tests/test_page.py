@@ -30,12 +30,12 @@ def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
     visitor.page.get_by_test_id("model").select_option(model)
     draw = visitor.draw_by_touch if "has_touch" in device else visitor.draw_by_mouse
     for each in digits:
-        draw([[*stroke[:-1:3], stroke[-1]] for stroke in each["strokes"]])
+        draw(each["strokes"])
         visitor.page.wait_for_function(
             "text => document.querySelector('[data-testid=answer]').innerText.startsWith(text)",
             arg=str(each["digit"]),
         )
-        visitor.page.wait_for_timeout(150)  # the last point's answer
+        visitor.settle()  # the last point's answer
         sent = visitor.sent[-1]
         assert sent["models"] == [model]
         visitor.check_against(reader.read_strokes(sent["strokes"]))
@@ -59,7 +59,7 @@ def test_an_older_answer_never_replaces_a_newer_one(visitor, digits):
 
     visitor.page.route(QUESTION, hold_first)
     visitor.draw_by_mouse(digits[3]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle(held=1)
     assert len(asked) == 1  # one question in flight, however many points were drawn
     visitor.page.get_by_test_id("clear").click()
     seen = visitor.page.get_by_test_id("answer").evaluate_handle(
@@ -71,7 +71,7 @@ def test_an_older_answer_never_replaces_a_newer_one(visitor, digits):
         }"""
     )
     held[0].continue_()
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     assert set(seen.json_value()) <= {"nothing drawn", "nothing drawn "}
     assert visitor.sent[-1]["strokes"] == []
 
@@ -113,7 +113,7 @@ def test_a_scribble_is_said_to_be_no_digit(visitor):
     ]
     visitor.draw_by_mouse([zigzag])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("not a digit")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert visitor.reading().verdict == "not_a_digit"
     expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("not a digit")
 
@@ -162,7 +162,7 @@ def test_a_lost_connection_is_said_while_one_draws_on(visitor):
 
 def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
     expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("active")
-    visitor.page.wait_for_timeout(500)  # the page has come to rest
+    visitor.settle()  # the page has come to rest
     visitor.page.evaluate(
         """() => {
           window.moved = [];
@@ -173,14 +173,14 @@ def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
     )
     visitor.draw_by_mouse(digits[9]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("9")
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     assert sum(visitor.page.evaluate("moved")) < 0.01
 
 
 @ON_DESKTOP
 def test_every_control_is_reached_by_the_tab_key(visitor, digits):
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.evaluate("document.activeElement.blur()")
     reached = set()
     for _ in range(90):

@@ -20,10 +20,10 @@ def test_undo_takes_the_last_stroke_and_clear_all(visitor, digits):
     visitor.draw_by_mouse(digits[1]["strokes"])
     expect(answer).to_contain_text("1")
     visitor.draw_by_mouse([[[30, 30], [250, 250]]])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert len(visitor.sent[-1]["strokes"]) == 2
     undo.click()
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert len(visitor.sent[-1]["strokes"]) == 1
     visitor.check_against(Reader.load().read_strokes(visitor.sent[-1]["strokes"]))
     clear.click()
@@ -39,7 +39,7 @@ def test_ink_taken_away_under_the_pen_stays_away(visitor, button):
     visitor.page.get_by_test_id(button).focus()
     visitor.page.keyboard.press("Enter")
     visitor.page.mouse.move(*visitor.place([220, 220]))
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     left = 1 if button == "undo" else 0
     assert [len(stroke) for stroke in visitor.sent[-1]["strokes"]] == [2] * left
     visitor.page.mouse.up()
@@ -47,19 +47,19 @@ def test_ink_taken_away_under_the_pen_stays_away(visitor, button):
 
 def test_a_tap_is_a_dot(visitor):
     visitor.draw_by_mouse([[[140, 140], [140.4, 140.2], [140.2, 139.8]]])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert [len(stroke) for stroke in visitor.sent[-1]["strokes"]] == [1]
 
 
 def test_redo_brings_back_what_undo_took(visitor, digits):
     redo = visitor.page.get_by_test_id("redo")
     visitor.draw_by_mouse(digits[7]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     drawn = visitor.sent[-1]["strokes"]
     expect(redo).to_be_disabled()
     visitor.page.get_by_test_id("clear").click()
     visitor.page.keyboard.press("Control+z")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert visitor.sent[-1]["strokes"] == drawn
     visitor.page.keyboard.press("Control+y")
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
@@ -82,7 +82,7 @@ def test_the_mouse_takes_over_from_the_keyboard(visitor):
     for key in [" ", "Shift+ArrowDown"]:
         visitor.page.keyboard.press(key)
     visitor.draw_by_mouse([[[40, 40], [60, 200]]])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert [len(stroke) for stroke in visitor.sent[-1]["strokes"]] == [2, 2]
 
 
@@ -91,7 +91,7 @@ def test_the_keyboard_draws(visitor):
     for key in ["Shift+ArrowUp"] * 5 + [" "] + ["Shift+ArrowDown"] * 10 + [" "]:
         visitor.page.keyboard.press(key)
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("1")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     [stroke] = visitor.sent[-1]["strokes"]
     assert (stroke[0], stroke[-1]) == ([140, 60], [140, 220])
     visitor.page.keyboard.press("Delete")
@@ -101,7 +101,7 @@ def test_the_keyboard_draws(visitor):
 def test_a_thicker_pen_is_read_as_such(visitor, digits):
     visitor.page.get_by_test_id("pen").fill("1.5")
     visitor.draw_by_mouse(digits[7]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert {point[2] for stroke in visitor.sent[-1]["strokes"] for point in stroke} == {1.5}
     visitor.check_against(visitor.reading())
 
@@ -128,7 +128,7 @@ def test_the_ink_is_framed_as_the_note_says(visitor):
     """A 7 of known size: the dashed box lies around it, and the note gives scale and shift."""
     seven = [[[80, 60], [200, 60], [120, 220]]]
     visitor.draw_by_mouse(seven)
-    visitor.page.wait_for_timeout(400)
+    visitor.settle()
     over = visitor.page.locator("#sketchpad .over")
     assert over.evaluate(BOX_EDGES) == pytest.approx([71, 51, 209, 229], abs=1.5)
     reading = visitor.reading()
@@ -152,7 +152,7 @@ def test_a_pens_pressure_is_the_lines_width(visitor):
         kind = "mouseMoved" if i else "mousePressed"
         event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
         pen.send("Input.dispatchMouseEvent", event | {"pointerType": "pen", "force": force})
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     [stroke] = visitor.sent[-1]["strokes"]
     assert [point[2:] for point in stroke] == [[0.75], [], [1.5]]
     visitor.page.mouse.up()
@@ -172,7 +172,7 @@ def test_no_point_between_two_frames_is_lost(visitor):
         }""",
         places,
     )
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert len(visitor.sent[-1]["strokes"][0]) == 7
     visitor.page.mouse.up()
 
@@ -185,7 +185,7 @@ def test_ink_is_as_sharp_as_the_screen(visitor, device):
 @ON_PHONE
 def test_the_page_does_not_scroll_under_the_finger(visitor):
     visitor.draw_by_touch([[[140, 250 - 20 * i] for i in range(12)]])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     assert visitor.sent[-1]["strokes"] != []
     assert visitor.page.evaluate("scrollY") == 0
 
@@ -193,10 +193,10 @@ def test_the_page_does_not_scroll_under_the_finger(visitor):
 @ON_DESKTOP
 def test_ink_follows_the_theme(visitor, digits):
     visitor.draw_by_mouse(digits[1]["strokes"])
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     darkest = "canvas => Math.min(...[...canvas.getContext('2d').getImageData(0, 0, canvas.width,"
     darkest += " canvas.height).data.filter((_, i, all) => i % 4 === 0 && all[i + 3] === 255)])"
     assert visitor.pad.evaluate(darkest) < 60
     visitor.page.evaluate("document.body.classList.add('dark')")
-    visitor.page.wait_for_timeout(200)
+    visitor.settle()
     assert visitor.pad.evaluate(darkest) > 200

@@ -38,7 +38,7 @@ def test_every_sum_holds_in_the_digits_shown(visitor, digits, model):
     visitor.page.get_by_test_id("model").select_option(model)
     for digit in (4, 7):
         visitor.draw_by_mouse(digits[digit]["strokes"])
-        visitor.page.wait_for_timeout(600)
+        visitor.settle()
         reader, reading = Reader.load(model), visitor.reading(model)
         for kind in ("logit", "difference"):
             strokes = visitor.sent[-1]["strokes"]
@@ -63,7 +63,7 @@ def test_every_sum_holds_in_the_digits_shown(visitor, digits, model):
 def test_the_units_that_matter_most_are_named_with_what_they_add(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
-    visitor.page.wait_for_timeout(500)
+    visitor.settle()
     reader = Reader.load("mlp-32")
     added = contributions(reader.model, visitor.reading("mlp-32")).contributions[2]
     order = np.argsort(-np.abs(added), kind="stable")
@@ -112,7 +112,7 @@ def test_the_pictures_are_what_their_names_say(visitor, digits):
     """Template, product, strokes, a unit's weights and product: each canvas's pixels."""
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(600)
+    visitor.settle()
     reader, reading = Reader.load("mlp-32"), visitor.reading("mlp-32")
     ink = reading.input.reshape(-1)
     weights = template(reader.model, reading).weights[4]
@@ -139,7 +139,7 @@ def test_the_pictures_are_what_their_names_say(visitor, digits):
 
 def test_strokes_are_coloured_by_what_they_add(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
-    visitor.page.wait_for_timeout(600)
+    visitor.settle()
     reader, reading = Reader.load(), visitor.reading()
     strokes = visitor.sent[-1]["strokes"]
     added = stroke_contributions(template(reader.model, reading), reading, strokes)[4]
@@ -165,7 +165,7 @@ def test_what_logistic_regression_gets_wrong_is_explained_against_the_network(vi
     """A 2 that leans back is a 3 to ten templates: each model is asked for its own answer."""
     visitor.page.get_by_test_id("beside").select_option("logistic")
     visitor.draw_by_mouse(turned(digits[2]["strokes"], -30))
-    visitor.page.wait_for_timeout(600)
+    visitor.settle()
     first, second = visitor.reading("mlp-1024"), visitor.reading("logistic")
     assert (first.digit, second.digit) == (2, 3)
     assert "but logistic reads 3" in visitor.text("compared")
@@ -180,7 +180,7 @@ def test_what_logistic_regression_gets_wrong_is_explained_against_the_network(vi
 def test_two_models_read_side_by_side(visitor, digits):
     visitor.page.get_by_test_id("beside").select_option("logistic")
     visitor.draw_by_mouse(digits[8]["strokes"])
-    visitor.page.wait_for_timeout(600)
+    visitor.settle()
     first, second = visitor.reading("mlp-1024"), visitor.reading("logistic")
     visitor.check_against(first)
     shares = [f"{100 * p:.1f} %" for p in second.probabilities]
@@ -200,7 +200,7 @@ def test_choosing_fast_over_a_slow_network_chooses_the_last(visitor, digits):
     visitor.page.get_by_test_id("chosen").focus()
     for _ in range(6):
         visitor.page.keyboard.press("ArrowDown")
-        visitor.page.wait_for_timeout(150)
+        visitor.settle()
     expect(visitor.page.get_by_test_id("chosen")).to_have_value("5")
     expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("Why 5")
 

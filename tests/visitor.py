@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ ON_DESKTOP, ON_PHONE = (
     pytest.mark.parametrize("device", [name], indirect=True) for name in DEVICES
 )
 QUESTION = re.compile("/component_server")
+# Resolves after two frames and a short pause.
+FRAMES = """() => new Promise((done) =>
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))"""
 
 
 def reads(request):
@@ -30,23 +34,66 @@ def percent(share):
     return "> 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
 
 
-class Visitor:
-    """A page, and a hand that draws on it."""
+POINTS = 8  # about as many pointer events as a stroke gets: each costs the page a reading
+load_reader = cache(Reader.load)
 
-    def __init__(self, context, url):
-        self.page = context.new_page()
+
+def thinned(stroke):
+    """Return every so many points of a stroke, with its first and its last."""
+    step = max(1, -(-len(stroke) // POINTS))
+    return [*stroke[:-1:step], stroke[-1]] if len(stroke) > 1 else stroke
+
+
+def on_page(point, box):
+    """Return where a point of the drawing lies on the page."""
+    return (
+        box["x"] + point[0] / SIDE * box["width"],
+        box["y"] + point[1] / SIDE * box["height"],
+    )
+
+
+class Visitor:
+    """The drawing page, and a person who draws on it."""
+
+    def __init__(self, context, url, page=None):
+        self.page = page or context.new_page()
         self.faults, self.requests, self.sent = [], [], []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._note)
+        self._pending = set()
+        self._listeners = {
+            "pageerror": lambda error: self.faults.append(str(error)),
+            "request": self._note,
+            "requestfinished": lambda request: self._pending.discard(request),
+            "requestfailed": lambda request: self._pending.discard(request),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
         self.page.goto(url)
         self.pad = self.page.get_by_test_id("sketchpad")
-        # "–", or a number at once where a link brought a drawing: either way the page is up.
+        # It is "–", or a number if a link brought a drawing: either way the page is loaded.
         expect(self.page.get_by_test_id("probability-0")).not_to_be_empty()
+
+    def leave(self):
+        """Stop listening, so that the page can be used by another test."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
 
     def _note(self, request):
         self.requests.append(request.url)
-        if request.url.rstrip("/").endswith("/component_server") and reads(request):
-            self.sent.append(json.loads(request.post_data)["data"])
+        if request.url.rstrip("/").endswith("/component_server"):
+            self._pending.add(request)
+            if reads(request):
+                self.sent.append(json.loads(request.post_data)["data"])
+
+    def settle(self, *, held=0):
+        """Wait until the page has sent its requests, and has shown the responses.
+
+        `held` is how many requests the test itself holds back.
+        """
+        quiet = 0
+        while quiet < 3:
+            n_requests = len(self.requests)
+            self.page.evaluate(FRAMES)
+            quiet = 0 if len(self._pending) > held or len(self.requests) > n_requests else quiet + 1
 
     def text(self, name):
         return self.page.get_by_test_id(name).inner_text()
@@ -57,33 +104,31 @@ class Visitor:
         return self.page.evaluate(script, list(names))
 
     def place(self, point):
-        box = self.pad.bounding_box()
-        return (
-            box["x"] + point[0] / SIDE * box["width"],
-            box["y"] + point[1] / SIDE * box["height"],
-        )
+        return on_page(point, self.pad.bounding_box())
 
     def draw_by_mouse(self, strokes, *, lift=True):
         self.pad.scroll_into_view_if_needed()
-        mouse = self.page.mouse
+        box, mouse = self.pad.bounding_box(), self.page.mouse
         for i, stroke in enumerate(strokes):
-            mouse.move(*self.place(stroke[0]))
+            first, *others = [on_page(point, box) for point in thinned(stroke)]
+            mouse.move(*first)
             mouse.down()
-            for point in stroke[1:]:
-                mouse.move(*self.place(point))
+            for point in others:
+                mouse.move(*point)
             if lift or i < len(strokes) - 1:
                 mouse.up()
 
     def draw_by_touch(self, strokes):
         self.pad.scroll_into_view_if_needed()
-        touch = self.page.context.new_cdp_session(self.page)
+        box, touch = self.pad.bounding_box(), self.page.context.new_cdp_session(self.page)
         for stroke in strokes:
-            for i, point in enumerate(stroke):
-                x, y = self.place(point)
+            for i, point in enumerate(thinned(stroke)):
+                x, y = on_page(point, box)
                 kind = "touchMove" if i else "touchStart"
                 points = [{"x": x, "y": y}]
                 touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
             touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        touch.detach()
 
     def drop(self, kind, path):
         """Let go of a file over the page, or paste it."""
@@ -107,13 +152,13 @@ class Visitor:
 
     def copy_link(self):
         """Copy the link of what is drawn, once it is read; the address bar has it."""
-        self.page.wait_for_timeout(300)
+        self.settle()
         self.page.get_by_test_id("copy-link").click()
         self.page.wait_for_function("location.hash.includes('drawing=')")
 
     def reading(self, model="mlp-1024"):
         """What Reader makes of the strokes that the page last sent."""
-        return Reader.load(model).read_strokes(self.sent[-1]["strokes"])
+        return load_reader(model).read_strokes(self.sent[-1]["strokes"])
 
     def check_against(self, reading):
         """Wait until the page shows this reading, and compare all that it shows."""
