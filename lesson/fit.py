@@ -52,7 +52,7 @@ class Student(nn.Module):
         mlp = MLP([linear.out_features for linear in linears[:-1]])
         for layer, linear in zip(mlp.layers, linears, strict=True):
             layer.load_state_dict(linear.state_dict())
-        mlp.silence()
+        mlp.disable_rejection()
         return mlp.eval().requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""Choose the device that a network computes on, and copy results from it to the host."""
+"""Choose the device that a network runs on, and copy results from it to the host."""
 
 import os
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class DeviceError(ValueError):
-    """The device does not exist on this machine, or its name is not one that is supported."""
+    """This machine has no such device, or the name is not supported."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -18,7 +18,7 @@ def pick_device(name: str) -> torch.device:
     reports CUDA there, but it works only inside functions that use up the visitor's GPU quota.
 
     Raises:
-        DeviceError: the device does not exist on this machine, or the name is not supported.
+        DeviceError: this machine has no such device, or the name is not supported.
     """
     if name == "auto":
         use_cuda = torch.cuda.is_available() and not on_zero_gpu()

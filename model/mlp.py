@@ -9,37 +9,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIZE = 28  # MNIST's pictures are SIZE x SIZE pixels
+SIZE = 28  # pixels; MNIST's images are SIZE × SIZE
 N_PIXELS = SIZE * SIZE  # 784
 N_CLASSES = 10
 
 
 class HiddenLayer(NamedTuple):
-    """What one hidden layer computed: `activations` are `relu(pre_activations)`."""
+    """The values of one hidden layer: `activations` are `relu(pre_activations)`."""
 
     pre_activations: Tensor  # (B, H)
     activations: Tensor  # (B, H)
 
 
 class Trace(NamedTuple):
-    """One forward pass, with everything that it computed on the way."""
+    """The result of a forward pass, with all intermediate values."""
 
-    hidden: list[HiddenLayer]  # first to last
+    hidden: list[HiddenLayer]  # from the first to the last
     logits: Tensor  # (B, 10)
-    not_a_digit: Tensor  # (B,): the eleventh logit, of "this is no digit"
+    not_a_digit: Tensor  # (B,): the eleventh logit, for "not a digit"
 
     @property
-    def doubt(self) -> Tensor:
-        """The log-odds, (B,), that this is no digit: the softmax of all eleven logits, as such."""
+    def rejection_log_odds(self) -> Tensor:
+        """Log-odds of the "not a digit" class under the 11-way softmax, shape (B,)."""
         return self.not_a_digit - self.logits.logsumexp(1)
 
 
 class MLP(nn.Module):
     """Classify digits: 784 pixels, any number of hidden ReLU layers, 10 logits.
 
-    `hidden_sizes=()` has no hidden layer, which makes it logistic regression.
-    Beside the ten logits, the last hidden layer feeds an eleventh, which says that this is no
-    digit at all. The layers start as `nn.Linear` starts them: uniform in ±1/sqrt(inputs).
+    With `hidden_sizes=()` there is no hidden layer, and the network is logistic regression. The
+    last hidden layer also feeds an eleventh logit, for "not a digit". The layers are initialised
+    as `nn.Linear` is: uniformly in ±1/sqrt(inputs).
     """
 
     def __init__(self, hidden_sizes: Sequence[int] = (32,)) -> None:
@@ -51,11 +51,11 @@ class MLP(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers were learned."""
+        """The number of learned parameters."""
         return sum(p.numel() for p in self.parameters())
 
-    def silence(self) -> None:
-        """Let the head that was not trained say of everything that it is a digit."""
+    def disable_rejection(self) -> None:
+        """Make the untrained rejection head accept every input."""
         nn.init.zeros_(self.not_a_digit.weight)
         nn.init.constant_(self.not_a_digit.bias, -20.0)
 
@@ -71,18 +71,18 @@ class MLP(nn.Module):
         map_location: str | torch.device = "cpu",
         strict: bool = True,
     ) -> "MLP":
-        """Load OWNER/NAME of the Hub, a folder, or a shipped model, in eval mode.
+        """Load a network in eval mode: the Hub's OWNER/NAME, a folder, or a shipped model's name.
 
-        The parameters are PyTorchModelHubMixin's. Unlike it, this takes safetensors alone, fills
-        nothing in, and believes no default: what does not fit in all is an error. There is no
-        `push_to_hub`: `python -m training.publish` pushes a card with the weights. What a Reader
-        adds to them (temperature and threshold) is not in an MLP: see `Reader.load`.
+        The parameters are those of PyTorchModelHubMixin. Unlike the mixin, this method loads only
+        safetensors, and any missing or unexpected key is an error. There is no `push_to_hub`:
+        `python -m training.publish` pushes the weights with a model card. The calibration
+        (temperature and threshold) belongs to a Reader, not to an MLP: see `Reader.load`.
 
         Raises:
-            CheckpointError: it is not there, or not strictly what it must be.
+            CheckpointError: there is no such checkpoint, or it is invalid.
             ValueError: `strict` is False.
         """
-        from model import checkpoint, hub  # which build on this module
+        from model import checkpoint, hub  # they import this module
 
         if not strict:
             raise ValueError("strict=False would leave random weights in place of missing ones.")
@@ -94,23 +94,23 @@ class MLP(nn.Module):
         return model.requires_grad_(True).to(map_location)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write model.safetensors and config.json, named after the folder, which never refuses.
+        """Write model.safetensors and a config.json that never rejects, named after the folder.
 
         Raises:
-            CheckpointError: a weight is not finite, or the folder's name is no name.
+            CheckpointError: a weight is not finite, or the folder's name cannot name a model.
         """
         from model import checkpoint
 
         checkpoint.save(folder, self, name=Path(folder).resolve().name)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28) in 0..1."""
+        """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28), float32 in 0..1."""
         return self.trace(images).logits
 
     def trace(self, images: Tensor) -> Trace:
-        """Run the forward pass and keep everything that it computed on the way.
+        """Run the forward pass and return all intermediate values.
 
-        `images` is (B, 784) or (B, 1, 28, 28), float32 in 0..1, ink 1 on paper 0.
+        `images` is (B, 784) or (B, 1, 28, 28), float32 in 0..1, with ink 1 and paper 0.
         """
         inputs = images.flatten(1)
         hidden = []
@@ -122,7 +122,7 @@ class MLP(nn.Module):
 
 
 def parameter_shapes(hidden_sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every entry of an MLP's state_dict without building the MLP."""
+    """Return the shape of each entry of an MLP's state_dict, without building the MLP."""
     shapes: dict[str, tuple[int, ...]] = {}
     sizes = (N_PIXELS, *hidden_sizes, N_CLASSES)
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):

@@ -14,7 +14,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from model.arrays import PictureError, from_array, from_deep, to_array
-from model.costly import is_costly
+from model.bomb_guard import is_bomb
 from model.photo import as_grey
 from model.signatures import name_of
 
@@ -136,7 +136,7 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
         raise PictureError(
             f"This is {name}, which is not read: convert it to PNG or JPEG, or send a screenshot."
         )
-    if is_costly(data, max_pixels=max_pixels):
+    if is_bomb(data, max_pixels=max_pixels):
         raise PictureError(
             "The file costs more to read than a picture does: shrink it to at most "
             f"{math.isqrt(max_pixels):,} pixels a side and save it as PNG, or send a screenshot."
@@ -193,7 +193,7 @@ def _first_with_ink(image: ImageFile, data: bytes, max_pixels: int) -> tuple[Ima
     read. If none is found, or a frame cannot be decoded, it is the first frame.
     """
     first, side, pixels = _upright(image.copy()), max(image.size), 0
-    if is_costly(data, max_pixels=max_pixels, frames=MAX_FRAMES):
+    if is_bomb(data, max_pixels=max_pixels, frames=MAX_FRAMES):
         return first, side
     with suppress(*DAMAGED):  # EOFError after the last frame
         for i in range(1, MAX_FRAMES):

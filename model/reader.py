@@ -1,4 +1,4 @@
-"""Read digits: a checkpoint, and everything between a picture and its answer."""
+"""Read digits: from a picture or strokes to a Reading, with a loaded checkpoint."""
 
 import copy
 import os
@@ -23,7 +23,7 @@ Verdict = Literal["digit", "not_a_digit", "blank"]
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One hidden layer of H units, for one picture."""
+    """The values of one hidden layer of H units, for one picture."""
 
     pre_activations: np.ndarray  # (H,) float32
     activations: np.ndarray  # (H,) float32: max(0, pre_activations)
@@ -31,43 +31,42 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a network made of one picture, and every number on the way."""
+    """The result of reading one picture, with all intermediate values."""
 
     verdict: Verdict
     digit: int | None  # None unless the verdict is "digit"
-    confidence: float  # the probability of `digit`; 0 where there is none
-    probabilities: (
-        np.ndarray | None
-    )  # (10,) float32, calibrated, given that it is a digit; None on a blank
-    not_a_digit: float  # probability, its softmax among all eleven logits; 1 on a blank
-    logits: np.ndarray  # (10,) float32; on a blank, what an empty input gives
-    not_a_digit_logit: float  # on a blank, what an empty input gives
-    layers: tuple[Layer, ...]  # the hidden layers, first to last
-    preprocessing: Preprocessed  # what was done to the picture
+    confidence: float  # the probability of `digit`; 0 if `digit` is None
+    # (10,) float32: calibrated, given that the picture is a digit; None for a blank
+    probabilities: np.ndarray | None
+    not_a_digit: float  # probability under the softmax of all eleven logits; 1 for a blank
+    logits: np.ndarray  # (10,) float32; for a blank, those of an empty input
+    not_a_digit_logit: float  # for a blank, that of an empty input
+    layers: tuple[Layer, ...]  # the hidden layers, from the first to the last
+    preprocessing: Preprocessed  # the network's input, and how it was computed
     model: str  # the checkpoint's name
 
     @property
     def input(self) -> np.ndarray:
-        """The picture as the network saw it: (28, 28) float32 in 0..1, ink 1 on paper 0."""
+        """The network's input: (28, 28) float32 in 0..1, with ink 1 and paper 0."""
         return self.preprocessing.image
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What a network made of N pictures, in short."""
+class Predictions:
+    """The results of reading N pictures, without intermediate values."""
 
     verdicts: np.ndarray  # (N,) str, each a Verdict
     digits: np.ndarray  # (N,) int; -1 unless the verdict is "digit"
-    confidences: np.ndarray  # (N,) float32: the probability of the digit; 0 where there is none
-    not_a_digit: np.ndarray  # (N,) float32: its probability; 1 on a blank
+    confidences: np.ndarray  # (N,) float32: the probability of the digit; 0 if there is none
+    not_a_digit: np.ndarray  # (N,) float32: probability of "not a digit"; 1 for a blank
 
 
 class Reader:
-    """A network, ready to read pictures of digits.
+    """Reads pictures of digits with one network.
 
-    `model` is the network on the device that readings are computed on. `cpu_model` is the same
-    network on the CPU, for explanations and for the lesson, which work in NumPy: on a GPU, copying
-    the weights for each drawing would take longer than reading it.
+    `model` is the network on the device that computes readings. `cpu_model` is the same network on
+    the CPU, for explanations and the lesson, which use NumPy. Copying weights from a GPU for each
+    drawing would take longer than reading it.
     """
 
     def __init__(
@@ -102,9 +101,9 @@ class Reader:
         `model.hub.StaleWarning`.
 
         Raises:
-            DeviceError: the device does not exist on this machine.
-            UnreachableError: a CheckpointError, of a Hub out of reach and nothing in the cache.
-            CheckpointError: it is not there, or not strictly what it must be.
+            DeviceError: this machine has no such device.
+            UnreachableError: a CheckpointError: the Hub is unreachable and the cache is empty.
+            CheckpointError: there is no such checkpoint, or it is invalid.
         """
         loaded = checkpoint.load(source, revision=revision)
         return cls(loaded, device=pick_device(device), limits=limits)
@@ -115,17 +114,17 @@ class Reader:
         See `model.preprocess.preprocess` for formats, shapes and value ranges.
 
         Raises:
-            PictureError: it is not one picture, or too large; the message says what is accepted.
+            PictureError: it is not one picture, or it is too large.
         """
         return self._read([preprocess(picture, max_pixels=self.limits.max_pixels)])[0]
 
     def read_batch(self, pictures: Iterable[Picture]) -> list[Reading]:
-        """Read many pictures in one forward pass, each as `read` takes them.
+        """Read several pictures in one forward pass. Each may be anything that `read` accepts.
 
-        An array or a tensor is as many pictures as its first axis has: (N, 28, 28), (N, 1, 28, 28).
+        The first axis of an array or a tensor counts its pictures: (N, 28, 28), (N, 1, 28, 28).
 
         Raises:
-            PictureError: one is not a picture, or too large.
+            PictureError: one of them is not a picture, or is too large.
         """
         single = not hasattr(pictures, "__iter__") or isinstance(
             pictures, str | bytes | os.PathLike
@@ -137,25 +136,25 @@ class Reader:
         most = self.limits.max_pixels
         return self._read([preprocess(picture, max_pixels=most) for picture in pictures])
 
-    def read_many(self, images: np.ndarray, *, chunk: int = 1_000) -> Iterator[Answers]:
-        """Read many small pictures fast, and yield the answers of each chunk as it is done.
+    def read_many(self, images: np.ndarray, *, chunk: int = 1_000) -> Iterator[Predictions]:
+        """Read many small pictures fast, and yield the predictions of one chunk after the other.
 
-        `images` is uint8, (N, 28, 28) or (N, 784). The network sees of each picture what `read`
-        would show it, bit for bit. Matrix products round otherwise for many pictures than for one,
-        so a probability may be off by 1e-6 from what `read` says; the size of a chunk, which
-        bounds the memory, moves it as little.
+        `images` is uint8, (N, 28, 28) or (N, 784). The network's inputs are those of `read`, bit
+        for bit. Matrix products round differently for several pictures than for one, so a
+        probability may differ by 1e-6 from that of `read`, and between sizes of `chunk`, which
+        limits the memory.
 
         Raises:
-            PictureError: not such an array.
+            PictureError: another dtype or shape.
         """
         for i in range(0, len(images), chunk):
-            yield self._answers(*preprocess_batch(images[i : i + chunk]))
+            yield self._predictions(*preprocess_batch(images[i : i + chunk]))
 
     def read_strokes(self, strokes: Strokes) -> Reading:
-        """Read a drawing: `[[[x, y], ...], ...]` in any unit, y down, a list per pen-down.
+        """Read a drawing: `[[[x, y], ...], ...]`, one list per stroke, in any unit, y down.
 
         Raises:
-            DrawingError: these are not strokes.
+            DrawingError: they are not valid strokes, or exceed the limits.
         """
         return self.read(draw(strokes, limits=self.limits))
 
@@ -163,7 +162,7 @@ class Reader:
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities, (B, 10) float32, of preprocessed images.
 
-        `images` is (B, 28, 28) float32 in 0..1, ink 1 on paper 0: what the network sees.
+        `images` is (B, 28, 28) float32 in 0..1, with ink 1 and paper 0.
         """
         return self._forward(images)[1]
 
@@ -171,64 +170,59 @@ class Reader:
     def _read(self, prepared: list[Preprocessed]) -> list[Reading]:
         if not prepared:
             return []
-        traced, probabilities, doubts = self._forward(np.stack([p.image for p in prepared]))
-        layers = [(to_host(h.pre_activations), to_host(h.activations)) for h in traced.hidden]
-        not_a_digit = to_host(traced.not_a_digit).tolist()
-        scores = zip(to_host(traced.logits), not_a_digit, strict=True)
-        return [
-            self._reading(
-                p, tuple(Layer(pre[i], act[i]) for pre, act in layers), s, probabilities[i], doubt
+        trace, probabilities, not_a_digit = self._forward(np.stack([p.image for p in prepared]))
+        layers = [(to_host(h.pre_activations), to_host(h.activations)) for h in trace.hidden]
+        logits, not_a_digit_logits = to_host(trace.logits), to_host(trace.not_a_digit)
+        readings = []
+        for i, each in enumerate(prepared):
+            verdict = self._verdict(each.blank, float(not_a_digit[i]))
+            digit = int(probabilities[i].argmax()) if verdict == "digit" else None
+            readings.append(
+                Reading(
+                    verdict=verdict,
+                    digit=digit,
+                    confidence=0.0 if digit is None else float(probabilities[i, digit]),
+                    probabilities=None if each.blank else probabilities[i],
+                    not_a_digit=1.0 if each.blank else float(not_a_digit[i]),
+                    logits=logits[i],
+                    not_a_digit_logit=float(not_a_digit_logits[i]),
+                    layers=tuple(Layer(pre[i], act[i]) for pre, act in layers),
+                    preprocessing=each,
+                    model=self.name,
+                )
             )
-            for i, (p, s, doubt) in enumerate(zip(prepared, scores, doubts.tolist(), strict=True))
-        ]
+        return readings
 
     @torch.inference_mode()
-    def _answers(self, images: np.ndarray, blank: np.ndarray) -> Answers:
-        _, probabilities, doubts = self._forward(images)
-        pairs = zip(blank.tolist(), doubts.tolist(), strict=True)
+    def _predictions(self, images: np.ndarray, blank: np.ndarray) -> Predictions:
+        _, probabilities, not_a_digit = self._forward(images)
+        pairs = zip(blank.tolist(), not_a_digit.tolist(), strict=True)
         verdicts = np.array([self._verdict(*pair) for pair in pairs])
-        read = verdicts == "digit"
-        return Answers(
+        is_digit = verdicts == "digit"
+        return Predictions(
             verdicts,
-            np.where(read, probabilities.argmax(axis=1), -1),
-            np.where(read, probabilities.max(axis=1), np.float32(0)),
-            np.where(blank, np.float32(1), doubts),
+            np.where(is_digit, probabilities.argmax(axis=1), -1),
+            np.where(is_digit, probabilities.max(axis=1), np.float32(0)),
+            np.where(blank, np.float32(1), not_a_digit),
         )
 
     def _forward(self, images: np.ndarray) -> tuple[Trace, np.ndarray, np.ndarray]:
         """Run the network on images, (B, 28, 28).
 
-        Returns the forward pass on the device, and on the host the calibrated probabilities of the
-        ten digits, (B, 10), and the probability of "not a digit", (B,).
+        Returns the forward pass on the device, and in host memory the calibrated probabilities of
+        the ten digits, (B, 10), and the probability of "not a digit", (B,).
         """
-        traced = self.model.trace(torch.from_numpy(images).to(self.device))
-        probabilities = (traced.logits / self.temperature).softmax(1)
-        return traced, to_host(probabilities), to_host(traced.doubt.sigmoid())
+        trace = self.model.trace(torch.from_numpy(images).to(self.device))
+        probabilities = (trace.logits / self.temperature).softmax(1)
+        return trace, to_host(probabilities), to_host(trace.rejection_log_odds.sigmoid())
 
-    def _verdict(self, blank: bool, doubt: float) -> Verdict:
+    def _verdict(self, blank: bool, not_a_digit: float) -> Verdict:
         if blank:
             return "blank"
-        return "not_a_digit" if doubt > self.threshold else "digit"
-
-    def _reading(
-        self,
-        prepared: Preprocessed,
-        layers: tuple[Layer, ...],
-        scores: tuple[np.ndarray, float],
-        probabilities: np.ndarray,
-        doubt: float,
-    ) -> Reading:
-        rest = (*scores, layers, prepared, self.name)
-        verdict = self._verdict(prepared.blank, doubt)
-        if verdict == "blank":
-            return Reading(verdict, None, 0.0, None, 1.0, *rest)
-        if verdict == "not_a_digit":
-            return Reading(verdict, None, 0.0, probabilities, doubt, *rest)
-        digit = int(probabilities.argmax())
-        return Reading(verdict, digit, float(probabilities[digit]), probabilities, doubt, *rest)
+        return "not_a_digit" if not_a_digit > self.threshold else "digit"
 
 
 def _on_device(model: MLP, device: torch.device) -> MLP:
-    """Return the model itself if it is on the device, otherwise a copy that is."""
+    """Return the model if it is on the device already, otherwise a copy on the device."""
     here = next(model.parameters()).device
     return model if here == device else copy.deepcopy(model).to(device)

@@ -302,7 +302,7 @@ def test_a_tutorials_weights_work_once_they_are_as_the_message_says(folder):
     images = torch.rand(5, 784)
     trace = load(folder).model.trace(images)
     assert torch.equal(trace.logits, theirs(images))
-    assert trace.doubt.sigmoid().max() < 1e-30
+    assert trace.rejection_log_odds.sigmoid().max() < 1e-30
 
 
 def test_an_unknown_name_lists_the_known_ones():

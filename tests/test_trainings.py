@@ -156,7 +156,7 @@ def test_the_network_that_reads_is_the_one_that_learned(subset, relu):
     with torch.no_grad():
         trace, logits = mlp.trace(images), student(images)
     torch.testing.assert_close(trace.logits, logits, atol=1e-5 if relu else 1e-4, rtol=0)
-    assert (trace.doubt < -10).all()
+    assert (trace.rejection_log_odds < -10).all()
 
 
 @pytest.mark.parametrize(

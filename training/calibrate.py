@@ -23,7 +23,7 @@ MAX_REFUSED_PENS = 0.015  # of synthetic digits
 def trace(model: MLP, split: Split, *, batch_size: int = 1_000) -> tuple[Tensor, Tensor]:
     """Return the logits, (N, 10), and the log-odds that it is no digit, (N,)."""
     traces = [model.trace(images / 255) for images in split.images.split(batch_size)]
-    return torch.cat([t.logits for t in traces]), torch.cat([t.doubt for t in traces])
+    return torch.cat([t.logits for t in traces]), torch.cat([t.rejection_log_odds for t in traces])
 
 
 def calibrate(

@@ -88,7 +88,7 @@ def _asker(loaded: Checkpoint) -> Callable[[Framed], Answers]:
     def ask(pictures: Framed) -> Answers:
         traces = [loaded.model.trace(part.to(device)) for part in pictures.images.split(1_000)]
         logits = torch.cat([t.logits for t in traces]).cpu()
-        doubt = torch.cat([t.doubt for t in traces]).sigmoid().cpu()
+        doubt = torch.cat([t.rejection_log_odds for t in traces]).sigmoid().cpu()
         doubt = doubt.masked_fill(pictures.blank, 1)
         refused = pictures.blank | (doubt > threshold)
         return Answers((logits / temperature).softmax(1), doubt, refused)

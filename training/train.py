@@ -167,7 +167,7 @@ def train(
     bar.close()
     model.load_state_dict(best)
     if not recipe.outliers:
-        model.silence()
+        model.disable_rejection()
     result.seconds = time.perf_counter() - started
     return result
 

@@ -1,9 +1,9 @@
-"""Files that cost far more to decode than a picture should, recognised by their structure.
+"""Recognise decompression bombs: files that take far more work to decode than a picture.
 
-Pillow bounds the pixels of a picture, but not the data around them. A few megabytes can hold
-thousands of colour profiles of a megabyte each (38 s), comments that are joined one by one
-(minutes), tags that all refer to the same bytes (gigabytes), or a JPEG with thousands of scans that
-each cover the whole picture.
+Pillow limits the pixels of a picture, but not the data around them. A few megabytes can hold
+thousands of colour profiles of a megabyte each (38 s to decode), comments that are joined one by
+one (minutes), tags that all refer to the same bytes (gigabytes), or a JPEG with thousands of scans
+that each cover the whole picture.
 """
 
 import re
@@ -11,24 +11,26 @@ import struct
 from collections.abc import Callable, Iterator
 
 MAX_PARTS = 10_000  # chunks, blocks, segments or tags of a file; an animation has hundreds
-MAX_PACKED = 100  # of them that are unpacked, to 1 MB at most, or joined
-# A JPEG with one scan is decoded row by row at an eighth of its width and height.
-ONE_SCAN = 8 * 8  # times the pixels that are read
-# A JPEG with several is held in memory, 6 bytes a pixel, and each scan goes over all of it.
-SCANS = 40  # times as many, over all scans; ten scans are usual
+MAX_PACKED = 100  # parts that are decompressed, each to 1 MB at most, or joined
+# A JPEG with one scan is decoded row by row at an eighth of its width and height, so it may have
+# this many times the maximum number of pixels.
+ONE_SCAN = 8 * 8
+# A JPEG with several scans is held in memory, at 6 bytes per pixel, and each scan covers all of it.
+# Its pixels, counted once per scan, may be this many times the maximum. Ten scans are usual.
+SCANS = 40
 FULL_BLOCK = 128  # bytes: GIF encoders fill blocks with up to 255
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
-# A JPEG's markers, without stuffed zeros, fill bytes, restart markers and reserved ones. Inside a
-# scan libjpeg may pass over a reserved marker without skipping a payload.
+# The markers of a JPEG, except stuffed zeros, fill bytes, restart markers and reserved markers.
+# Inside a scan, libjpeg may ignore a reserved marker without skipping a payload.
 MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 SOI, EOI, SOS, APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
-NO_PAYLOAD = {SOI, EOI, 0xC8, *range(0xF0, 0xFE)}  # as Pillow reads them; libjpeg refuses most
+NO_PAYLOAD = {SOI, EOI, 0xC8, *range(0xF0, 0xFE)}  # in Pillow; libjpeg rejects most of them
 
 
-def is_costly(data: bytes, *, max_pixels: int, frames: int = 1) -> bool:
-    """Return whether a file takes too much work to decode; it need not be a picture at all.
+def is_bomb(data: bytes, *, max_pixels: int, frames: int = 1) -> bool:
+    """Return whether a file takes too much work to decode. Other files give False.
 
     `frames` is the number of frames or pages that will be decoded.
 
@@ -60,7 +62,7 @@ def _png(data: bytes) -> bool:
 
 
 def _gif(data: bytes, max_pixels: int, frames: int) -> bool:
-    """Walk the blocks up to the last frame that is decoded, without the pixels of that frame."""
+    """Check the blocks up to the last frame that is decoded, except that frame's pixels."""
     at, parts = 13 + _palette_size(data[10]), 0
     while data[at] != ord(";") and parts <= MAX_PARTS:
         parts += 1
@@ -85,7 +87,7 @@ def _palette_size(flags: int) -> int:
 
 
 def _skip_blocks(data: bytes, at: int, full: int) -> tuple[int, int]:
-    """Return where a GIF's chain of blocks ends, and how many have fewer bytes than `full`."""
+    """Return where a GIF's chain of blocks ends, and how many blocks are shorter than `full`."""
     small = 0
     while data[at] and small <= MAX_PARTS:
         small += data[at] < full
@@ -109,17 +111,17 @@ def _jpeg(data: bytes, max_pixels: int) -> bool:
         elif marker == APP1 and payload.startswith(b"Exif\0\0"):
             exif.append(payload[6:])
     if progressive or scans > 1 or first < channels:
-        costly = pixels * max(scans, 10) > SCANS * max_pixels
+        is_bomb = pixels * max(scans, 10) > SCANS * max_pixels
     else:
-        costly = pixels > ONE_SCAN * max_pixels
-    return costly or _tags(b"".join(exif))
+        is_bomb = pixels > ONE_SCAN * max_pixels
+    return is_bomb or _tags(b"".join(exif))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the marker and the payload of each segment of a JPEG's first image.
 
-    What follows the first image's end is not decoded: a gain map, a second view, or a video.
-    Markers are found as libjpeg finds them, whether between segments or in the data of a scan.
+    Data after the first image is not decoded: a gain map, a second view, or a video. Markers are
+    found in the same way as in libjpeg, between segments and in the data of a scan.
     """
     at, started = 2, False
     while found := MARKER.search(data, at):
@@ -147,17 +149,17 @@ def _webp(data: bytes) -> bool:
 
 
 def _bmp(data: bytes) -> bool:
-    """Look for runs, which Pillow unpacks in Python: 4 s for 4 million pixels."""
+    """Return whether pixels are run-length encoded: Pillow takes 4 s for 4 million of them."""
     [header] = struct.unpack_from("<I", data, 14)
     return header >= 40 and struct.unpack_from("<I", data, 30)[0] in (1, 2)
 
 
 def _tags(data: bytes, pages: int = 1) -> bool:
-    """Return whether the tags of a TIFF, or of EXIF, hold far more bytes than there are."""
+    """Return whether the tags of a TIFF or of EXIF claim far more bytes than the file has."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if not order:
-        return data[:2] in (b"II", b"MM")  # 64-bit, or in the wrong byte order
+        return data[:2] in (b"II", b"MM")  # BigTIFF, or the wrong byte order
     at, parts, total = 4, 0, 0  # `at` is where the offset of the next page's tags is
     for _ in range(pages):
         [start] = struct.unpack_from(f"{order}I", data, at)
