@@ -1,4 +1,4 @@
-"""Strokes to ink: the one renderer, for the page, the API, training and the tests."""
+"""Render strokes as ink. The page, the API, training and the tests all use this renderer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,77 +10,75 @@ from model.limits import LIMITS, Limits
 
 Strokes = Sequence[Sequence[Sequence[float]]]
 
-PEN_WIDTH = 0.14  # of the drawing's long side: lines come out as thick as MNIST's median digit's
-LONG_SIDE = 80  # px of ink, pen included: four times preprocessing's box, a whole factor
+PEN_WIDTH = 0.14  # relative to the drawing's longer side; gives MNIST's median line width
+LONG_SIDE = 80  # px of ink, including the pen: four times the box of preprocessing
 MARGIN = 2  # px of paper around the ink
-WIDTHS = (0.125, 4.0)  # the pen's width at a point, of its usual one: from a hairline to a marker
-_WIDTH_STEPS = 8  # to 1: no eye sees finer ones, and the weights were trained on these
-_PIECE = 4.0  # px; longer segments are cut, so that every piece fits one small square of pixels
-# Drawings of more pieces are simplified. Real digits, and 4,840 foreign characters, have 600 at
-# most, so the pictures that the weights were trained on do not change.
-_MANY = 4_000
-_CELL = 0.5  # px: simplifying merges points of the same cell, a quarter of a pixel from its centre
-_CELLS_PER_PEN = 32  # the widest pen's diameter in cells, where that makes them larger
-_MOST_SAMPLES = 200_000  # pieces before simplification; `draw` needs at most half as many
-_CHUNK = 64_000  # pixels at a time: they fit a core's cache, and many points take little memory
-_POINT = 1e-9  # a drawing no larger than this is a dot: no pen draws finer, and 1/0 is near
+WIDTHS = (0.125, 4.0)  # widths, relative to the usual pen: from hairline to marker
+_WIDTH_STEPS = 8  # widths are rounded to eighths, as in the training images
+_PIECE = 4.0  # px; longer lines are cut, so that each piece fits a small square of pixels
+# Drawings of more pieces are simplified. Real digits, and 4,840 characters of other scripts, have at
+# most 600, so the pictures that the weights were trained on do not change.
+_MAX_PIECES = 4_000
+_CELL = 0.5  # px; simplification keeps one piece per square cell of this side
+_CELLS_PER_PEN = 32  # cells are enlarged so that the widest pen has at most this many
+_MAX_SAMPLES = 200_000  # pieces before simplification; `draw` needs at most half as many
+_CHUNK = 64_000  # pixels processed at a time: they fit a core's cache and take little memory
+_DOT_SIZE = 1e-9  # a drawing of at most this size is a dot, to avoid a division by almost 0
 
 
 class DrawingError(ValueError):
-    """These are not strokes that can be drawn."""
+    """The strokes are invalid, or exceed the limits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """Where a drawing lies on the sheet that `draw` draws it on."""
+    """The position and scale of a drawing on the sheet that `draw` renders."""
 
-    low: np.ndarray  # (2,): the least x and y, in the strokes' unit
-    scale: float  # px to a unit; 0 for a dot, which has no size of its own
-    margin: float  # px, from the sheet's edge to the outermost pen's centre
-    pen_width: float  # px, where a point's width is 1
+    low: np.ndarray  # (2,): the smallest x and y, in the strokes' unit
+    scale: float  # px per unit; 0 for a dot, which has no size
+    margin: float  # px from the edge of the sheet to the nearest point of the strokes
+    pen_width: float  # px, for points of width 1
     height: int  # px
     width: int  # px
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Return points, (P, 2) in the strokes' unit, in pixels of the sheet."""
+        """Convert points, (P, 2), from the strokes' unit to pixels of the sheet."""
         return (points - self.low) * self.scale + self.margin
 
 
 class Lines(NamedTuple):
-    """Straight lines drawn with a round pen, in pixels. A dot starts where it ends."""
+    """Straight lines drawn with a round pen, in pixels. A dot has equal start and end."""
 
     starts: np.ndarray  # (N, 2) float64
     ends: np.ndarray  # (N, 2) float64
     radii: np.ndarray  # (N,) float64
-    strokes: np.ndarray  # (N,) int: the index of the stroke that each belongs to
+    strokes: np.ndarray  # (N,) int: the index of each line's stroke
 
     def take(self, which: np.ndarray | slice) -> "Lines":
-        """Return some of the lines."""
+        """Return the lines of an index, a mask or a slice."""
         return Lines(*(array[which] for array in self))
 
 
 def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIMITS) -> np.ndarray:
-    """Draw strokes at a standard size, whatever their unit: (H, W) float32, ink 1 on paper 0.
+    """Render strokes at a standard size: (H, W) float32, with ink 1 and paper 0.
 
-    `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, y down.
-    A point may have a third number, the pen's width there: 1 is the usual one, and pressure or a
-    thicker pen make more. `pen_width` is relative to the drawing's long side, from the pen's
-    centre to its centre. The ink is fitted to 80 px on its long side; a stroke of one point is a
-    dot; no stroke at all is an empty sheet.
+    `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, in any
+    unit, y down. A point may have a third number: the width of the pen there, where 1 is the usual
+    width. `pen_width` is relative to the drawing's longer side. The longer side of the ink is 80
+    px. A stroke of one point is a dot; without strokes, the sheet is empty.
 
     Quick, Draw! lists coordinates instead, `[[[x0, x1, ...], [y0, y1, ...]], ...]`. Convert its
     strokes: `[list(zip(x, y)) for x, y, *_ in strokes]`. A drawing with a stroke of four or more
-    points in that format is refused. One whose strokes all have two points looks the same in both
-    formats and is read as points; with three points, a coordinate would be a width, and is refused
-    unless it is in the range of widths.
+    points in that format is rejected. If all strokes have two points, the formats cannot be told
+    apart, and the strokes are read as points. With three points, a coordinate would be a width; it
+    is rejected unless it is in the range of widths.
 
     A drawing of more than 4,000 pieces of 4 px is simplified to one piece per cell of a grid, so
-    that time and memory depend on the area that it covers. A cell has 0.5 px, or 1/32 of the
-    widest pen if that is more.
+    that time and memory depend on the area that it covers. The side of a cell is 0.5 px, or 1/32 of
+    the widest pen if that is larger.
 
     Raises:
-        DrawingError: not of that form, not finite, or more strokes, points or length than the
-            limits.
+        DrawingError: the strokes have another form, are not finite, or exceed the limits.
     """
     points = parse(strokes, limits=limits)
     sheet = lay_out(points, pen_width=pen_width)
@@ -90,25 +88,25 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
 
 
 def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:
-    """Find where parsed strokes, each (P, 3), lie on the sheet that `draw` draws them on."""
+    """Compute the position and scale of parsed strokes, each (P, 3), on the sheet of `draw`."""
     if not points:
         side = LONG_SIDE + 2 * MARGIN
         return Sheet(np.zeros(2), 0.0, side / 2, 0.0, side, side)
     every = np.concatenate(points)
     low = every[:, :2].min(axis=0)
     extent = every[:, :2].max(axis=0) - low  # (2,)
-    long_side = float(extent.max()) if extent.max() >= _POINT else 0.0
+    long_side = float(extent.max()) if extent.max() >= _DOT_SIZE else 0.0
     widest = float(every[:, 2].max())
     relative = pen_width * widest
     pen = LONG_SIDE * (relative / (1 + relative) if long_side else 1.0)
     scale = (LONG_SIDE - pen) / long_side if long_side else 0.0
     margin = MARGIN + pen / 2
-    width, height = np.ceil(extent * scale + 2 * margin - _POINT).astype(int)  # 84.0…01 is 84
+    width, height = np.ceil(extent * scale + 2 * margin - _DOT_SIZE).astype(int)  # 84.0…01 is 84
     return Sheet(low, scale, margin, pen / widest, int(height), int(width))
 
 
 def lines_of(points: Sequence[np.ndarray], sheet: Sheet) -> Lines:
-    """Return the lines that `draw` draws parsed strokes with, at least one stroke."""
+    """Return the lines that `draw` renders for parsed strokes; there must be at least one."""
     starts, ends, strokes = _connect(points)
     widths = np.round((starts[:, 2] + ends[:, 2]) / 2 * _WIDTH_STEPS) / _WIDTH_STEPS
     places = (sheet.place(each[:, :2]) for each in (starts, ends))
@@ -118,11 +116,11 @@ def lines_of(points: Sequence[np.ndarray], sheet: Sheet) -> Lines:
 def rasterize(
     strokes: Sequence[np.ndarray], *, pen_width: float, height: int, width: int
 ) -> np.ndarray:
-    """Draw strokes, each (P, 2) in pixels, with a round pen: (height, width) float32 in 0..1.
+    """Render strokes, each (P, 2) in pixels, with a round pen: (height, width) float32 in 0..1.
 
-    A pixel's ink is how much of it a pen's edge at that distance would cover, so lines are
-    antialiased at any angle and the result does not depend on how a line is cut into points.
-    Ink outside the sheet is cut off. Many lines are simplified as by `draw`.
+    The ink of a pixel depends on its distance to the edge of the pen. Lines are therefore
+    antialiased at any angle, and the result does not depend on how a line is divided into points.
+    Ink outside the sheet is cut off. Many lines are simplified as in `draw`.
     """
     starts, ends, which = _connect(strokes)
     radii = np.full(len(starts), pen_width / 2)
@@ -130,19 +128,18 @@ def rasterize(
 
 
 def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]:
-    """Return the strokes as float64 arrays of x, y and width, (P, 3), without the empty ones.
+    """Return the strokes as float64 arrays of x, y and width, (P, 3), without empty strokes.
 
-    Leave out `limits` for strokes that were drawn before, and so are known to be within them.
+    Omit `limits` for strokes that were checked before.
 
     Raises:
-        DrawingError: not of that form, not finite, or more strokes, points or length than the
-            limits.
+        DrawingError: the strokes have another form, are not finite, or exceed the limits.
     """
     if isinstance(strokes, str | bytes | dict) or not hasattr(strokes, "__iter__"):
-        raise DrawingError(f"Got {type(strokes).__name__}; {_WANTED}.")
+        raise DrawingError(f"Got {type(strokes).__name__}; {_EXPECTED}.")
     strokes = list(strokes)
-    if limits:  # before they are converted, which takes longer than to draw what may be drawn
-        _refuse_many(strokes, limits)
+    if limits:  # checked first, because converting too many strokes would take long
+        _check_counts(strokes, limits)
     points = _arrays(strokes)
     if not points:
         return []
@@ -150,13 +147,13 @@ def parse(strokes: Strokes, *, limits: Limits | None = None) -> list[np.ndarray]
     every = np.ones((stops[-1], 3))
     for p, stop in zip(points, stops, strict=True):
         every[stop - len(p) : stop, : p.shape[1]] = p
-    _refuse_values(every, points)
+    _check_values(every, points)
     if limits:
-        _refuse_long(every[:, :2], stops, limits)
+        _check_length(every[:, :2], stops, limits)
     return np.split(every, stops[:-1])
 
 
-_WANTED = "strokes are [[[x, y], ...], ...]: a list of points for each time the pen was down"
+_EXPECTED = "strokes are [[[x, y], ...], ...], a list of points for each time the pen was down"
 _CONVERT = (
     "convert Quick, Draw!'s [[x0, x1, ...], [y0, y1, ...]] by "
     "[list(zip(x, y)) for x, y, *_ in strokes]"
@@ -164,27 +161,27 @@ _CONVERT = (
 
 
 def _arrays(strokes: Strokes) -> list[np.ndarray]:
-    """Return the strokes that are not empty, each (P, 2) or (P, 3) float64.
+    """Return the non-empty strokes as float64 arrays, each (P, 2) or (P, 3).
 
     Raises:
-        DrawingError: one is not of that form.
+        DrawingError: a stroke has another form.
     """
     try:
         arrays = [np.asarray(stroke) for stroke in strokes]
         points = [array.astype(np.float64, copy=False) for array in arrays if array.size]
     except (TypeError, ValueError, OverflowError) as error:
-        raise DrawingError(f"A point is not two numbers; {_WANTED}.") from error
-    if any(array.dtype.kind in "bSU" for array in arrays):  # "1" and True would pass for numbers
-        raise DrawingError(f"A point is not two numbers; {_WANTED}.")
+        raise DrawingError(f"A point is not two numbers; {_EXPECTED}.") from error
+    if any(array.dtype.kind in "bSU" for array in arrays):  # strings and booleans are not numbers
+        raise DrawingError(f"A point is not two numbers; {_EXPECTED}.")
     for p in points:
         if p.ndim != 2 or p.shape[1] not in (2, 3):
             by_axis = p.ndim == 2 and len(p) in (2, 3) and p.shape[1] > 3
             hint = f"; {_CONVERT}" if by_axis else ""
-            raise DrawingError(f"Got a stroke of shape {p.shape}; {_WANTED}{hint}.")
+            raise DrawingError(f"Got a stroke of shape {p.shape}; {_EXPECTED}{hint}.")
     return points
 
 
-def _refuse_many(strokes: Strokes, limits: Limits) -> None:
+def _check_counts(strokes: Strokes, limits: Limits) -> None:
     if len(strokes) > limits.max_strokes:
         raise DrawingError(f"Got {len(strokes)} strokes; at most {limits.max_strokes} are read.")
     n_points = sum(len(stroke) for stroke in strokes if hasattr(stroke, "__len__"))
@@ -192,8 +189,8 @@ def _refuse_many(strokes: Strokes, limits: Limits) -> None:
         raise DrawingError(f"Got {n_points} points; at most {limits.max_points} are read.")
 
 
-def _refuse_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
-    """Refuse coordinates and widths, (P, 3) of all strokes, that no drawing has."""
+def _check_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
+    """Reject coordinates and widths out of range, (P, 3), of all strokes."""
     if not (np.abs(every) < 1e9).all():  # NaN compares false, too
         raise DrawingError("A coordinate is not a finite number below 1e9.")
     low, high = WIDTHS
@@ -207,13 +204,13 @@ def _refuse_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
         )
 
 
-def _refuse_long(points: np.ndarray, stops: np.ndarray, limits: Limits) -> None:
-    """Refuse strokes, (P, 2) one after the other, that are too long; each ends before its stop."""
+def _check_length(points: np.ndarray, stops: np.ndarray, limits: Limits) -> None:
+    """Reject strokes that are too long: all their points, (P, 2), and where each stroke stops."""
     long_side = float(np.ptp(points, axis=0).max())
     steps = np.hypot(*np.diff(points, axis=0).T)
-    steps[stops[:-1] - 1] = 0  # from one stroke to the next the pen is up
+    steps[stops[:-1] - 1] = 0  # the pen is up between strokes
     length = float(steps.sum())
-    if long_side >= _POINT and length > limits.max_length * long_side:
+    if long_side >= _DOT_SIZE and length > limits.max_length * long_side:
         times = np.ceil(length / long_side)
         raise DrawingError(
             f"The strokes together are {times:,.0f} times as long as the drawing's longer side; "
@@ -222,9 +219,9 @@ def _refuse_long(points: np.ndarray, stops: np.ndarray, limits: Limits) -> None:
 
 
 def _connect(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the points that lines go from and to, (N, columns) each, and their strokes, (N,).
+    """Return the start and end points of all lines, (N, columns) each, and their strokes, (N,).
 
-    Points that repeat the one before are dropped: a pen at rest sends many, and each costs time.
+    A point that repeats the one before is dropped: a pen at rest sends many of them.
     """
     every = np.concatenate(points)
     lengths = np.array([len(p) for p in points])
@@ -240,18 +237,20 @@ def _connect(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def simplify(lines: Lines, *, cell: float = _CELL) -> Lines:
-    """Keep one short piece of a line, by the widest pen, in each square cell that lines cross.
+    """Keep one short piece, of the widest pen, in each square cell that the lines cross.
 
-    So the number of pieces, and what they cost, depend on the area that the lines cover. `cell` is
-    a cell's side in pixels; wide pens and extremely long lines use larger cells.
+    The number of pieces then depends on the area that the lines cover. `cell` is the side of a cell
+    in pixels; for wide pens and very long lines, cells are larger.
     """
     reach = float(np.abs(lines.ends - lines.starts).max(axis=1).sum())
-    cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN, reach / _MOST_SAMPLES)
+    cell = max(cell, 2 * float(lines.radii.max()) / _CELLS_PER_PEN, reach / _MAX_SAMPLES)
     low = np.minimum(lines.starts, lines.ends).min(axis=0)
     high = np.maximum(lines.starts, lines.ends).max(axis=0)
     columns, rows = ((high - low) / cell).astype(int) + 1
     kept = np.full((columns * rows, 6), -1.0)
-    lines = lines.take(np.argsort(lines.radii, kind="stable"))  # what comes last is kept
+    lines = lines.take(
+        np.argsort(lines.radii, kind="stable")
+    )  # of several pieces in a cell, the last is kept
     counts = _counts(lines, cell)
     stops = np.searchsorted(np.cumsum(counts), np.arange(_CHUNK, counts.sum(), _CHUNK))
     for some in np.split(np.arange(len(counts)), stops):
@@ -263,9 +262,9 @@ def simplify(lines: Lines, *, cell: float = _CELL) -> Lines:
 
 
 def _draw(lines: Lines, *, height: int, width: int) -> np.ndarray:
-    """Draw lines on a sheet: (height, width) float32 in 0..1."""
+    """Render lines on a sheet: (height, width) float32 in 0..1."""
     counts = _counts(lines, _PIECE)
-    few = counts.sum() <= _MANY
+    few = counts.sum() <= _MAX_PIECES
     pieces = _cut(lines, counts) if few else simplify(lines)
     reach = _PIECE if few else float(np.abs(pieces.ends - pieces.starts).max())
     side = int(np.ceil(reach + 2 * pieces.radii.max())) + 2
@@ -277,14 +276,14 @@ def _draw(lines: Lines, *, height: int, width: int) -> np.ndarray:
     return np.minimum(sheet[side : side + height, side : side + width], np.float32(1))
 
 
-def _counts(lines: Lines, most: float) -> np.ndarray:
-    """Return how many pieces of at most so many pixels each line is cut into, (N,)."""
+def _counts(lines: Lines, longest: float) -> np.ndarray:
+    """Return the number of pieces of at most `longest` pixels that each line is cut into, (N,)."""
     reach = np.abs(lines.ends - lines.starts).max(axis=1)
-    return np.maximum(np.ceil(reach / most), 1).astype(int)
+    return np.maximum(np.ceil(reach / longest), 1).astype(int)
 
 
 def _cut(lines: Lines, counts: np.ndarray) -> Lines:
-    """Cut each line into so many pieces of equal length."""
+    """Cut each line into `counts` pieces of equal length."""
     which = np.repeat(np.arange(len(counts)), counts)
     nth = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     step = ((lines.ends - lines.starts) / counts[:, None])[which]
@@ -295,12 +294,12 @@ def _cut(lines: Lines, counts: np.ndarray) -> Lines:
 def _stamp(
     sheet: np.ndarray, starts: np.ndarray, ends: np.ndarray, radii: np.ndarray, side: int
 ) -> None:
-    """Raise the sheet's ink to what each piece covers, within its square of pixels."""
+    """Draw each piece on the sheet, within a square of `side` pixels around it."""
     corners = np.floor(np.minimum(starts, ends) - radii[:, None] - 0.5).astype(int)  # (N, 2)
     height, width = sheet.shape
     corners = np.minimum(np.maximum(corners, 0), (width - side, height - side))
     pixels = np.arange(side)[:, None]
-    # Pieces are the last axis: NumPy's inner loop runs along it, and a square's side is short.
+    # The pieces are the last axis, as NumPy's inner loop runs along it and `side` is small.
     start, (ax, ay) = (starts - corners).astype(np.float32).T, (ends - starts).astype(np.float32).T
     x, y = ((pixels + 0.5 - each).astype(np.float32) for each in start)  # (side, N) each
     length2 = np.maximum(ax * ax + ay * ay, 1e-12)
@@ -309,6 +308,6 @@ def _stamp(
     dx, dy = x - t * ax, y[:, None] - t * ay
     distance = np.sqrt(dx * dx + dy * dy)
     covered = np.float32(radii + 0.5) - distance
-    np.minimum(covered, np.float32(2 * radii), out=covered)  # hairlines never cover a pixel
+    np.minimum(covered, np.float32(2 * radii), out=covered)  # a hairline never covers a whole pixel
     index = (pixels * width + pixels.T)[:, :, None] + (corners[:, 1] * width + corners[:, 0])
     np.maximum.at(sheet.reshape(-1), index.reshape(-1), covered.reshape(-1))

@@ -1,4 +1,4 @@
-"""Exact accounts of a reading: what adds up to a logit."""
+"""Exact explanations of a reading: the terms that sum to each logit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from model.drawing import PEN_WIDTH, Lines, Strokes, lay_out, lines_of, parse, s
 from model.mlp import MLP, N_CLASSES, SIZE
 from model.reader import Layer, Reading
 
-_MANY_LINES = 1_000  # a drawing of more is simplified before distances to it are computed
-_CELL = 2.0  # px of the sheet, for that: half a pixel of the network's input
-_CHUNK = 16_000  # distances at a time: they fit a core's cache
-SHOWN_UNITS = 32  # of a first hidden layer, where a card shows their weights
+_MAX_LINES = 1_000  # drawings of more lines are simplified before distances are computed
+_CELL = 2.0  # px of the sheet for that simplification: half a pixel of the network's input
+_CHUNK = 16_000  # distances computed at a time: they fit a core's cache
+SHOWN_UNITS = 32  # units of the first hidden layer whose weights a model card shows
 
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
     """The terms of the ten logits: `contributions.sum(1) + bias == logits`, up to rounding.
 
-    Those of the eleventh, which says that this is no digit, sum in the same way.
+    The terms of the eleventh logit, "not a digit", sum to it in the same way.
     """
 
     contributions: np.ndarray  # (10, H) float32: output weight times activation
@@ -29,10 +29,10 @@ class Contributions:
 
 
 def contributions(model: MLP, reading: Reading) -> Contributions:
-    """Take a reading's logits apart into what each unit of the last hidden layer adds to them.
+    """Split the logits of a reading into the contributions of the last hidden layer's H units.
 
-    Where there is no hidden layer, H is 784: the terms are the pixels'. `model` must be the one
-    that made the reading, on any device; `Reader.cpu_model` avoids copying the weights.
+    Without a hidden layer, the terms are the contributions of the 784 pixels. `model` must be the
+    network that made the reading, on any device; `Reader.cpu_model` avoids copying the weights.
     """
     inputs = reading.layers[-1].activations if reading.layers else reading.input.reshape(-1)
     *_, weight, bias, head_weight, head_bias = (p.numpy(force=True) for p in model.parameters())
@@ -41,21 +41,21 @@ def contributions(model: MLP, reading: Reading) -> Contributions:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What a network is, around one drawing: a ReLU network is piecewise linear.
+    """The linear function that a network computes around one input.
 
-    `weights @ input + bias` are the eleven logits, the ten digits' and not_a_digit's, up to
-    rounding, and stay it for every input that switches the same units on. Without hidden layers
-    these are the network's own weights.
+    A ReLU network is piecewise linear: `weights @ input + bias` are its eleven logits (ten digits
+    and "not a digit"), up to rounding, for every input with the same active units. Without hidden
+    layers these are the network's own weights.
     """
 
-    weights: np.ndarray  # (11, 784) float64: of each logit, on each pixel
+    weights: np.ndarray  # (11, 784) float64: from each pixel to each logit
     bias: np.ndarray  # (11,) float64
 
 
 def template(model: MLP, reading: Reading) -> Template:
-    """Multiply a network out for one reading, leaving out the units that ReLU cut off.
+    """Multiply the layers of a network for one reading, with the active units only.
 
-    `model` must be the one that made the reading.
+    `model` must be the network that made the reading.
     """
     *hidden, (weight, bias) = _linears(model)
     return Template(*_multiply_out(weight, bias, hidden, reading.layers))
@@ -63,17 +63,17 @@ def template(model: MLP, reading: Reading) -> Template:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """One hidden unit's account of a reading: `weights @ input + bias == pre_activation`."""
+    """One hidden unit in a reading: `weights @ input + bias == pre_activation`, up to rounding."""
 
-    weights: np.ndarray  # (784,) float64: its own in the first layer, multiplied out in a later one
+    weights: np.ndarray  # (784,) float64: from the pixels; for later layers, multiplied out
     bias: float
     pre_activation: float
     activation: float
-    outgoing: np.ndarray  # (11,): what one of activation adds to each logit
+    outgoing: np.ndarray  # (11,): what an activation of 1 adds to each logit
 
 
 def unit(model: MLP, reading: Reading, *, layer: int, index: int) -> Unit:
-    """Take one hidden unit's sum apart; layers and units count from 0.
+    """Explain one hidden unit of a reading. Layers and units are counted from 0.
 
     Raises:
         IndexError: there is no such unit.
@@ -96,14 +96,14 @@ def unit(model: MLP, reading: Reading, *, layer: int, index: int) -> Unit:
 
 
 def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) -> np.ndarray:
-    """Return what each stroke adds to each of the eleven logits, (11, S) float64.
+    """Return what each of S strokes adds to each of the eleven logits, (11, S) float64.
 
-    Each pixel's ink counts for the stroke whose pen came nearest to its centre, and pixels add to
-    a logit by the template: over the strokes, and with the template's bias, they sum to the
-    logit. `reading` must be `Reader.read_strokes`' of these strokes, and `whole` its template; an
-    empty stroke adds 0.
+    Each pixel's ink is assigned to the stroke whose pen came nearest to the pixel's centre. The
+    template gives what each pixel adds to a logit. The sum over the strokes, plus the template's
+    bias, is the logit. `reading` must be the result of `Reader.read_strokes` for these strokes, and
+    `whole` its template. An empty stroke adds 0.
     """
-    drawn = [i for i, stroke in enumerate(strokes) if np.size(stroke)]  # [[]] is empty, too
+    drawn = [i for i, stroke in enumerate(strokes) if np.size(stroke)]  # [[]] is empty as well
     ink = whole.weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
@@ -114,17 +114,16 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
 
 
 def output_layer(model: MLP) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights to the ten logits and the eleventh, (11, H) float32, and their bias."""
+    """Return the weights to all eleven logits, (11, H) float32, and their bias, (11,)."""
     *_, weight, bias, head, head_bias = (p.numpy(force=True) for p in model.parameters())
     return np.vstack([weight, head]), np.concatenate([bias, head_bias])
 
 
 def heaviest_units(model: MLP) -> tuple[np.ndarray, list[int] | None]:
-    """Return SHOWN_UNITS of the first hidden layer at most, and the digit that each speaks for.
+    """Return the units of the first hidden layer that weigh most, and the digit each supports most.
 
-    Those come first whose weights to the next layer's units, or to the ten digits, are largest.
-    What a unit speaks for is not known where more layers follow. Without a hidden layer, the units
-    are the ten digits themselves.
+    There are at most SHOWN_UNITS of them, by the norm of their weights to the next layer. If more
+    hidden layers follow, the digits are None. Without a hidden layer, the units are the ten digits.
     """
     if not model.hidden_sizes:
         return np.arange(N_CLASSES), [*range(N_CLASSES)]
@@ -135,7 +134,7 @@ def heaviest_units(model: MLP) -> tuple[np.ndarray, list[int] | None]:
 
 
 def _linears(model: MLP) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return each layer's weights and bias; the last's are the output layer's."""
+    """Return the weights and bias of each layer; the last are those of the output layer."""
     arrays = [p.numpy(force=True) for p in model.parameters()]
     *inner, _, _ = zip(arrays[::2], arrays[1::2], strict=True)
     return [*inner, output_layer(model)]
@@ -147,9 +146,9 @@ def _multiply_out(
     linears: Sequence[tuple[np.ndarray, np.ndarray]],
     layers: Sequence[Layer],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights on a hidden layer and their bias as ones on the pixels.
+    """Convert weights from a hidden layer, and their bias, to weights from the pixels.
 
-    In float64, in which the sums hardly round; of the active units alone, the others add nothing.
+    Uses only the active units, as the others add nothing, and float64 to keep rounding small.
     """
     weights, bias = weights.astype(np.float64), bias.astype(np.float64)
     for (inner, inner_bias), layer in zip(linears[::-1], layers[::-1], strict=True):
@@ -161,12 +160,12 @@ def _multiply_out(
 
 
 def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:
-    """Return the index of the stroke whose ink is nearest to each pixel of the input, (784,) int.
+    """Return the index of the stroke nearest to each pixel of the input, (784,) int.
 
-    Pixels without ink add nothing to any logit, and get index 0.
+    Pixels without ink get index 0, as they add nothing to any logit.
     """
     lines = lines_of(points, lay_out(points, pen_width=PEN_WIDTH))
-    if len(lines.radii) > _MANY_LINES:
+    if len(lines.radii) > _MAX_LINES:
         lines = simplify(lines, cell=_CELL)
     owner = np.zeros(reading.input.size, int)
     inked = np.flatnonzero(reading.input)

@@ -1,9 +1,9 @@
-"""Any picture of a digit to 28 × 28, the way MNIST was made.
+"""Convert any picture of a digit to 28 × 28 pixels, in the way MNIST was made.
 
-MNIST's makers fitted each digit's box into 20 × 20 pixels, keeping its aspect, and moved its
-centre of mass to the centre of a 28 × 28 field (LeCun, Cortes, Burges,
-"The MNIST database of handwritten digits"). The same is done here to every picture, from the
-page, the API or Python.
+MNIST's authors scaled each digit's bounding box to 20 × 20 pixels, keeping its aspect ratio, and
+moved its centre of mass to the centre of a 28 × 28 field (LeCun, Cortes, Burges, "The MNIST
+database of handwritten digits"). This module does the same to every picture, from the page, the API
+or Python.
 """
 
 import math
@@ -19,29 +19,29 @@ from model.mlp import N_PIXELS, SIZE
 from model.photo import as_grey, even_out
 from model.picture import Box, Picture, PictureError, box_of, to_grey
 
-BOX = 20  # px: the long side of the ink's box in MNIST
-CENTRE = SIZE / 2 + 0.5  # px: where MNIST's centres of mass lie: pixel 14's own centre
-BLANK_CELLS = 64  # a side: ink is coherent, noise averages out within a cell of a picture
-BLOCK = 250  # pictures at a time: what is counted of them fits a core's cache
-EDGE = 0.2  # ink below this does not widen the box: JPEG rings, and paper has a grain
-SMALL = 2 * SIZE  # px a side: as much of a sheet is made whole, and MNIST's pictures are
+BOX = 20  # px; the longer side of the bounding box in MNIST
+CENTRE = SIZE / 2 + 0.5  # px; MNIST's centres of mass lie at the centre of pixel 14
+BLANK_CELLS = 64  # cells per side, in which noise averages out and ink does not
+BLOCK = 250  # pictures processed at a time: their histograms fit a core's cache
+EDGE = 0.2  # fainter ink does not widen the box: JPEG artefacts and grain of paper
+SMALL = 2 * SIZE  # px; sheets of up to this side are resampled as a whole
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
-    """A picture as the network sees it, and what was done to it."""
+    """The network's input, and how it was computed from a picture."""
 
-    image: np.ndarray  # (28, 28) float32 in 0..1, ink 1 on paper 0
-    blank: bool  # no ink was found; `image` is 0 throughout
+    image: np.ndarray  # (28, 28) float32 in 0..1, with ink 1 and paper 0
+    blank: bool  # no ink was found; all of `image` is 0
     inverted: bool  # the ink was darker than the paper
-    box: Box | None  # of the ink
-    scale: float  # pixels of `image` to a pixel of the picture
+    box: Box | None  # the bounding box of the ink in the picture, px
+    scale: float  # pixels of `image` per pixel of the picture
     shift: tuple[float, float]  # x and y, px: from the box's centre to the centre of mass
-    origin: tuple[float, float]  # x and y in the picture, px: where the corner of `image` lies
+    origin: tuple[float, float]  # x and y of the corner of `image` in the picture, px
 
 
 def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Preprocessed:
-    """Find the ink in a picture and frame it as MNIST's makers did.
+    """Find the ink in a picture, then scale and centre it as in MNIST.
 
     `picture` is one of:
 
@@ -55,12 +55,12 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
       Other integers are 0..255; values up to 65,535 are scaled by the smallest of 10, 12, 14 and 16
       bits that holds them all. Floats are 0..1, or 0..255 if one exceeds 1.
 
-    Polarity is found: the level of most of the border is paper. A photo of paper under uneven
-    light is evened out first. A picture that was framed MNIST's way already keeps its pixels; any
-    other is resampled once, antialiased.
+    The polarity is detected: the level of most of the border is paper. Uneven light in a photo is
+    removed first. A picture that is scaled and centred as in MNIST already keeps its pixels; any
+    other is resampled once, with antialiasing.
 
     Raises:
-        PictureError: not a picture, too large, or not in the range of its dtype.
+        PictureError: it is not a picture, is too large, or has values out of range.
     """
     pixels, zoom = to_grey(picture, max_pixels)
     side = max(pixels.shape)
@@ -80,13 +80,13 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
 
 
 def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Do to many small pictures what `preprocess` does to each, bit for bit.
+    """Preprocess many small pictures, with the same result as `preprocess`, bit for bit.
 
-    `images` is uint8, (N, 28, 28) or (N, 784). Returns them as the network sees them, (N, 28, 28)
-    float32 in 0..1, ink 1 on paper 0, and which of them are blank, (N,) bool.
+    `images` is uint8, (N, 28, 28) or (N, 784). Returns the network's inputs, (N, 28, 28) float32 in
+    0..1 with ink 1 and paper 0, and which of them are blank, (N,) bool.
 
     Raises:
-        PictureError: not such an array.
+        PictureError: another dtype or shape.
     """
     if images.dtype != np.uint8 or images.shape[1:] not in ((SIZE, SIZE), (N_PIXELS,)):
         raise PictureError(
@@ -101,7 +101,7 @@ def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fill(result: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Write each picture that isn't blank to the result as framed, and return which are blank."""
+    """Write the network's input for each picture to `result`; return which are blank."""
     counts = count(images)
     blank = is_blank(counts)
     written = np.flatnonzero(~blank)
@@ -116,8 +116,8 @@ def _is_blank(pixels: np.ndarray, counts: Counts) -> bool:
     if factor == 1:
         return bool(is_blank(counts)[0])
     if pixels.dtype == np.uint8:
-        # Cells of whole levels are made in a fifth of the time. They are half a level off at most,
-        # so where they clearly differ no exact ones are needed.
+        # Rounded cells take a fifth of the time, and are off by half a level at most. If their
+        # contrast is clearly above the limit, the exact cells need not be computed.
         cells = np.asarray(Image.fromarray(pixels).reduce(factor))[None]
         if not is_blank(count(cells), least=MIN_CONTRAST + 2 / 255)[0]:
             return False
@@ -126,10 +126,9 @@ def _is_blank(pixels: np.ndarray, counts: Counts) -> bool:
 
 
 def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
-    """Keep the pixels of a picture that is framed MNIST's way, or return None.
+    """Return a picture that is scaled as in MNIST, moved by whole pixels; None for others.
 
-    Resampling at a scale of 1 would only blur, so such a picture moves by whole pixels: by none,
-    if it is MNIST's own.
+    Resampling at a scale of 1 would only blur it. MNIST's own images are not moved at all.
     """
     left, top, right, bottom = box = box_of(ink > 0)
     x, y = _centre_of_mass(ink)
@@ -142,19 +141,19 @@ def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
 
 
 def _fits(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Say whether ink in boxes, (..., 4), is MNIST's size and stays inside when it moves."""
+    """Return whether boxes, (..., 4), have MNIST's size and stay inside when moved: (...) bool."""
     low, high = boxes[..., :2], boxes[..., 2:]
     long_side = (high - low).max(axis=-1)
-    framed = (long_side == BOX) | (long_side == BOX - 1)  # 16 of MNIST's 70,000 have 19
+    framed = (long_side == BOX) | (long_side == BOX - 1)  # 16 of MNIST's 70,000 images have 19
     return framed & (low + moves >= 0).all(axis=-1) & (high + moves <= SIZE).all(axis=-1)
 
 
 def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
-    """Frame each of N pictures' ink, (N, 28, 28), by `_frame_pixels`, or else by `_frame`."""
+    """Scale and centre N pictures' ink, (N, 28, 28), with `_frame_pixels` or else `_frame`."""
     moves = _moves(ink)
     fits = _fits(_boxes(ink > 0), moves)
     result = np.empty_like(ink)
-    for dx, dy in np.unique(moves[fits], axis=0):  # by none, if they are MNIST's
+    for dx, dy in np.unique(moves[fits], axis=0):  # 0 for MNIST's images
         these = np.flatnonzero(fits & (moves == (dx, dy)).all(axis=1))
         result[these] = _moved(ink[these], dx, dy)
     for i in np.flatnonzero(~fits):
@@ -163,12 +162,12 @@ def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
 
 
 def _moves(ink: np.ndarray) -> np.ndarray:
-    """Return by how many pixels, x and y, each picture's centre of mass is to move: (N, 2) int."""
+    """Return the shift in x and y, px, that centres each picture's mass: (N, 2) int."""
     middles = np.arange(0.5, SIZE, dtype=np.float32)
     x, y = np.tile(middles, SIZE), np.repeat(middles, SIZE)
     sums = ink.reshape(-1, N_PIXELS) @ np.stack([x, y, np.ones_like(x)], axis=1)  # (N, 3)
     moves = CENTRE - (sums[:, :2] / sums[:, 2:]).astype(np.float64)
-    # These sums round otherwise than one picture's own, by which a tie may fall the other way.
+    # These sums round differently from those of a single picture, so ties are computed again.
     ties = np.abs(np.abs(moves - np.rint(moves)) - 0.5) < 1e-3
     for i in np.flatnonzero(ties.any(axis=1)):
         moves[i] = CENTRE - np.array(_centre_of_mass(ink[i]))
@@ -180,13 +179,13 @@ def _moved(ink: np.ndarray, dx: int, dy: int) -> np.ndarray:
 
 
 def ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
-    """Return a picture's ink, cut to its box, float32 in 0..1, and the box.
+    """Return the ink of a picture, cropped to its box, float32 in 0..1, and the box.
 
-    `pixels` is lightness, (H, W) uint8 or float32 in 0..1, and `tones` is what its levels mean.
+    `pixels` is lightness, (H, W) uint8 or float32 in 0..1, and `tones` its levels of ink and paper.
     """
     if pixels.dtype != np.uint8:
         return _in_box(tones.ink(pixels[None])[0])
-    # More ink is all to one side of a level: the box is found without making all pixels floats.
+    # Ink is monotonic in the level, so the box is found without converting pixels to float.
     n_strong = np.count_nonzero(tones.ink(LEVELS) > EDGE)
     inverted = tones.inverted[0]
     box = box_of(pixels < n_strong if inverted else pixels >= len(LEVELS) - n_strong)
@@ -201,16 +200,16 @@ def _in_box(ink: np.ndarray) -> tuple[np.ndarray, Box]:
 
 
 def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preprocessed:
-    """Fit ink that is cut to its box to 20 px, and its centre of mass to the centre, at once.
+    """Scale ink, cropped to its box, to 20 px and centre its mass, in one resampling.
 
-    `zoom` is how many pixels of the picture one pixel of the ink spans.
+    `zoom` is the number of pixels of the picture per pixel of the ink.
     """
     left, top, right, bottom = box
     height, width = ink.shape
     scale = BOX / max(height, width)
     x, y = _centre_of_mass(ink)
-    field = SIZE / scale  # px of the picture that the 28 × 28 field spans
-    # Where the mass lies far off the box's centre, centring it must not cut ink off.
+    field = SIZE / scale  # side of the 28 × 28 field, in px of the picture
+    # If the mass lies far from the centre of the box, centring it must not cut ink off.
     x0 = min(max(x - CENTRE / scale, width - field), 0.0)
     y0 = min(max(y - CENTRE / scale, height - field), 0.0)
     image = resample(ink, x0, y0, field)
@@ -221,15 +220,15 @@ def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preproc
 
 
 def resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
-    """Return what a square field shows of the ink: (28, 28) float32 in 0..1.
+    """Resample a square field of the ink to (28, 28) float32 in 0..1.
 
-    The field's corner lies at `x0` and `y0`, at most 0, in pixels of the ink, and its side is
-    `field` of them. It reaches over all of the ink; around that is paper.
+    The corner of the field is at `x0` and `y0` (0 or less), its side is `field`, in pixels of the
+    ink. It contains all of the ink; the rest of it is paper.
     """
     pad, (height, width) = math.ceil(field), ink.shape
     x, y = x0 + pad, y0 + pad
-    # Pillow rounds to float32: so far from 0 all windows round alike. Of a large sheet only what
-    # the window shows is made, with what its pixels mix in: the rest is paper, and takes longest.
+    # Pillow rounds the window to float32; far from 0, all windows round alike. Of a large sheet,
+    # only the window and the pixels that resampling mixes in are created, to save time.
     edges = np.array([x, y, x + field, y + field], np.float32).tolist()
     beyond = math.ceil(field / SIZE) + 1 if pad > SMALL else pad
     left, top = (max(math.floor(start) - beyond, 0) for start in (x, y))
@@ -239,11 +238,11 @@ def resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
     window = (edges[0] - left, edges[1] - top, edges[2] - left, edges[3] - top)
     image = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=window)
     image = np.clip(np.asarray(image), 0.0, 1.0)
-    return image / image.max()  # MNIST's own digits all reach full ink, hairlines too
+    return image / image.max()  # all of MNIST's digits reach full ink
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:
-    """Return `_box` of each of N masks, none of them empty: (N, 4)."""
+    """Return the bounding box of each of N masks, none of them empty: (N, 4)."""
     columns, rows = np.any(masks, axis=1), np.any(masks, axis=2)
     first = [each.argmax(axis=1) for each in (columns, rows)]
     last = [SIZE - each[:, ::-1].argmax(axis=1) for each in (columns, rows)]
@@ -251,7 +250,7 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
 
 
 def _centre_of_mass(ink: np.ndarray) -> tuple[float, float]:
-    """Return x and y in pixels, where the first pixel reaches from 0 to 1."""
+    """Return x and y in pixels; the first pixel spans 0 to 1."""
     total = ink.sum()
     x = (ink.sum(axis=0) @ np.arange(0.5, ink.shape[1])) / total
     y = (ink.sum(axis=1) @ np.arange(0.5, ink.shape[0])) / total
