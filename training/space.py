@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, SpaceHardware, SpaceRuntime, constants
 
 from model import checkpoint
 from model.checkpoint import NEEDED, WELCOME
-from model.hub import Pull
+from model.hub import DownloadOptions
 from training.hub import (
     Parcel,
     PublishError,
@@ -124,7 +124,7 @@ def _pin(api: HfApi, model: str) -> tuple[str, str]:
         of = f", or it has no revision {revision}" if revision else ""
         raise PublishError(f"There is no public model {repo_id} on the Hub to serve{of}.")
     pinned = f"{repo_id}@{remote.head}"
-    checkpoint.load(pinned, pull=Pull(token=False))  # as strictly as the app will
+    checkpoint.load(pinned, options=DownloadOptions(token=False))  # as strictly as the app will
     names = ",".join(name for name in (*NEEDED, *WELCOME) if name in remote.oids)
     return pinned, f"{repo_id} {names} {remote.head}"
 
