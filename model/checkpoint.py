@@ -23,10 +23,8 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it, nor from:
 EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
-NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
 NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 CARD_FILE = "README.md"
-WELCOME = (RESULTS_FILE, EVALUATION_FILE, CARD_FILE)
 MAX_CARD = 64_000  # bytes of a card that are read: a long one has 20,000
 MAX_JSON = 1_000_000  # bytes: 35,000 is much
 MAX_HEADER = 100_000  # bytes in weights that are none: names and shapes, and what others add
@@ -158,7 +156,7 @@ def asks_hub(source: str | Path) -> bool:
         return False
     repo, revision = _on_hub(source)
     try:
-        known = hub.cached(repo, revision, NEEDED)
+        known = hub.cached(repo, revision, HUB_FILES)
     except hub.HubError as error:
         raise CheckpointError(str(error)) from error
     return not known or known.name != revision

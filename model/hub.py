@@ -71,9 +71,9 @@ def download(
 ) -> Path:
     """Download files of OWNER/NAME into the cache, and return the folder that holds them.
 
-    The files are downloaded in the order given; the last one must be required. All are of one
-    commit, the folder's name: a branch or a tag is resolved once. If `revision` is a full commit
-    hash and the required files are cached, no request is sent.
+    The files are downloaded in the order given; the first and the last must be required. All are
+    of one commit, the folder's name: a branch or a tag is resolved once. If `revision` is a full
+    commit hash and the required files are cached, no request is sent.
 
     The Hub counts as unreachable if a timeout of `options` expires or if it answers 408, 429 or
     5xx. Then the last known commit of the revision is taken from the cache, with a StaleWarning.
@@ -86,8 +86,7 @@ def download(
     """
     options = options or DownloadOptions()
     name = f"{repo_id}@{revision}" if revision else repo_id
-    required = [file.name for file in files if file.required]
-    known = cached(repo_id, revision, required, options.cache_dir)
+    known = cached(repo_id, revision, files, options.cache_dir)
     if options.force_download:
         known = None
     if known and (options.local_files_only or known.name == revision):
@@ -110,9 +109,12 @@ def download(
 
 
 def cached(
-    repo_id: str, revision: str | None, names: Sequence[str], cache_dir: str | Path | None = None
+    repo_id: str,
+    revision: str | None,
+    files: Sequence[HubFile],
+    cache_dir: str | Path | None = None,
 ) -> Path | None:
-    """Return the cached folder of the last known commit of a revision, if it has these files.
+    """Return the cached folder of a revision's last known commit, if it has the required files.
 
     Raises:
         HubError: the name or the revision is invalid.
@@ -126,13 +128,14 @@ def cached(
         raise HubError(f"Invalid revision: {revision!r}.")  # it is part of a path in the cache
     try:
         found = [
-            try_to_load_from_cache(repo_id, name, revision=revision, cache_dir=cache_dir)
-            for name in names
+            try_to_load_from_cache(repo_id, file.name, revision=revision, cache_dir=cache_dir)
+            for file in files
+            if file.required
         ]
     except HFValidationError as error:
         raise HubError(f"Invalid name on the Hub: {error}") from error
     paths = [Path(path) for path in found if isinstance(path, str)]
-    return paths[0].parent if len(paths) == len(names) else None
+    return paths[0].parent if len(paths) == len(found) else None
 
 
 @dataclass(frozen=True)
@@ -187,11 +190,11 @@ class _Download:
                 folder = self._download_file(commit, file.name, max_bytes=limit).parent
             elif file.required:
                 raise FileTooLargeError(f"{file.name} has more than {limit:,} bytes.")
-        required = [file.name for file in self.files if file.required]
-        if cached(self.repo_id, self.revision, required, self.options.cache_dir) != folder:
+        if cached(self.repo_id, self.revision, self.files, self.options.cache_dir) != folder:
             # Only now that all files are there, record which commit the revision stands for: after
             # an interruption, it still stands for the commit before.
-            self._download_file(self.revision, required[0], max_bytes=sizes[required[0]])
+            name = self.files[0].name
+            self._download_file(self.revision, name, max_bytes=sizes[name])
         return folder
 
     def _download_file(self, revision: str, name: str, *, max_bytes: int) -> Path:

@@ -6,12 +6,12 @@ import threading
 import time
 from contextlib import contextmanager
 
-from model.checkpoint import NEEDED, SHIPPED, WEIGHTS_FILE, WELCOME
+from model.checkpoint import HUB_FILES, SHIPPED, WEIGHTS_FILE
 
 
 def files_of(name):
     """The files of a shipped checkpoint, as in a repository on the Hub."""
-    return {each: (SHIPPED / name / each).read_bytes() for each in (*NEEDED, *WELCOME)}
+    return {each.name: (SHIPPED / name / each.name).read_bytes() for each in HUB_FILES}
 
 
 FILES = files_of("mlp-32")
