@@ -274,6 +274,13 @@ def test_a_failure_is_one_line_and_leaves_nothing(hub, net, error, step, failure
     assert hub.repos == {}
 
 
+def test_a_passing_failure_is_retried_without_a_word(hub, net, call):
+    answers = iter([503, None])
+    hub.fail["preupload"] = lambda: next(answers, None)
+    status, _, err = call(net, REPO)
+    assert (status, err, len(hub.repos[REPO])) == (0, [], 1)
+
+
 @pytest.mark.parametrize("files", [EXISTING[0][1], {"theirs.txt": b"x"}])
 def test_a_failure_deletes_only_what_this_run_created(hub, net, error, files):
     """The repository existed before, or someone pushed to it after this run had created it."""
