@@ -16,17 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model import foreign, hub
+from model import diagnose, hub
 from model.mlp import MLP, parameter_shapes
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 RESULTS_FILE = "results.json"  # how it was trained; nothing is computed from it, nor from:
 EVALUATION_FILE = "evaluation.json"  # what training/evaluate.py measured
-NEEDED = (CONFIG_FILE, WEIGHTS_FILE)
 NO_PICKLES = "pickles (pytorch_model.bin, .pt) are never read."
 CARD_FILE = "README.md"
-WELCOME = (RESULTS_FILE, EVALUATION_FILE, CARD_FILE)
 MAX_CARD = 64_000  # bytes of a card that are read: a long one has 20,000
 MAX_JSON = 1_000_000  # bytes: 35,000 is much
 MAX_HEADER = 100_000  # bytes in weights that are none: names and shapes, and what others add
@@ -121,16 +119,20 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def load(
-    source: str | Path, *, revision: str | None = None, pull: hub.Pull | None = None
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    options: hub.DownloadOptions | None = None,
 ) -> Checkpoint:
-    """Load a shipped checkpoint by its name, a folder, or the Hub's OWNER/NAME[@REVISION].
+    """Load a shipped checkpoint by name, a folder, or OWNER/NAME[@REVISION] from the Hub.
 
-    Nothing but safetensors is read and no code is run. Every key must be there, fit, be float32
-    and finite; nothing is filled in. `pull` says how to ask the Hub; while it is out of reach, what
-    was last known of the revision comes from the cache, with a `hub.StaleWarning`.
+    Only safetensors files are read, and no code is run. Loading is strict: every key must exist,
+    have the expected shape, be float32 and finite. `options` are those of the download. If the Hub
+    cannot be reached, the last known commit of the revision is loaded from the cache, with a
+    `hub.StaleWarning`.
 
     Raises:
-        UnreachableError: the Hub is out of reach, and the cache does not have it.
+        UnreachableError: the Hub cannot be reached, and the cache does not have the checkpoint.
         CheckpointError: names the file, the key, what was expected and what was found.
     """
     folder = folder_of(source)
@@ -141,7 +143,7 @@ def load(
     repo, named = _on_hub(source)
     if revision and named and revision != named:
         raise CheckpointError(f"{source} names another revision than {revision!r}: name one.")
-    return _load_hub(repo, revision or named, pull)
+    return _load_hub(repo, revision or named, options)
 
 
 def _on_hub(source: str | Path) -> tuple[str, str | None]:
@@ -156,21 +158,17 @@ def _on_hub(source: str | Path) -> tuple[str, str | None]:
     return match["repo"], match["revision"]
 
 
-def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpoint:
+def _load_hub(repo: str, revision: str | None, options: hub.DownloadOptions | None) -> Checkpoint:
     try:
-        folder = hub.fetch(
-            repo, revision, needed=NEEDED, welcome=WELCOME, pull=pull,
-            largest=dict.fromkeys((*NEEDED, *WELCOME), MAX_JSON) | {CARD_FILE: MAX_CARD},
-            check=lambda path: {WEIGHTS_FILE: _largest_weights(_read_config(path))},
-        )  # fmt: skip
-    except hub.SilentError as error:
+        folder = hub.download(repo, revision, HUB_FILES, options)
+    except hub.HubUnreachableError as error:
         raise UnreachableError(str(error)) from error
-    except hub.MissingError as error:
+    except hub.MissingFileError as error:
         raise CheckpointError(
-            f"{error} Expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, and {WEIGHTS_FILE}; "
-            f"{NO_PICKLES}"
+            f"{error} Expected {CONFIG_FILE}, such as {diagnose.EXAMPLE_CONFIG}, and "
+            f"{WEIGHTS_FILE}; {NO_PICKLES}"
         ) from error
-    except hub.TooLargeError as error:
+    except hub.FileTooLargeError as error:
         raise CheckpointError(
             f"{error} Expected {CONFIG_FILE} of at most {MAX_JSON:,} bytes, and float32 weights "
             "of its hidden_sizes."
@@ -178,25 +176,36 @@ def _load_hub(repo: str, revision: str | None, pull: hub.Pull | None) -> Checkpo
     except hub.HubError as error:
         raise CheckpointError(str(error)) from error
     loaded = _load_folder(folder)
-    # By its name on the Hub: the one in its config may be that of a shipped network.
+    # The name in the config may be that of a shipped network: use the repository's instead.
     config = replace(loaded.config, name=repo)
     return replace(loaded, config=config, revision=folder.name)
 
 
-def _largest_weights(config: Config) -> int:
-    """Return how many bytes the weights of such a network may have."""
-    return MAX_HEADER + 4 * sum(map(math.prod, parameter_shapes(config.hidden_sizes).values()))
+def _max_weight_bytes(folder: Path) -> int:
+    """Return the maximum size of model.safetensors, from the config in the same folder."""
+    shapes = parameter_shapes(_read_config(folder / CONFIG_FILE).hidden_sizes)
+    return MAX_HEADER + 4 * sum(map(math.prod, shapes.values()))
+
+
+HUB_FILES = (  # in the order of their download
+    hub.HubFile(CONFIG_FILE, MAX_JSON, required=True),
+    hub.HubFile(RESULTS_FILE, MAX_JSON),
+    hub.HubFile(EVALUATION_FILE, MAX_JSON),
+    hub.HubFile(CARD_FILE, MAX_CARD),
+    hub.HubFile(WEIGHTS_FILE, _max_weight_bytes, required=True),
+)
 
 
 def _load_folder(folder: Path) -> Checkpoint:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
-            found = sorted(foreign.plain(p.name) for p in folder.iterdir())
+            found = sorted(diagnose.printable(p.name) for p in folder.iterdir())
             if len(found) > N_NAMED:
                 found[N_NAMED:] = [f"{len(found) - N_NAMED} more"]
             raise CheckpointError(
-                f"{folder / name} is missing: expected {CONFIG_FILE}, such as {foreign.EXAMPLE}, "
-                f"and {WEIGHTS_FILE}, found {', '.join(found) or 'nothing'}; {NO_PICKLES}"
+                f"{folder / name} is missing: expected {CONFIG_FILE}, such as "
+                f"{diagnose.EXAMPLE_CONFIG}, and {WEIGHTS_FILE}, found "
+                f"{', '.join(found) or 'nothing'}; {NO_PICKLES}"
             )
     config = _read_config(folder / CONFIG_FILE)
     state = _read_weights(folder / WEIGHTS_FILE, config.hidden_sizes)
@@ -237,18 +246,18 @@ def _read_config(path: Path) -> Config:
     value = _read_json(path)
     expected = {field.name for field in dataclasses.fields(Config)}
     if value.keys() != expected:
-        unknown = foreign.brief(sorted(value.keys() - expected))
+        unknown = diagnose.shorten(sorted(value.keys() - expected))
         missing = sorted(expected - value.keys())
         raise CheckpointError(
             f"{path}: expected the keys {sorted(expected)}; unknown {unknown}, missing {missing}. "
-            + foreign.config_hint(value)
+            + diagnose.explain_config(value)
         )
     _check_name(path, value["name"])
     sizes = value["hidden_sizes"]
     if not isinstance(sizes, list) or not sizes_fit(sizes):
         raise CheckpointError(
             f"{path}: hidden_sizes: expected a list of at most {MAX_LAYERS} whole numbers in "
-            f"1..{MAX_UNITS}, found {foreign.brief(sizes)}."
+            f"1..{MAX_UNITS}, found {diagnose.shorten(sizes)}."
         )
     for key, low, high in (("temperature", MIN_TEMPERATURE, 100), ("threshold", 0, 1)):
         number = value[key]
@@ -257,7 +266,7 @@ def _read_config(path: Path) -> Config:
             least = f"of at least {low}" if low else "above 0"
             raise CheckpointError(
                 f"{path}: {key}: expected a number {least} and up to {high}, found "
-                f"{foreign.brief(number)}."
+                f"{diagnose.shorten(number)}."
             )
     return Config(value["name"], tuple(sizes), value["temperature"], value["threshold"])
 
@@ -266,7 +275,7 @@ def _check_name(path: Path, name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise CheckpointError(
             f"{path}: name: expected letters, digits, '.', '_' and '-', found "
-            f"{foreign.brief(name)}."
+            f"{diagnose.shorten(name)}."
         )
 
 
@@ -285,13 +294,13 @@ def _read_weights(path: Path, hidden_sizes: tuple[int, ...]) -> dict[str, Tensor
             problems = _problems(shapes, found)
             if problems:
                 some = problems[:N_NAMED] + (["and more"] if len(problems) > N_NAMED else [])
-                hint = foreign.hint(found, hidden_sizes, most=MAX_KEYS)
+                hint = diagnose.explain_weights(found, hidden_sizes, max_keys=MAX_KEYS)
                 raise CheckpointError(f"{path}: {'; '.join(some)}. {hint}".rstrip())
             state = {key: file.get_tensor(key) for key in shapes}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a whole safetensors file: expected {len(shapes)} tensors, "
-            f"found: {foreign.plain(str(error), 200)}."
+            f"found: {diagnose.printable(str(error), 200)}."
         ) from error
     _refuse_not_finite(path, state)
     return state
@@ -312,12 +321,12 @@ def _problems(
 ) -> list[str]:
     missing = [f"{k}: missing, expected shape {s}" for k, s in shapes.items() if k not in found]
     unknown = [
-        f"{foreign.plain(k)}: unknown key, found shape {foreign.brief(s)}"
+        f"{diagnose.printable(k)}: unknown key, found shape {diagnose.shorten(s)}"
         for k, (s, _) in found.items()
         if k not in shapes
     ]
     wrong = [
-        f"{k}: expected shape {shapes[k]} of F32, found {foreign.brief(shape)} of {dtype}"
+        f"{k}: expected shape {shapes[k]} of F32, found {diagnose.shorten(shape)} of {dtype}"
         for k, (shape, dtype) in found.items()
         if k in shapes and (shape, dtype) != (shapes[k], "F32")
     ]

@@ -14,9 +14,9 @@ PEN_WIDTH = 0.14  # relative to the drawing's longer side; gives MNIST's median 
 LONG_SIDE = 80  # px of ink, including the pen: four times the box of preprocessing
 MARGIN = 2  # px of paper around the ink
 WIDTHS = (0.125, 4.0)  # widths, relative to the usual pen: from hairline to marker
-_WIDTH_STEPS = 8  # widths are rounded to eighths, as in the training images
+_WIDTH_STEPS = 8  # widths are rounded to eighths, as in training
 _PIECE = 4.0  # px; longer lines are cut, so that each piece fits a small square of pixels
-# Drawings of more pieces are simplified. Real digits, and 4,840 characters of other scripts, have at
+# Drawings of more pieces are simplified. Real digits and 4,840 characters of other scripts have at
 # most 600, so the pictures that the weights were trained on do not change.
 _MAX_PIECES = 4_000
 _CELL = 0.5  # px; simplification keeps one piece per square cell of this side

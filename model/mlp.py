@@ -86,11 +86,11 @@ class MLP(nn.Module):
 
         if not strict:
             raise ValueError("strict=False would leave random weights in place of missing ones.")
-        pull = hub.Pull(
+        options = hub.DownloadOptions(
             cache_dir=cache_dir, token=token,
             force_download=force_download, local_files_only=local_files_only,
         )  # fmt: skip
-        model = checkpoint.load(source, revision=revision, pull=pull).model
+        model = checkpoint.load(source, revision=revision, options=options).model
         return model.requires_grad_(True).to(map_location)
 
     def save_pretrained(self, folder: str | Path) -> None:

@@ -250,7 +250,7 @@ STRANGERS = {
     ),
     "half": (
         tutorial(["fc1", "fc2", "fc3"], dtype=torch.bfloat16),
-        r"rename fc1.*Convert them by tensor\.float\(\)\.",
+        r"rename fc1.*Convert them with tensor\.float\(\)\.",
     ),
     "without the eleventh output": (
         tutorial(["layers.0", "layers.1", "layers.2"]),
@@ -258,7 +258,7 @@ STRANGERS = {
     ),
     "convolutional": (
         {"conv1.weight": torch.zeros(8, 1, 3, 3), "fc.weight": torch.zeros(10, 64)},
-        r"another kind of network: expected linear layers alone, 784 pixels → hidden → 10 digits\.",
+        r"another kind of network: expected only linear layers, 784 pixels → hidden → 10 digits\.",
     ),
     "large": (
         {f"encoder.{i}.weight": torch.zeros(2, 2) for i in range(500)},

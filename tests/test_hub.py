@@ -1,70 +1,322 @@
-"""Push, pull and serve against a Hub on loopback, with the real client in real processes."""
+"""Download from the Hub, with the real client and real sockets: limits, fallbacks and refusals."""
 
-import shutil
+import gzip
+import re
+import threading
 
+import huggingface_hub
 import pytest
-from gradio_client import Client, handle_file
-from huggingface_hub import ModelCard
-from PIL import Image
+import torch
+from huggingface_hub import constants
 
-from model import Reader
-from model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, WELCOME
-from tests import loopback_hub
-from tests.conftest import run, serve
+from app import load_readers
+from model import CheckpointError, Reader
+from model.checkpoint import (
+    CARD_FILE,
+    CONFIG_FILE,
+    EVALUATION_FILE,
+    HUB_FILES,
+    MAX_CARD,
+    MAX_HEADER,
+    MAX_JSON,
+    SHIPPED,
+    WEIGHTS_FILE,
+    UnreachableError,
+    load,
+)
+from model.hub import DownloadOptions, StaleWarning
+from model.limits import LIMITS
+from model.mlp import MLP
+from tests.rough_hub import FILES, NEW, OLD, dripping, hang_halfway, head, listening, serving
 
-REPO = f"{loopback_hub.ACCOUNT}/digits"
-TRAIN = ["-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--quiet"]
-TRAIN += ["--samples", "20"]
+REPO = "tester/digits"
+CONFIG = FILES[CONFIG_FILE]
+REFUSING = "http://127.0.0.1:9"  # nobody listens there
+IMPATIENT = DownloadOptions(download_timeout=0.8)
 
 
-def test_train_push_delete_serve_read(hub, mnist_dir, mnist, tmp_path):
-    env = hub.environment(str(tmp_path / "home"))
-    out = tmp_path / "net"
-    done = run(*TRAIN, "--data-dir", mnist_dir, "--out", str(out), "--push", REPO, env=env)
-    assert done.returncode == 0, done.stderr
-    assert f"pushed: {hub.url}/{REPO}/commit/" in done.stderr
-    [(commit, files)] = hub.repos[REPO]  # one commit
-    pushed = {each.relative_to(out).as_posix() for each in out.rglob("*") if each.is_file()}
-    assert files.keys() == pushed
-    assert {WEIGHTS_FILE, CONFIG_FILE, *WELCOME, "plots/confusion.png"} < pushed
-    Image.fromarray(mnist[0][0]).save(tmp_path / "digit.png")
-    trained = Reader.load(out)
-    expected, measured = trained.read(tmp_path / "digit.png"), trained.evaluation
-    shutil.rmtree(out)
-    with serve("--model", f"{REPO}@{commit}", env=env) as url:
-        client = Client(url, verbose=False)
-        answer = client.predict(handle_file(tmp_path / "digit.png"), api_name="/predict")
-        known = {each["name"]: each for each in client.predict(api_name="/models")}
-    assert answer["digit"] == expected.digit
-    assert answer["probabilities"] == expected.probabilities.tolist()
-    assert known[answer["model"]]["revision"] == commit
-    card = ModelCard(files["README.md"].decode())
-    assert card.data.eval_results[0].metric_value == measured["test"]["accuracy"]["value"]
-    assert card.data.license == "apache-2.0"
+@pytest.fixture
+def point(monkeypatch, tmp_path):
+    """Point huggingface_hub at an address, with an empty cache."""
+
+    def at(url):
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        huggingface_hub.close_session()
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+    yield at
+    huggingface_hub.close_session()
+
+
+@pytest.fixture
+def downloaded(point):
+    """The cache holds the commit OLD as main and v1, and the Hub cannot be reached any more."""
+    with listening(serving(FILES, commit=OLD)) as url:
+        point(url)
+        for revision in (None, "v1"):
+            assert load(REPO, revision=revision).revision == OLD
+    point(REFUSING)
+
+
+def requests_for(name, asked):
+    """The requests for a file, by method."""
+    return [line.split()[0] for line in asked if line.endswith(f"/{name}")]
+
+
+def cached_weights(tmp_path):
+    """What the cache has of weights, whole or not."""
+    return [*tmp_path.rglob("*.incomplete"), *tmp_path.rglob(f"snapshots/*/{WEIGHTS_FILE}")]
 
 
 @pytest.mark.parametrize(
-    ("token", "message"),
+    ("answer", "message"),
     [
-        (None, "There is no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN."),
-        ("hf_wrong", "The Hub answered 401: the token in HF_TOKEN is not valid: correct it, or"),
+        (dripping, r"did not answer within 3\.5 s"),
+        (lambda connection, _: connection.sendall(head("503 Unavailable")), "answered 503"),
+        (
+            lambda connection, _: connection.sendall(head("200 OK", length=6) + b"<html>"),
+            r"http://\S+ does not answer as the Hub does \(JSONDecodeError\)",
+        ),
+        (serving(FILES, commit="../../etc"), "answered '../../etc', which is no commit"),
     ],
 )
-def test_a_missing_or_wrong_token_is_found_before_training(hub, tmp_path, token, message):
-    env = hub.environment(str(tmp_path / "home"), token)
-    nowhere = str(tmp_path / "no-data-either")
-    done = run(*TRAIN, "--data-dir", nowhere, "--push", REPO, env=env)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert hub.repos == {}
+def test_a_hub_that_fails_counts_as_unreachable(point, answer, message):
+    with listening(answer) as url:
+        point(url)
+        with pytest.raises(
+            UnreachableError, match=f"{REPO}: .*{message}, and it is not in the cache: check the "
+        ):
+            load(REPO)
 
 
-def test_a_token_without_write_access_leaves_nothing(hub, mnist_dir, tmp_path):
-    env = hub.environment(str(tmp_path / "home"), loopback_hub.READ_ONLY_TOKEN)
-    out = tmp_path / "net"
-    done = run(*TRAIN, "--data-dir", mnist_dir, "--out", str(out), "--push", REPO, env=env)
-    assert done.returncode == 1
-    assert "The Hub answered 403: the token may not write there" in done.stderr
-    assert hub.repos == {}
-    assert Reader.load(out).results["val_accuracy"] > 0.9  # the weights are not lost
+@pytest.mark.parametrize("url", [REFUSING, "http://no-such-host.invalid"])
+def test_no_connection_is_reported_with_its_cause(point, url):
+    point(url)
+    with pytest.raises(UnreachableError, match=r"the Hub cannot be reached \(\[Errno -?\d+\] "):
+        load(REPO)
+
+
+def test_a_stalled_download_is_abandoned_and_a_later_one_works(point):
+    resume = threading.Event()
+
+    def stall(connection, body):
+        connection.sendall(body[: len(body) // 2])
+        assert resume.wait(30)
+        connection.sendall(body[len(body) // 2 :])
+
+    with listening(serving(FILES, stall)) as url:
+        point(url)
+        with pytest.raises(UnreachableError, match=r"download did not finish within 0\.8 s, and"):
+            load(REPO, options=IMPATIENT)
+        resume.set()
+        assert load(REPO).revision == NEW
+
+
+TOO_LARGE = {CONFIG_FILE: MAX_JSON + 1, WEIGHTS_FILE: 2 * len(FILES[WEIGHTS_FILE]) + MAX_HEADER}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_required_file_that_is_too_large_is_not_requested(point, name):
+    asked = []
+    with listening(serving(FILES, asked=asked, sizes={name: TOO_LARGE[name]})) as url:
+        point(url)
+        message = rf"{REPO} on the Hub: {name} has more than [\d,]+ bytes\. Expected config"
+        with pytest.raises(CheckpointError, match=message) as caught:
+            load(REPO)
+    assert not isinstance(caught.value, UnreachableError)
+    assert requests_for(name, asked) == []
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_download_larger_than_announced_is_stopped(point, tmp_path, compressed):
+    """The Hub announces the right size and sends 60 MB, or 60 KB that unpack to as much."""
+    size, sent = 6 * 10**7, []
+
+    def send_more(connection, line):
+        if not (line.startswith("GET") and WEIGHTS_FILE in line):
+            serving(FILES)(connection, line)
+        elif compressed:
+            body = gzip.compress(bytes(size))
+            extra = "Content-Encoding: gzip\r\n"
+            connection.sendall(head("200 OK", length=len(body), extra=extra) + body)
+        else:
+            connection.sendall(head("200 OK", length=size))
+            for _ in range(size // 10**6):
+                connection.sendall(bytes(10**6))
+                sent.append(10**6)
+
+    with listening(send_more) as url:
+        point(url)
+        with pytest.raises(CheckpointError, match=r"safetensors has more than 201,\d+ bytes"):
+            load(REPO)
+    assert cached_weights(tmp_path) == []
+    assert sum(sent) < size / 2
+
+
+def test_optional_files_that_are_too_large_or_missing_are_skipped(point):
+    asked, large = [], {CARD_FILE: MAX_CARD + 1, EVALUATION_FILE: MAX_JSON + 1}
+    with listening(serving(FILES, asked=asked, sizes=large)) as url:
+        point(url)
+        loaded = load(REPO)
+    assert (loaded.card, loaded.evaluation, loaded.results["name"]) == ("", {}, "mlp-32")
+    assert [requests_for(name, asked) for name in large] == [[], []]
+    required = {name: FILES[name] for name in (CONFIG_FILE, WEIGHTS_FILE)}
+    with listening(serving(required, commit=OLD)) as url:
+        point(url)
+        assert load(REPO).results == {}
+
+
+def test_all_files_are_of_the_commit_that_the_revision_stands_for(point):
+    asked = []
+    with listening(serving(FILES, asked=asked)) as url:
+        point(url)
+        assert load(f"{REPO}@v1").revision == NEW
+        assert [line.split("/resolve/")[1] for line in asked if "GET /tester" in line] == [
+            f"{NEW}/{file.name}" for file in HUB_FILES
+        ]
+        asked.clear()
+        assert load(REPO, revision="v1").revision == NEW
+        assert asked == [f"GET /api/models/{REPO}/revision/v1?blobs=true"]
+        asked.clear()
+        assert load(REPO, revision=NEW).revision == NEW
+        assert asked == []  # a commit that is in the cache
+
+
+def test_while_the_hub_is_unreachable_the_last_known_commit_is_loaded(downloaded):
+    message = rf"{REPO}: the Hub cannot be reached \(.*\): serving commit a{{12}} from the cache\."
+    with pytest.warns(StaleWarning, match=message):
+        reader = Reader.load(REPO)
+    assert (reader.name, reader.revision) == (REPO, OLD)
+    with pytest.warns(StaleWarning, match=f"{REPO}@v1: "):
+        assert Reader.load(REPO, revision="v1").revision == OLD
+    assert load(REPO, revision=OLD).revision == OLD
+    for other in (NEW, "v2"):
+        with pytest.raises(UnreachableError, match=f"{REPO}@{other}: .*not in the cache"):
+            load(REPO, revision=other)
+
+
+def test_offline_mode_uses_the_cache(downloaded, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.warns(StaleWarning, match="HF_HUB_OFFLINE is set: serving commit a"):
+        assert load(REPO).revision == OLD
+    with pytest.raises(UnreachableError, match="HF_HUB_OFFLINE is set, and it is not in the cache"):
+        load("tester/other")
+
+
+def test_an_interrupted_update_keeps_the_commit_before(downloaded, point):
+    with listening(serving(FILES, hang_halfway)) as url:
+        point(url)
+        with pytest.warns(StaleWarning, match=r"not finish within 0\.8 s: serving commit a"):
+            assert load(REPO, options=IMPATIENT).revision == OLD
+    point(REFUSING)
+    with pytest.warns(StaleWarning, match="serving commit a"):
+        assert load(REPO).revision == OLD
+
+
+def test_a_refusal_of_the_hub_counts_although_the_cache_has_the_files(downloaded, point, hub):
+    point(hub.url)
+    with pytest.raises(CheckpointError, match=f"{REPO} on the Hub: RepositoryNotFound") as caught:
+        load(REPO)
+    assert not isinstance(caught.value, UnreachableError)
+
+
+def test_another_commit_than_the_requested_one_is_refused(point):
+    with listening(serving(FILES, commit=OLD)) as url:
+        point(url)
+        with pytest.raises(CheckpointError, match=f"expected commit {NEW}, found {OLD}"):
+            load(REPO, revision=NEW)
+
+
+@pytest.mark.parametrize("revision", ["../../main", "/etc", "a..b", "a\0b"])
+def test_a_revision_outside_the_cache_is_refused(point, revision):
+    point(REFUSING)
+    for force in (False, True):
+        with pytest.raises(CheckpointError, match="Invalid revision"):
+            load(REPO, revision=revision, options=DownloadOptions(force_download=force))
+
+
+def test_a_revision_is_given_once_and_only_for_the_hub(point):
+    point(REFUSING)
+    with pytest.raises(CheckpointError, match=r"mlp-32 has no revisions: .* found 'x'"):
+        load(SHIPPED / "mlp-32", revision="x")
+    with pytest.raises(CheckpointError, match="digits@v1 names another revision than 'v2'"):
+        load(f"{REPO}@v1", revision="v2")
+
+
+@pytest.mark.parametrize(
+    ("repo", "files", "message"),
+    [
+        ("tester/nothing", {}, "tester/nothing on the Hub: RepositoryNotFoundError"),
+        (f"{REPO}@v9", {}, f"{REPO}@v9 on the Hub: RevisionNotFoundError"),
+        (REPO, {"pytorch_model.bin": b"x"}, "config.json is missing. Expected config.json, such"),
+        (REPO, {CONFIG_FILE: CONFIG}, "model.safetensors is missing. Expected config.json"),
+        (REPO, {CONFIG_FILE: b"{}", WEIGHTS_FILE: b"x"}, "missing ['hidden_sizes', 'name', 'te"),
+        (REPO, {CONFIG_FILE: CONFIG, WEIGHTS_FILE: b"x"}, "is not a whole safetensors file"),
+        ("-a/..b", {}, "Invalid name on the Hub: Repo id must"),
+    ],
+)
+def test_what_the_hub_lacks_is_reported_in_one_line(point, hub, repo, files, message):
+    hub.repos[REPO] = [(NEW, files)]
+    point(hub.url)
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        load(repo)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_not_requested_for_an_invalid_config(point):
+    asked = []
+    with listening(serving(FILES | {CONFIG_FILE: b"{}"}, asked=asked)) as url:
+        point(url)
+        with pytest.raises(CheckpointError, match=r"config\.json: expected the keys"):
+            load(REPO)
+    assert requests_for(WEIGHTS_FILE, asked) == []
+
+
+def test_from_pretrained_takes_the_mixins_options(point, tmp_path):
+    expected = load("mlp-32").model.state_dict()
+    with listening(serving(FILES)) as url:
+        point(url)
+        model = MLP.from_pretrained(
+            REPO, revision=NEW, cache_dir=tmp_path / "mine", token=False, force_download=True
+        )
+    assert not model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in model.state_dict().items())
+    options = {"cache_dir": tmp_path / "mine", "local_files_only": True}
+    assert MLP.from_pretrained(REPO, revision=NEW, **options).hidden_sizes == (32,)
+    with pytest.raises(UnreachableError, match="digits is not in the cache, and local_files_only"):
+        MLP.from_pretrained(REPO, local_files_only=True)
+    model.save_pretrained(tmp_path / "again")
+    again = MLP.from_pretrained(tmp_path / "again").state_dict()
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in again.items())
+
+
+def test_from_pretrained_is_strict(tmp_path):
+    with pytest.raises(ValueError, match="strict=False would leave random weights"):
+        MLP.from_pretrained("mlp-32", strict=False)
+    with pytest.raises(TypeError, match="hidden_sizes"):
+        MLP.from_pretrained("mlp-32", hidden_sizes=(16,))
+    MLP((3,)).save_pretrained(tmp_path / "net")
+    (tmp_path / "net" / CONFIG_FILE).unlink()
+    with pytest.raises(CheckpointError, match=r"config\.json is missing"):
+        MLP.from_pretrained(tmp_path / "net")
+
+
+def test_a_forced_download_does_not_use_the_cache(downloaded):
+    with pytest.raises(UnreachableError, match="and force_download is set: check the network"):
+        load(REPO, options=DownloadOptions(force_download=True))
+
+
+def test_the_app_says_what_it_serves_instead_of_the_requested_model(downloaded, capfd):
+    readers, name = load_readers(REPO, LIMITS)
+    assert (name, readers[name].revision) == (REPO, OLD)
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.endswith(f": serving commit {OLD[:12]} from the cache.")
+    readers, name = load_readers(f"{REPO}@{NEW}", LIMITS)
+    assert (name, sorted(readers)) == ("mlp-1024", ["logistic", "mlp-1024", "mlp-32"])
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.endswith("check the network. Serving the shipped mlp-1024.")

@@ -151,7 +151,7 @@ def test_from_training_to_a_space(hub, mnist_dir, tmp_path):
     [(commit, _)] = hub.repos[f"{ACCOUNT}/mine"]
     assert hub.tags[f"{ACCOUNT}/mine"] == {"v1": commit}
     assert hub.hardware[f"spaces/{ACCOUNT}/draw"] == "zero-a10g"
-    assert done.stdout.splitlines()[-1] == f"it runs: {hub.url}/spaces/{ACCOUNT}/draw"
+    assert done.stdout.splitlines()[-1] == f"running: {hub.url}/spaces/{ACCOUNT}/draw"
 
 
 def test_every_server_flag_is_documented():

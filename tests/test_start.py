@@ -20,7 +20,6 @@ from playwright.sync_api import expect
 
 from benchmarks.browser import running
 from model.checkpoint import WEIGHTS_FILE
-from model.hub import LIVELY
 from server.capacity import Capacity
 from server.limits import ServerLimits
 from server.listen import listen, url_of
@@ -157,9 +156,9 @@ def test_the_page_turns_into_the_app(browser, tmp_path, free_port):
     release = threading.Event()
 
     def wait_for_it(connection, body):
-        while not release.wait(1):  # 3 MB last for a minute of signs of life
-            connection.sendall(body[:LIVELY])
-            body = body[LIVELY:]
+        while not release.wait(1):  # 3 MB last for a minute
+            connection.sendall(body[:50_000])
+            body = body[50_000:]
         connection.sendall(body)
 
     with (

@@ -20,7 +20,6 @@ from model.mlp import MLP
 from training import card, evaluate
 from training.calibrate import calibrate
 from training.data import TRAIN_SIZE, DataError, load_train_val
-from training.hub import PublishError, check_login
 from training.material import prepare
 from training.outliers import load_outliers
 from training.pens import load_pens
@@ -35,6 +34,7 @@ from training.train import (
     as_json,
     train,
 )
+from training.upload import PublishError, check_login, configure_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         if options.push:
+            configure_client()
             check_login(options.push)
         _run(recipe, name=name, out=out, options=options, command=command)
     except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
@@ -102,7 +103,7 @@ def _run(
     try:
         if trained.interrupted:
             raise KeyboardInterrupt
-        push(out, options.push, say=_say)
+        push(out, options.push, log=_say)
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(str(stopped) or f"interrupted: not pushed; {unpushed}") from None
 

@@ -178,7 +178,8 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: zipped(("a.png", picture()), ("pictures.db", b"x")), "'pictures.db' in the .zip",
     ),
     "zip of a file for Windows that climbs": (
-        lambda: zipped(("a.png", picture()), ("../Thumbs.db/b.png", picture())), "is a path outside",
+        lambda: zipped(("a.png", picture()), ("../Thumbs.db/b.png", picture())),
+        "is a path outside",
     ),
     "zip of hidden files": (lambda: zipped((".DS", b""), ("a/.hidden", b"")), "no pictures"),
     "zip bomb of 100 MB": (lambda: zipped(("a.png", bytes(100_000_000))), "unpacks to"),
