@@ -46,16 +46,17 @@ from server.traffic import Traffic
 from server.upkeep import drain, health, lifespan, queue_length, share_memory
 from server.uploads import Uploads
 from server.waiting import waiting
-from ui.answer import answer
 from ui.api import Observe, bind_api, ignore
 from ui.card import card
-from ui.drawings import drawings
-from ui.lesson import lesson
-from ui.network import network
-from ui.piece import PAGE_CSS
-from ui.sketchpad import sketchpad
-from ui.unit import unit
-from ui.why import why
+from ui.component import PAGE_CSS
+from ui.draw.answer import answer
+from ui.draw.drawings import drawings
+from ui.draw.network import network
+from ui.draw.sketchpad import sketchpad
+from ui.draw.unit import unit
+from ui.draw.why import why
+from ui.lesson.lesson import lesson
+from ui.modules import modules_route
 
 T = TypeVar("T")
 DEFAULT_MODEL = "mlp-1024"
@@ -82,7 +83,7 @@ def build(
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
         gr.Navbar(main_page_name="Draw")
         gr.Markdown(INTRO)
-        with gr.Row(elem_id="stage"):  # laid out by ui/page.css
+        with gr.Row(elem_id="stage"):  # laid out by ui/shared/page.css
             sketchpad(readers, default=default, observe=observe)
             answer()
             drawings()
@@ -317,7 +318,7 @@ def server_of(
     app = mount(
         demo,
         middleware=[cross_origin(site), Middleware(Gate, traffic=traffic, site=site)],
-        routes=[health(readers, traffic)],
+        routes=[health(readers, traffic), modules_route()],
         lifespan=lifespan(demo, traffic),
         root_path=site.root_path,
         max_file_size=limits.max_upload,

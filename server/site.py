@@ -22,7 +22,17 @@ FRAME_ANCESTOR = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?")
 ROOT_PATH = re.compile(rf"(?:https?://{HOST}(?::\d{{1,5}})?)?((?:/[\w.~-]+)*)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Behind a proxy that strips the root path, such a path could not be told from the app's own.
-OWN_PATHS = {"card", "lesson", "health", "config", "gradio_api", "assets", "static", "svelte"}
+OWN_PATHS = {
+    "card",
+    "lesson",
+    "health",
+    "config",
+    "gradio_api",
+    "assets",
+    "scripts",
+    "static",
+    "svelte",
+}
 SAME = ("same-origin", "none")  # of Sec-Fetch-Site; "none" is a link that the visitor typed
 FOREIGN = (
     "Pages of another site may not call this server. "

@@ -176,6 +176,7 @@ def test_the_tree_names_what_there_is():
         *ROOT.glob("model/*.py"),
         *ROOT.glob("training/*.py"),
         *ROOT.glob("ui/*.py"),
+        *ROOT.glob("ui/draw/*.py"),
         *ROOT.glob("server/*.py"),
     ]:
         place = str(path.relative_to(ROOT))

@@ -9,9 +9,9 @@ import gradio as gr
 from model import Reader
 from model.checkpoint import CARD_FILE
 from ui import markdown
+from ui.component import component
+from ui.draw.sketchpad import QuestionError, choose, field
 from ui.figures import plots
-from ui.piece import piece
-from ui.sketchpad import QuestionError, choose, field
 
 _NO_CARD = """
 # {name}
@@ -43,8 +43,11 @@ def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
-    return piece(
-        "card", server_functions=[read], scripts=["plots"], styles=["article"], models=models
+    return component(
+        "card/card",
+        server_functions=[read],
+        styles=["shared/article", "shared/plots"],
+        models=models,
     )
 
 
