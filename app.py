@@ -47,7 +47,7 @@ from server.upkeep import drain, health, lifespan, queue_length, share_memory
 from server.uploads import Uploads
 from server.waiting import waiting
 from ui.api import Observe, bind_api, ignore
-from ui.card import card
+from ui.card.card import card
 from ui.component import PAGE_CSS
 from ui.draw.answer import answer
 from ui.draw.drawings import drawings

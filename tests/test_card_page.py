@@ -20,9 +20,9 @@ from model.checkpoint import CARD_FILE, EVALUATION_FILE, MAX_CARD, SHIPPED, save
 from model.explain import output_layer
 from model.mlp import MLP
 from tests.visitor import ON_DESKTOP, ON_PHONE, QUESTION, REDS, number, percent, red
-from ui.card import message
-from ui.figures import plots
-from ui.markdown import MAX_TOKENS, parts
+from ui.card.card import message
+from ui.card.figures import plots
+from ui.card.markdown import MAX_TOKENS, parts
 
 MODEL = "mlp-32"
 EVALUATION = json.loads((SHIPPED / MODEL / EVALUATION_FILE).read_text(encoding="utf-8"))

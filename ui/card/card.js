@@ -99,7 +99,7 @@ export function start(element, props, server) {
     else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
   }
 
-  // The HTML is safe: ui/markdown.py made it, and lets no HTML of the card through.
+  // The HTML is safe: markdown.py made it, and lets no HTML of the card through.
   function text({ html }) {
     const part = document.createElement("div");
     part.className = "text";

@@ -9,9 +9,9 @@ import numpy as np
 from model import Reader
 from model.explain import output_layer
 from model.mlp import MLP
+from ui.card.figures import first_weights
 from ui.component import component
 from ui.draw.sketchpad import QuestionError, choose, field
-from ui.figures import first_weights
 from ui.message import NOT_A_DIGIT, picture
 
 MAX_TILES = 64  # at once; a layer of no more units is shown in pictures alone

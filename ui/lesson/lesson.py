@@ -19,8 +19,8 @@ from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, draw, parse, rasterize
 from model.mlp import N_CLASSES
 from model.picture import to_grey
-from ui import markdown
 from ui.api import Observe, ignore, picture_file
+from ui.card import markdown
 from ui.component import component
 from ui.draw.drawings import EXAMPLES
 from ui.draw.sketchpad import QuestionError, pad

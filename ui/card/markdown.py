@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from ui.figures import PLOTS
+from ui.card.figures import PLOTS
 
 MAX_TOKENS = 10_000  # that are shown: a shipped card has 2,500, and 64 KB of "|a" has 200,000
 _CUT_OFF = "<p>The rest of this card is too much to be shown here.</p>"

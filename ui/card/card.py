@@ -8,10 +8,10 @@ import gradio as gr
 
 from model import Reader
 from model.checkpoint import CARD_FILE
-from ui import markdown
+from ui.card import markdown
+from ui.card.figures import plots
 from ui.component import component
 from ui.draw.sketchpad import QuestionError, choose, field
-from ui.figures import plots
 
 _NO_CARD = """
 # {name}
