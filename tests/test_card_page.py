@@ -455,10 +455,15 @@ def test_nothing_is_asked_of_other_hosts(shown, app_url):
 
 
 @pytest.mark.browser
-def test_the_drawing_s_page_does_not_carry_the_card(shown, app_url):
-    drawing = shown.page.request.get(app_url).text()
-    assert "drawConfusion" not in drawing
-    assert "drawConfusion" in shown.page.request.get(f"{app_url}/card").text()
+def test_the_drawing_page_does_not_load_the_plots(shown, app_url):
+    plot, page, requests = "card/plots/confusion.js", shown.page.context.new_page(), []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(app_url)
+    expect(page.get_by_test_id("answer")).to_have_text("nothing drawn")
+    page.close()
+    assert any(url.endswith("draw/answer.js") for url in requests)
+    assert not any(url.endswith(plot) for url in requests)
+    assert any(url.endswith(plot) for url in shown.requests)
 
 
 @pytest.mark.browser

@@ -4,7 +4,7 @@ import { NOT_A_DIGIT } from "../shared/constants.js";
 import { columns } from "./columns.js";
 import { decimal, logitName, percent, whole } from "../shared/numbers.js";
 import { drawSeen } from "../shared/pixels.js";
-import { setAttribute, setText } from "../shared/dom.js";
+import { make, setAttribute, setText } from "../shared/dom.js";
 import { listen, tell } from "../shared/events.js";
 
 /** @typedef {import("../shared/types").Start} Start */
@@ -60,14 +60,12 @@ function showPress(column, { verdict, why }, asks) {
     press.textContent = "Press a row to see why, or why not.";
     return;
   }
-  const link = Object.assign(document.createElement("a"), { href: "#why" });
-  link.textContent = `Why ${chosen}, or why not: below`;
+  const link = make("a", { href: "#why" }, `Why ${chosen}, or why not: below`);
   link.addEventListener("click", (event) => {
     event.preventDefault(); // the address may hold a drawing
     document.getElementById("why").scrollIntoView();
   });
-  const back = Object.assign(document.createElement("button"), { type: "button" });
-  back.textContent = "Back to the answer";
+  const back = make("button", { type: "button" }, "Back to the answer");
   back.addEventListener("click", () => tell("explain", { chosen: null }));
   press.replaceChildren(link, " ", back);
 }

@@ -5,6 +5,7 @@ import { SIDE } from "../shared/constants.js";
 import { drawGrey, pngOf } from "./png.js";
 import { dropLink, encode } from "./link.js";
 import { isEmpty } from "../shared/ink.js";
+import { make } from "../shared/dom.js";
 import { listen, tell } from "../shared/events.js";
 
 /** @typedef {import("../shared/types").Start} Start */
@@ -79,9 +80,7 @@ function copyOf(image, type) {
 }
 
 function download(name, url) {
-  const link = document.createElement("a");
-  Object.assign(link, { href: url, download: name });
-  link.click();
+  make("a", { href: url, download: name }).click();
 }
 
 function downloadBlob(name, blob) {
@@ -117,10 +116,12 @@ export function start(element, props) {
 
   const chooser = find("picture");
   find("open").addEventListener("click", () => chooser.click());
-  chooser.addEventListener("change", () => {
+  const open = () => {
     take(chooser.files[0]);
     chooser.value = "";
-  });
+  };
+  chooser.addEventListener("change", open);
+  if (chooser.files.length) open(); // chosen before this module was loaded
 
   document.addEventListener("paste", (event) => {
     const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));

@@ -6,7 +6,7 @@ import { REST, listen, onReading, tell } from "../shared/events.js";
 import { bytes, drawNumbers, numbersOf, packed, palette } from "../shared/pixels.js";
 import { columns } from "./columns.js";
 import { decimal, logitName, whole } from "../shared/numbers.js";
-import { setAttribute, setBar, setText, signedBar } from "../shared/dom.js";
+import { make, onPointing, setAttribute, setBar, setText, signedBar } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
@@ -99,26 +99,20 @@ export function start(element, props, server) {
   }
 
   function makeTile(place) {
-    const tile = document.createElement("button");
-    tile.type = "button";
+    const tile = make("button", { type: "button" });
     tile.innerHTML = '<canvas width="28" height="28"></canvas><span class="name"></span>';
     tile.insertBefore(signedBar(0), tile.lastElementChild);
-    for (const kind of ["click", "pointerenter", "focus"]) {
-      tile.addEventListener(kind, (/** @type {PointerEvent} */ event) => {
-        if (event.pointerType !== "touch" || kind === "click") {
-          choose(place, Number(tile.dataset.unit), kind);
-        }
-      });
-    }
+    const look = (_, isPress) => choose(place, Number(tile.dataset.unit), isPress);
+    onPointing(tile, look, ["click", "pointerenter", "focus"]);
     tile.addEventListener("blur", () => tell("look", { place, unit: null }));
     return tile;
   }
 
   // A tile stands for a unit to look at or, without hidden units, for a logit to explain.
-  function choose(place, unit, kind) {
+  function choose(place, unit, isPress) {
     const reading = last.readings[place];
-    if (reading.layers.length) tell("look", { place, layer: 0, unit, hold: kind === "click" });
-    else if (kind === "click") tell("explain", { chosen: unit });
+    if (reading.layers.length) tell("look", { place, layer: 0, unit, hold: isPress });
+    else if (isPress) tell("explain", { chosen: unit });
   }
 
   function showLarge(column, reading, levels, added, place) {
@@ -316,13 +310,10 @@ export function start(element, props, server) {
     if (column.dataset.ready) return;
     column.dataset.ready = "yes";
     const field = column.querySelector(".field");
-    for (const kind of ["click", "pointermove"]) {
-      field.addEventListener(kind, (/** @type {PointerEvent} */ event) => {
-        if (event.pointerType === "touch" && kind !== "click") return; // the finger may be scrolling
-        const found = unitAt(event, last.readings[place]);
-        if (found) tell("look", { place, ...found, hold: kind === "click" });
-      });
-    }
+    onPointing(field, (event, isPress) => {
+      const found = unitAt(event, last.readings[place]);
+      if (found) tell("look", { place, ...found, hold: isPress });
+    });
     new ResizeObserver(([entry]) => {
       if (widths.get(field) === entry.contentRect.width) return;
       widths.set(field, entry.contentRect.width);

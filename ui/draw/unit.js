@@ -4,7 +4,7 @@ import { addUp, decimal, logitName, signed, tenThousandths, timesUp } from "../s
 import { columns } from "./columns.js";
 import { drawNumbers, drawSeen } from "../shared/pixels.js";
 import { listen, onReading, tell } from "../shared/events.js";
-import { signedBar } from "../shared/dom.js";
+import { make, signedBar } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
@@ -58,9 +58,8 @@ function showOutgoing(table, { outgoing, activation }, chosen) {
   const shown = outgoing.map((weight) => timesUp(weight, activation));
   const most = Math.max(...shown.map(({ value }) => Math.abs(value)), 1e-9);
   const rows = shown.map(({ weight, product, value }, i) => {
-    const row = document.createElement("tr");
-    for (const text of [logitName(i), weight, product]) row.insertCell().textContent = text;
-    row.insertCell().append(signedBar(value / most));
+    const cells = [logitName(i), weight, product, signedBar(value / most)];
+    const row = make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
     row.classList.toggle("chosen", i === chosen);
     return row;
   });

@@ -6,16 +6,13 @@ import { colour, drawLarge, drawNumbers, outline } from "../shared/pixels.js";
 import { columns } from "./columns.js";
 import { drawStroke } from "../shared/ink.js";
 import { listen, onReading, tell } from "../shared/events.js";
-import { signedBar } from "../shared/dom.js";
+import { make, signedBar } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
 function bar(label, shown, share) {
-  const row = document.createElement("li");
-  const [name, number] = [document.createElement("span"), document.createElement("span")];
-  name.textContent = label;
-  number.textContent = shown;
-  row.append(name, signedBar(Math.max(-1, Math.min(1, share))), number);
+  const track = signedBar(Math.max(-1, Math.min(1, share)));
+  const row = make("li", {}, make("span", {}, label), track, make("span", {}, shown));
   row.classList.toggle("cut", Math.abs(share) > 1);
   return row;
 }

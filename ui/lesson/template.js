@@ -8,7 +8,7 @@ import { seenOf } from "./reading.js";
 /** @typedef {import("../shared/types").LessonReading} LessonReading */
 /** @typedef {import("../shared/types").Numbers} Numbers */
 
-const INKED = 4 * SIZE; // px across a template, with room for the ink's outline
+const INKED = 4 * SIZE; // px: width of a template, large enough for the outline of the ink
 
 /**
  * Create a picture of a template that `show` draws an outline on; the template itself is drawn

@@ -28,7 +28,7 @@ export function apart(name, what) {
     const terms = row.map((weight, i) => weight * inputOf(reading)[i]);
     drawNumbers(weights, coloured(row));
     drawSeen(pixels, seenOf(reading));
-    // Its colours mean the same, but where the weights are strongest beside the ink.
+    // The product has the scale of the weights, unless its own numbers are smaller.
     drawNumbers(product, coloured(terms, Math.min(fullOf(row), largest(terms))));
     const shown = addUp([...sidesOf(terms), bias], total);
     const [plus, minus, added] = shown.terms;
@@ -41,7 +41,7 @@ export function apart(name, what) {
   return { element: make("div", {}, row, sum), show };
 }
 
-// What adds to a sum, and what takes from it.
+// Return the sum of the positive terms and that of the negative terms.
 function sidesOf(terms) {
   let [plus, minus] = [0, 0];
   for (const term of terms) {

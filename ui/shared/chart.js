@@ -1,6 +1,6 @@
 // Line charts in SVG: axes, lines, legends, sliders and tables.
 
-import { draw, make, onWidth, setAttribute, setText } from "./dom.js";
+import { draw, make, onPointing, onWidth, setAttribute, setText } from "./dom.js";
 import { figure } from "./numbers.js";
 
 /** @typedef {import("./types").Axes} Axes */
@@ -180,12 +180,7 @@ export function lineChart(sheet, { xs, lines, mark, pick, ...rest }) {
  * @param {(x: number) => void} tellAt
  */
 export function onPoint(sheet, tellAt) {
-  for (const kind of ["pointermove", "click"]) {
-    sheet.addEventListener(kind, (/** @type {PointerEvent} */ event) => {
-      if (event.pointerType === "touch" && kind !== "click") return; // the finger may be scrolling
-      tellAt(event.clientX - sheet.getBoundingClientRect().left);
-    });
-  }
+  onPointing(sheet, (event) => tellAt(event.clientX - sheet.getBoundingClientRect().left));
 }
 
 /**

@@ -5,9 +5,7 @@
  * @param {number} share -1 to 1
  */
 export function signedBar(share) {
-  const track = document.createElement("span");
-  track.className = "track";
-  track.append(document.createElement("i"));
+  const track = make("span", { class: "track" }, make("i"));
   setBar(track, share);
   return track;
 }
@@ -85,6 +83,22 @@ function fill(part, attributes, inside) {
 }
 
 /**
+ * Call a function when a mouse points at an element or a press chooses it. A finger that only moves
+ * may be scrolling.
+ * @param {Element} part
+ * @param {(event: PointerEvent, isPress: boolean) => void} react
+ * @param {string[]} [kinds] of events
+ */
+export function onPointing(part, react, kinds = ["pointermove", "click"]) {
+  for (const kind of kinds) {
+    part.addEventListener(kind, (/** @type {PointerEvent} */ event) => {
+      const isPress = kind === "click";
+      if (event.pointerType !== "touch" || isPress) react(event, isPress);
+    });
+  }
+}
+
+/**
  * Call `redraw` with the width of an element, now and whenever it changes, so that the letters
  * of a plot keep their size.
  * @param {Element} part
@@ -102,18 +116,13 @@ export function onWidth(part, redraw) {
  * Let Tab reach one of the buttons and the arrow keys the others.
  * @param {HTMLElement[]} buttons
  * @param {() => number} wide number of buttons in a row
- * @param {(i: number, kind: string) => void} look gets the button that is pointed at, focused or clicked
+ * @param {(i: number, isPress: boolean) => void} look gets the button that is pointed at, focused or pressed
  */
 export function roving(buttons, wide, look) {
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide(), ArrowDown: wide() };
   buttons.forEach((button, i) => {
     button.tabIndex = i ? -1 : 0;
-    for (const kind of ["pointerenter", "focus", "click"]) {
-      button.addEventListener(kind, (/** @type {PointerEvent} */ event) => {
-        if (event.pointerType === "touch" && kind === "pointerenter") return;
-        look(i, kind);
-      });
-    }
+    onPointing(button, (_, isPress) => look(i, isPress), ["pointerenter", "focus", "click"]);
     button.addEventListener("focus", () => {
       for (const each of buttons) each.tabIndex = each === button ? 0 : -1;
     });
@@ -139,7 +148,11 @@ export function tested(name, part) {
   return part;
 }
 
-function wideOf(grid) {
+/**
+ * Return a function that returns the number of columns of a grid.
+ * @param {Element} grid
+ */
+export function wideOf(grid) {
   return () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
 }
 
@@ -152,8 +165,8 @@ function wideOf(grid) {
  */
 export function choices(grid, buttons, choose) {
   grid.append(...buttons);
-  roving(buttons, wideOf(grid), (i, kind) => {
-    if (kind === "click") choose(i);
+  roving(buttons, wideOf(grid), (i, isPress) => {
+    if (isPress) choose(i);
   });
 }
 

@@ -7,7 +7,7 @@ import { whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Plot} Plot */
 
-const STRONGEST = 0.62; // how much of its colour the largest cell has: its number must be read
+const STRONGEST = 0.62; // share of the full colour in the largest cell, so that its number stays readable
 
 /** @type {Plot} */
 export function drawConfusion(box, { confusion }, { mistakes, linkTo }) {
@@ -33,10 +33,10 @@ export function drawConfusion(box, { confusion }, { mistakes, linkTo }) {
     return cell;
   })); // prettier-ignore
   let picked = null;
-  roving(cells, () => 10, (i, kind) => {
+  roving(cells, () => 10, (i, isPress) => {
     const [label, digit] = [Math.floor(i / 10), i % 10];
     setText(title, `${says(label, digit)}.`);
-    if (kind !== "click") return;
+    if (!isPress) return;
     picked?.setAttribute("aria-pressed", false);
     picked = cells[i];
     picked.setAttribute("aria-pressed", true);

@@ -4,7 +4,15 @@ import { DIGITS, NOT_A_DIGIT, SIZE } from "../../shared/constants.js";
 import { decimal, logitName, whole } from "../../shared/numbers.js";
 import { drawLarge, drawNumbers } from "../../shared/pixels.js";
 import { legendOf } from "../../shared/chart.js";
-import { make, roving, setAttribute, setBar, setText, signedBar } from "../../shared/dom.js";
+import {
+  make,
+  roving,
+  setAttribute,
+  setBar,
+  setText,
+  signedBar,
+  wideOf,
+} from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/types").Plot} Plot */
 
@@ -57,7 +65,7 @@ export function drawHidden(box, { templates, of, units, tiles, favourites, outgo
     const order = [...outgoing[i].keys()].sort((a, b) => outgoing[i][b] - outgoing[i][a]);
     return `Unit ${units[i]}, where active, adds most to ${logitName(order[0])} and takes most from ${logitName(order.at(-1))}.`;
   };
-  roving(buttons, () => getComputedStyle(grid).gridTemplateColumns.split(" ").length, look);
+  roving(buttons, wideOf(grid), look);
   const shown = units.length < of ? `, the ${units.length} of ${whole(of)} that weigh most` : "";
   const note = templates ? "One template for each digit." : `Hidden units${shown}.`;
   const colours = legendOf([["positive", "ink adds"], ["negative", "ink takes"]]); // prettier-ignore

@@ -6,7 +6,7 @@ import { share, whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Plot} Plot */
 
-const COUNTS = 36; // px of the bars that say how many there are
+const COUNTS = 36; // px: height of the bars that show the number of images
 
 /** @type {Plot} */
 export function drawReliability(box, { bins, calibration_error: error }) {

@@ -42,7 +42,7 @@ export function collapsePicture(box, { network: { collapsed } }) {
   };
 }
 
-// Ten logits in each of some ways, as numbers and bars, and which is the highest.
+// Create a table of ten logits, computed in several ways, as numbers and bars.
 function logitsTable() {
   const cellOf = (way, i) =>
     make("td", {}, tested(`collapse-${way}-${i}`, make("span")), signedBar(0));

@@ -6,9 +6,9 @@ import { whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const MOST_CONFUSED = 8; // pairs of digits, of 90
+const MOST_CONFUSED = 8; // of 90 pairs of digits
 
-// The pairs of digits that a network takes for one another most often: [label, digit].
+// Return the pairs that a network confuses most often: [label, digit].
 function mostConfused(confusion) {
   const pairs = DIGITS.flatMap((label) => DIGITS.map((digit) => [label, digit]));
   const wrong = pairs.filter(([label, digit]) => label !== digit);

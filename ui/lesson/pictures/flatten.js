@@ -2,23 +2,23 @@
 
 import { N_PIXELS, SIZE } from "../../shared/constants.js";
 import { drawSeen } from "../../shared/pixels.js";
-import { make, onWidth, setText, tested } from "../../shared/dom.js";
+import { make, onPointing, onWidth, setText, tested } from "../../shared/dom.js";
 import { mapOf } from "../parts.js";
 import { seenOf } from "../reading.js";
 import { slider } from "../../shared/chart.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const LINES_OF_STRIP = [4, 7]; // of 784 pixels, on a wide screen and on a narrow one
+const LINES_OF_STRIP = [4, 7]; // lines of the strip of 784 pixels on a wide and on a narrow screen
 const NARROW = 480; // px
 
-// 784 pixels in some lines, each some rows of the picture long.
+// Draw 784 pixels in several lines, each as long as some rows of the picture.
 function drawStrip(canvas, seen, lines, row) {
   const [wide, tall] = [canvas.width / (N_PIXELS / lines), canvas.height / lines];
   const gap = tall * 0.3;
   const brush = canvas.getContext("2d");
   brush.clearRect(0, 0, canvas.width, canvas.height);
-  brush.fillStyle = "#000"; // around the ink, which would be lost on a white page
+  brush.fillStyle = "#000"; // a background, as the ink would be invisible on a white page
   for (let k = 0; k < lines; k += 1)
     brush.fillRect(0, (k + 0.06) * tall, canvas.width, 0.88 * tall);
   const small = new OffscreenCanvas(SIZE, SIZE);
@@ -34,7 +34,7 @@ function drawStrip(canvas, seen, lines, row) {
   frameOn(brush, x * wide, y * tall + gap / 2, SIZE * wide, tall - gap);
 }
 
-// Where a row of the picture begins in the strip: pixels from the left, and lines from above.
+// Return where a row of the picture begins in the strip: pixels from the left, and the line.
 function placeOf(row, lines) {
   const each = SIZE / lines;
   return [(row % each) * SIZE, Math.floor(row / each)];
@@ -102,13 +102,10 @@ export function flattenPicture(box) {
   };
 }
 
-// Tell where a canvas is pointed at: shares of its width and height, below 1.
+// Call a function with the position of the pointer, as shares of the canvas's size, below 1.
 function pointAtRows(canvas, tellAt) {
   const inside = (value) => Math.max(0, Math.min(0.9999, value));
-  for (const kind of ["pointermove", "click"]) {
-    canvas.addEventListener(kind, ({ type, pointerType, offsetX, offsetY }) => {
-      if (pointerType === "touch" && type !== "click") return; // a finger that scrolls
-      tellAt({ x: inside(offsetX / canvas.clientWidth), y: inside(offsetY / canvas.clientHeight) });
-    });
-  }
+  onPointing(canvas, ({ offsetX, offsetY }) => {
+    tellAt({ x: inside(offsetX / canvas.clientWidth), y: inside(offsetY / canvas.clientHeight) });
+  });
 }

@@ -29,7 +29,7 @@ export function framingPicture(box, { figures, network }) {
   box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
     stages.forEach(({ item, canvas, reads }, i) => {
-      item.hidden = i >= seen.length; // a picture cannot be drawn anew
+      item.hidden = i >= seen.length; // a picture has no stage "drawn anew"
       if (item.hidden) return;
       const { pixels, digit, confidence } = seen[i];
       drawSeen(canvas, pixels);
@@ -42,10 +42,10 @@ function framingNote({ n, writers, places }) {
   return `The bars: of ${whole(n)} drawings by ${writers} people, each at ${places} places and sizes on the sheet, how many of these ${whole(n * places)} are read right.`;
 }
 
-// A stage's share, and what it adds to the one before, in the digits that are shown.
+// Return the share of a stage and its gain over the stage before, as rounded for display.
 function stageShares(measured, { n, places }, i, model) {
   const all = n * places;
-  const right = (name) => Math.round(all * measured[name][model]); // else it is rounded twice
+  const right = (name) => Math.round(all * measured[name][model]); // the exact count: rounding the share again would round twice
   const shares = Object.keys(STAGES).map((name) => Math.round((1000 * right(name)) / all));
   return { now: shares[i], added: i ? shares[i] - shares[i - 1] : null };
 }

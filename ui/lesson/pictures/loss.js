@@ -19,8 +19,8 @@ import { tell } from "../../shared/events.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const GUESS = Math.log(10); // the loss where each digit has the same share
-const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first that holds the loss
+const GUESS = Math.log(10); // the loss if all digits have the same probability
+const LOSS_ENDS = [5, 10, 20, 50, 100]; // the axis ends at the first of these above the loss
 const CURVE = 160; // points of -log p
 
 /** @type {Picture} */
@@ -63,7 +63,7 @@ export function lossPicture(box) {
   };
 }
 
-// Minus the logarithm of a digit's share: large where it is small, and never out of range.
+// Return the cross-entropy of a digit, computed from the logits so that it stays finite.
 function lossOf(logits, right) {
   const most = Math.max(...logits);
   const total = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
@@ -98,7 +98,7 @@ function lossCurve() {
     });
     const lowest = Math.exp(-end);
     const points = Array.from({ length: CURVE + 1 }, (_, i) => {
-      const p = lowest + (1 - lowest) * (i / CURVE) ** 3; // close together where it is steep
+      const p = lowest + (1 - lowest) * (i / CURVE) ** 3; // closer together where the curve is steep
       return [p, -Math.log(p)];
     });
     const [x, y] = [at.across(1 / 10), at.up(GUESS)];
@@ -164,7 +164,7 @@ function lossSlopes() {
   return { table, show };
 }
 
-// To four digits, as the loss; all ten together push nowhere.
+// Round the slopes to four digits, as the loss, such that they add up to 0.
 function slopesShown(slopes) {
   const { terms } = addUp(slopes.map((slope) => 100 * slope), 0, DIGITS); // prettier-ignore
   return terms.map((text) => tenThousandths(Math.round(100 * Number(text.replace(MINUS, "-")))));

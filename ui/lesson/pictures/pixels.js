@@ -4,19 +4,18 @@ import { SIZE } from "../../shared/constants.js";
 import { bytes } from "../../shared/pixels.js";
 import { heardAt } from "../parts.js";
 import { inputOf, seenOf } from "../reading.js";
-import { make, onWidth, setText, tested } from "../../shared/dom.js";
+import { make, onPointing, onWidth, setText, tested } from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 /** @typedef {import("../../shared/types").Numbers} Numbers */
 
-const LOUPE = 5; // numbers across what is shown enlarged, as across the text's slice
-const BRIGHT = 117; // of 255: black letters are seen better than white ones above it
+const LOUPE = 5; // width of the enlarged part, the same as the slice in the text
+const BRIGHT = 117; // of 255: on brighter pixels, black letters are easier to read than white ones
 
 function asTensor(row, column) {
   return `drawing[0, ${row}:${row + LOUPE}, ${column}:${column + LOUPE}]`;
 }
 
-// 28 × 28 squares with thin lines between them, and a frame around what is enlarged.
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Uint8Array} seen
@@ -42,7 +41,7 @@ function drawPixels(canvas, seen, [top, left], [row, column]) {
   brush.strokeRect(column * step - line, row * step - line, step + line, step + line);
 }
 
-// The numbers around one pixel, as a table with the rows and columns that they are from.
+// Create a table of the numbers around one pixel, with the indices of rows and columns.
 function loupe() {
   const cells = Array.from({ length: LOUPE * LOUPE }, () => make("td"));
   const columns = Array.from({ length: LOUPE }, () => make("th", { scope: "col" }));
@@ -103,7 +102,7 @@ export function pixelsPicture(box) {
   walk(canvas, value, () => at, go);
   onWidth(place, (width) => {
     const step = Math.max(1, Math.floor((width * devicePixelRatio) / SIZE));
-    canvas.width = canvas.height = SIZE * step; // whole pixels: all squares are alike
+    canvas.width = canvas.height = SIZE * step; // whole pixels, so that all squares have the same size
     canvas.style.width = `${(SIZE * step) / devicePixelRatio}px`;
     show();
   });
@@ -113,15 +112,12 @@ export function pixelsPicture(box) {
   };
 }
 
-// Go where the pointer is or the arrow keys lead.
+// Follow the pointer and the arrow keys.
 function walk(canvas, value, at, go) {
-  for (const kind of ["pointermove", "click"]) {
-    canvas.addEventListener(kind, (event) => {
-      if (event.pointerType === "touch" && kind !== "click") return; // a finger that scrolls
-      const step = canvas.clientWidth / SIZE;
-      go([Math.floor(event.offsetY / step), Math.floor(event.offsetX / step)]);
-    });
-  }
+  onPointing(canvas, ({ offsetX, offsetY }) => {
+    const step = canvas.clientWidth / SIZE;
+    go([Math.floor(offsetY / step), Math.floor(offsetX / step)]);
+  });
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS_OF_KEYS[event.key];
     if (!step) return;

@@ -8,7 +8,7 @@ import { indexOfMost, largest } from "../reading.js";
 /** @typedef {import("../../shared/types").Picture} Picture */
 
 const DOT = 5; // px
-const REACH_STEP = 5; // an axis that follows the drawing moves in steps, else it trembles
+const REACH_STEP = 5; // the axis follows the drawing in steps; without steps it would tremble
 
 /** @type {Picture} */
 export function reluPicture(box, { network: { layer1 } }) {
@@ -81,7 +81,7 @@ function nearestTo(x, places) {
   return indexOfMost(places.map((each) => -Math.abs(each - x)));
 }
 
-// A slider that also follows what is shown, without being moved by the visitor.
+// Create a slider that also follows the unit that is shown.
 function unitSlider(count, says, move) {
   const control = slider("relu", { label: "Unit", count, first: 0, says, move });
   const range = control.element.querySelector("input");

@@ -18,7 +18,7 @@ import { floats, indexOfMost, isBlank, largest, rowsOf } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const MOST_TERMS = 10; // of a logit's 32: the others are so small that they stand together
+const MOST_TERMS = 10; // terms shown one by one; the others are small and shown together
 
 /** @type {Picture} */
 export function secondPicture(box, { network: { layer1, layer2 } }) {
@@ -68,7 +68,7 @@ function logitButton(digit) {
   return { button, show };
 }
 
-// What each unit that is on adds to a logit, the largest first.
+// Return what each active unit adds to a logit, the largest first.
 function termsOf(activations, weights) {
   const on = [...activations.keys()].filter((unit) => activations[unit] > 0);
   const terms = on.map((unit) => {
@@ -83,7 +83,7 @@ function offTold(off, count) {
   return `Of the ${count} units, ${off ? told : "none is off"}. Rounded such that all of it adds up.`;
 }
 
-// Each product holds in the digits shown: what rounding leaves over is with the others, if any.
+// Each product holds in the digits shown; the term of the others takes the rounding error.
 function logitSum(maps) {
   const units = Array.from({ length: MOST_TERMS }, () => unitTerm(maps));
   const [others, bias, total] = ["others", "bias", "sum"].map(plainTerm);

@@ -63,7 +63,7 @@ function sizeRow({ size, n_parameters: count, mean, low, high }) {
   return [size ? whole(size) : "none", whole(count), ...shares];
 }
 
-// Accuracy over hidden units, each doubling as wide as the next.
+// Draw accuracy by number of hidden units, on a logarithmic axis.
 function sizesChart(sheet, rows, baseline, pick) {
   const xs = rows.map((row) => Math.log2(row.size));
   const all = [...rows, baseline].flatMap((row) => [row.low, row.high]);

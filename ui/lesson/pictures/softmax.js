@@ -8,10 +8,10 @@ import { slider } from "../../shared/chart.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const COOLEST = 0.25; // the temperatures that can be tried
+const COOLEST = 0.25; // the lowest temperature of the slider
 const WARMEST = 16;
 const PER_DOUBLING = 8;
-const WIDEST = 1e5; // a sum above it is told in thousands, millions…
+const WIDEST = 1e5; // larger sums are shown in thousands, millions and so on
 
 /** @type {Picture} */
 export function softmaxPicture(box, { network }) {
@@ -58,7 +58,7 @@ export function softmaxPicture(box, { network }) {
   };
 }
 
-// Temperatures by equal steps of their ratio, with the network's own and the tutorial's among them.
+// Return temperatures in equal ratios, with the network's own and the tutorial's among them.
 function temperatures(own) {
   const count = Math.round(PER_DOUBLING * Math.log2(WARMEST / COOLEST));
   const even = Array.from({ length: count + 1 }, (_, i) => COOLEST * 2 ** (i / PER_DOUBLING));
@@ -139,7 +139,7 @@ function softmaxNote(verdict) {
   return `The network answers “not a digit”, by an eleventh logit; softmax over the ten shares out 100 % all the same. ${rounded}`;
 }
 
-// e^(z / T), in a unit that all ten can be written in, such that they add up.
+// Return e^(z / T) for all ten logits in a common unit, such that the numbers shown add up.
 function powersOf(logits, temperature) {
   const exponents = logits.map((logit) => logit / temperature);
   const sizes = exponents.map(Math.exp);

@@ -37,7 +37,7 @@ export function templatesPicture(box, { logistic }) {
   const sum = apart("template", "template");
   const key = colourKey([["positive", "ink here speaks for the digit"], ["negative", "against it"]]); // prettier-ignore
   box.append(grid, key, title, sum.element);
-  let own = null; // what the visitor has chosen
+  let own = null; // the template that the visitor has chosen
   let last = null;
   const show = () => {
     const { logits } = last.logistic;

@@ -9,14 +9,14 @@ import { indexOfMost, largest, rowsOf } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const FAINTEST = 0.45; // how bright a unit's weights are that is off: they are seen still
+const FAINTEST = 0.45; // brightness of the weights of an inactive unit: still visible
 
-// How brightly a unit's weights are lit: small activations are seen beside the largest.
+// Return the brightness of a unit's weights, such that small activations stay visible.
 function lightOf(activation, most) {
   return activation > 0 ? FAINTEST + (1 - FAINTEST) * Math.sqrt(activation / most) : FAINTEST;
 }
 
-// A unit's weights as a button, lit by its activation.
+// Create a button with the weights of a unit, as bright as its activation.
 function unitTile(unit, weights) {
   const canvas = mapOf();
   const value = make("span", { class: "score" });
@@ -49,7 +49,7 @@ export function unitPicture(box, { network: { layer1 } }) {
   const since = comparison();
   const key = colourKey([["positive", "ink here adds"], ["negative", "ink here takes"]]); // prettier-ignore
   box.append(grid, key, title, sum.element, since.element);
-  let own = null; // what the visitor has chosen
+  let own = null; // the unit that the visitor has chosen
   let last = null;
   const show = () => {
     const { activations, pre_activations: before } = last;
@@ -79,7 +79,7 @@ export function unitPicture(box, { network: { layer1 } }) {
   };
 }
 
-// Which unit changed most since a drawing that the visitor wants to be remembered.
+// Tell which unit changed most since the drawing that the visitor has kept.
 function comparison() {
   const button = make("button", { type: "button" }, "Compare with this drawing from now on");
   const text = tested("unit-changed", make("p"));

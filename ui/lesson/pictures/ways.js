@@ -6,7 +6,7 @@ import { share, whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const USUAL_PEN = "16"; // px, of the three that drawings are read with
+const USUAL_PEN = "16"; // px: one of the three pens that drawings were measured with
 
 const WAYS = {
   alone: "MNIST alone",
@@ -84,7 +84,7 @@ function waysRow({ short, digits, of }, row, i, most) {
   );
 }
 
-// A share and what it lacks, which make 100 % in the digits that are shown.
+// Return a share and its remainder such that the rounded numbers make 100 %.
 function rightAndWrong(value, digits) {
   const steps = 100 * 10 ** digits;
   const count = Math.round(value * steps);

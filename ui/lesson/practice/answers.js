@@ -5,7 +5,7 @@ import { inTime, listen } from "../../shared/events.js";
 import { make, setText, tested } from "../../shared/dom.js";
 import { percent } from "../../shared/numbers.js";
 
-const BETWEEN = 8; // ms between an answer and the next question
+const BETWEEN = 8; // ms between a response and the next request
 const MULTIPLIED =
   "without ReLU its two layers were multiplied out to one, which gives the same logits";
 

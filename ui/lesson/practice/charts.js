@@ -6,8 +6,8 @@ import { lossText, wordsOf } from "./words.js";
 import { share } from "../../shared/numbers.js";
 
 const CHART = 220; // px high
-const LOSSES = [0.01, 10]; // the axis, while none is lower; what grows beyond it leaves the chart
-const EARLIER = "#8a8a92"; // the lines of the training before
+const LOSSES = [0.01, 10]; // range of the loss axis: it extends to lower losses; higher ones leave the chart
+const EARLIER = "#8a8a92"; // colour of the previous training
 
 /** Create two charts that grow. The training before stays visible behind them. */
 export function practiceCharts() {
@@ -24,7 +24,7 @@ export function practiceCharts() {
   let before = null;
 
   function begin() {
-    if (shown?.points.val.length > 1) before = shown; // one that failed at once shows nothing
+    if (shown?.points.val.length > 1) before = shown; // leave out a training that failed at once
     shown = null;
   }
 
@@ -68,14 +68,14 @@ function lossesOf(curves) {
   return extent([[LOSSES[0], ...all]], true);
 }
 
-// Guessing is right in one of ten: the axis begins where the lines go on from, not there.
+// Return where the accuracy axis begins: after the first epoch, above the 10 % of guessing.
 function floorOf(curves) {
   const trained = curves.flat().filter(([epoch]) => epoch > 0);
   const least = Math.min(0.9, ...trained.map(([, right]) => right));
   return Math.max(0, Math.floor(10 * least - 1e-9) / 10);
 }
 
-// Draw curves within the frame, those without a line of their own behind the others.
+// Draw curves within the frame; those of the previous training lie behind the others.
 function plot({ across, up, inside, left, right, top, bottom }, curves, lines) {
   const [width, height] = [right - left, bottom - top];
   const view = { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` };

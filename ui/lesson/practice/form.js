@@ -47,7 +47,7 @@ export function practiceForm({ defaults, max_epochs: most, images }) {
     data: data.value(),
   });
   const show = ({ running }) => {
-    if (!running && document.activeElement === stop) train.focus(); // or the keyboard loses its place
+    if (!running && document.activeElement === stop) train.focus(); // a disabled button would lose the focus
     stop.disabled = !running;
   };
   const set = (settings) => {
@@ -61,7 +61,7 @@ export function practiceForm({ defaults, max_epochs: most, images }) {
   return { element, train, stop, settings, set, show };
 }
 
-// A slider over some values, which need not be at even steps.
+// Create a slider over a list of values.
 function stepsOf(testid, label, choices, chosen) {
   const all = [...new Set([...choices, chosen])].sort((a, b) => a - b);
   const range = make("input", { type: "range", min: 0, max: all.length - 1, step: 1 });

@@ -43,7 +43,7 @@ export function practiceNews({ images }) {
     say(stateOf(training));
     const appears = seen.hidden && points.val.length > 0;
     seen.hidden = !points.val.length;
-    // The curves are below the settings: who has just pressed Train is to see them move.
+    // Scroll to the curves, which are below the settings, when they begin to grow.
     if (appears && training.state === "training") state.scrollIntoView({ block: "start" });
     setAttribute(bar, "max", epochs);
     bar.value = at;

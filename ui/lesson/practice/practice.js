@@ -9,9 +9,9 @@ import { tab } from "../../shared/storage.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const VISITOR = "visitor"; // in `tab`: whose training it is, after a reload, too
-const LOOK = 300; // ms between two looks at a training
-const LOOK_AGAIN = 1500; // ms, where no answer came
+const VISITOR = "visitor"; // key of the visitor's random name in `tab`
+const LOOK = 300; // ms between two requests for the state of a training
+const LOOK_AGAIN = 1500; // ms after a failed request
 const UNDER_WAY = ["waiting", "starting", "training"];
 const NO_TRAINING =
   "Training is off here. Run the app yourself: pip install -r requirements.txt && python app.py";
@@ -29,10 +29,10 @@ export function practicePicture(box, { practice: offer, network }, server) {
   const news = practiceNews(offer);
   const answers = practiceAnswers(network.name, (ink) => server.yours({ visitor, ...ink }));
   let points = noPoints();
-  let told = false; // whether the end was shown
+  let told = false; // whether the end of the training was shown
   let timer = 0;
-  let era = 0; // raised by each training that begins: older answers are void
-  let returning = returns; // until it is known what the tab has left
+  let era = 0; // raised when a training begins: older responses are dropped
+  let returning = returns; // until the first response after a reload
 
   async function train() {
     news.say("Asking for a training…");
@@ -81,7 +81,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
   function take(answer) {
     clearTimeout(timer);
     if (answer.step < points.step) {
-      begin(); // it was begun in a copy of this tab
+      begin(); // another tab with the same name began a training
       look();
       return;
     }
@@ -94,7 +94,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
       if (returning) form.set(answer.settings);
       news.show(answer, points);
     } else if (!returning) {
-      news.say(FORGOTTEN); // the server was started anew
+      news.say(FORGOTTEN); // the server was restarted
     }
     returning = false;
     if (ends) news.end(answer, points);
@@ -109,7 +109,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
   return answers.update;
 }
 
-// A random name for this tab, and whether it has had one before.
+// Return a random name for this tab, and whether it had one before.
 function visitorOf() {
   const kept = tab.get(VISITOR);
   if (/^[\w-]{1,64}$/.test(kept ?? "")) return { visitor: kept, returns: true };
@@ -120,7 +120,7 @@ function visitorOf() {
   return { visitor: made, returns: false };
 }
 
-// What is known of a training: [epoch, loss] and [epoch, loss, accuracy], and the newest weights.
+// The curves of a training: [epoch, loss] and [epoch, loss, accuracy], and the newest weights.
 function noPoints() {
   return { loss: [], val: [], step: -1, weights: null };
 }

@@ -4,7 +4,7 @@ import { SIZE } from "../../shared/constants.js";
 import { bytes, decoded, drawNumbers } from "../../shared/pixels.js";
 import { make, setAttribute, setText, tested } from "../../shared/dom.js";
 
-const TILE_GAIN = 0.6; // of the largest weight: what is as bright as can be
+const TILE_GAIN = 0.6; // of the largest weight has the full colour
 
 /**
  * Show the weights of the first hidden units as pictures, each as bright as its own largest
