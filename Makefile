@@ -4,8 +4,9 @@ check:
 	ruff format --check .
 	ruff check .
 	ty check
-	oxfmt --check ui/*.js
-	oxlint --deny-warnings --allow no-unused-vars ui
+	oxfmt --check ui
+	oxlint --deny-warnings ui
+	npm exec --yes --package=typescript@7.0.2 -- tsc --project jsconfig.json
 	hadolint Dockerfile
 
 test:

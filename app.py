@@ -45,8 +45,9 @@ from server.serve import Server, Service
 from server.site import Site, cross_origin, site_of
 from server.uploads import Uploads
 from ui.api import ignore
+from ui.component import PAGE_CSS
+from ui.modules import modules_route
 from ui.pages import THEME, build_pages
-from ui.piece import PAGE_CSS
 
 DEFAULT_MODEL = "mlp-1024"
 Build = Callable[..., gr.Blocks]
@@ -194,7 +195,7 @@ def load_service(
     app = mount(
         demo,
         middleware=[cross_origin(site), guard],
-        routes=[health_route(readers, capacity)],
+        routes=[health_route(readers, capacity), modules_route()],
         lifespan=lifespan(demo, capacity),
         root_path=site.root_path,
         max_file_size=limits.max_upload,

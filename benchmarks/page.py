@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request
 
 from benchmarks.browser import DEVICES, chromium, serve
 
@@ -160,12 +160,17 @@ def first_load(browser: Browser, url: str) -> tuple[float, float]:
     with urllib.request.urlopen(f"{url}/config?page=") as answer:  # the first page's
         own = len(gzip.compress(answer.read())) / 1000
     page = browser.new_page()
+    modules: list[Request] = []
+    page.on(
+        "requestfinished", lambda sent: modules.append(sent) if "/scripts/" in sent.url else None
+    )
     page.add_init_script(
         "document.addEventListener('reading', () => { window.first ??= performance.now(); })"
     )
     page.goto(url)
     page.wait_for_function("window.first")
     seconds = page.evaluate("window.first") / 1000
+    own += sum(module.sizes()["responseBodySize"] for module in modules) / 1000
     page.close()
     return own, seconds
 

@@ -178,7 +178,7 @@ def _on_table(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def drawings(count: int, seed: int) -> list[tuple[int, list]]:
     """Return so many digits and their strokes: the page's examples, then synthetic pens."""
-    lines = (ROOT / "ui" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     examples = [(row["digit"], row["strokes"]) for row in map(json.loads, lines)]
     rng = np.random.default_rng(FIRST_SEED + seed)
     pens = [

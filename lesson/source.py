@@ -7,7 +7,7 @@ say what is no text:
     ```python live       the same, and run for each drawing of the page's visitor, too
     ```python notebook   a picture, drawn by the notebook alone
     ```python lesson.fit:fit_epoch    the source of a function of this project
-    ```picture NAME      a picture of the page, ui/pictures.js, with its caption
+    ```picture NAME      a picture of the page, ui/lesson/pictures/NAME.js, with its caption
     ```try               one thing to try
 
 What follows `## The mathematics` is folded away until it is asked for. A figure stands in the text

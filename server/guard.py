@@ -46,7 +46,7 @@ UPLOAD = f"{API}upload"
 # anyone who knows their hash (file=), or tell how the server is used (monitoring, runs).
 OPEN_PATHS = re.compile(
     r"/(?:card|lesson|health|config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(?:/\d+)?"
-    r"|(?:assets|static|svelte)/[ -~]{1,200}"
+    r"|(?:assets|scripts|static|svelte)/[ -~]{1,200}"
     r"|gradio_api/(?:info|openapi\.json|theme\.css|app_id|user|login_check"
     r"|upload|cancel|component_server|heartbeat/[\w-]+"
     r"|queue/(?:join|data|status)|(?:run|api)/\w+|call/(?:v2/)?\w+(?:/\w+)?))?/?"

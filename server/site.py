@@ -22,7 +22,9 @@ FRAME_ANCESTOR = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?")
 ROOT_PATH = re.compile(rf"(?:https?://{HOST}(?::\d{{1,5}})?)?((?:/[\w.~-]+)*)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Behind a proxy that strips the root path, such a path could not be told from the app's own.
-OWN_PATHS = {"card", "lesson", "health", "config", "gradio_api", "assets", "static", "svelte"}
+OWN_PATHS = {
+    "assets", "card", "config", "gradio_api", "health", "lesson", "scripts", "static", "svelte",
+}  # fmt: skip
 SAME_SITE = ("same-origin", "none")  # values of Sec-Fetch-Site; "none" is a typed address
 CROSS_ORIGIN = (
     "Pages of another site may not call this server. "

@@ -44,7 +44,9 @@ def digits() -> list[dict]:
     """One drawing of each digit, made for this project: {"digit", "strokes"}."""
     return [
         json.loads(line)
-        for line in (ROOT / "ui" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in (ROOT / "ui" / "draw" / "examples.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
     ]
 
 

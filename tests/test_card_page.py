@@ -20,9 +20,9 @@ from model.checkpoint import CARD_FILE, EVALUATION_FILE, MAX_CARD, SHIPPED, save
 from model.explain import output_layer
 from model.mlp import MLP
 from tests.visitor import ON_DESKTOP, ON_PHONE, QUESTION, REDS, number, percent, red
-from ui.card import message
-from ui.figures import plots
-from ui.markdown import MAX_TOKENS, parts
+from ui.card.card import message
+from ui.card.figures import plots
+from ui.card.markdown import MAX_TOKENS, parts
 
 MODEL = "mlp-32"
 EVALUATION = json.loads((SHIPPED / MODEL / EVALUATION_FILE).read_text(encoding="utf-8"))
@@ -455,10 +455,15 @@ def test_nothing_is_asked_of_other_hosts(shown, app_url):
 
 
 @pytest.mark.browser
-def test_the_drawing_s_page_does_not_carry_the_card(shown, app_url):
-    drawing = shown.page.request.get(app_url).text()
-    assert "drawConfusion" not in drawing
-    assert "drawConfusion" in shown.page.request.get(f"{app_url}/card").text()
+def test_the_drawing_page_does_not_load_the_plots(shown, app_url):
+    plot, page, requests = "card/plots/confusion.js", shown.page.context.new_page(), []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(app_url)
+    expect(page.get_by_test_id("answer")).to_have_text("nothing drawn")
+    page.close()
+    assert any(url.endswith("draw/answer.js") for url in requests)
+    assert not any(url.endswith(plot) for url in requests)
+    assert any(url.endswith(plot) for url in shown.requests)
 
 
 @pytest.mark.browser

@@ -30,8 +30,8 @@ from training.train import (
     training_step,
     update_ema,
 )
-from ui import lesson
 from ui.api import _stroke_explanation
+from ui.lesson import lesson
 from ui.message import message
 
 META = torch.device("meta")

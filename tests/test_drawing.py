@@ -13,7 +13,7 @@ from model.drawing import LONG_SIDE, MARGIN, DrawingError, draw, rasterize
 from model.explain import stroke_contributions, template
 from model.limits import LIMITS, Limits
 from tests.hostile.drawings import COSTLY, scribble, zigzag
-from ui.lesson import ink_of
+from ui.lesson.lesson import ink_of
 from ui.message import message
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]

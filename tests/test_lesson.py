@@ -27,7 +27,7 @@ from model.preprocess import preprocess
 from tests.conftest import ROOT
 from training.canvas import canvas_picture
 from training.data import import_torchvision
-from ui.lesson import PEN, SIDE, ink_of, message
+from ui.lesson.lesson import PEN, SIDE, ink_of, message
 
 CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
 

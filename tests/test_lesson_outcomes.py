@@ -18,12 +18,11 @@ from lesson.data import SAMPLES
 from lesson.figures import FIGURES
 from lesson.framing import ANEW, NAMES, stages
 from model import Reader
-from tests.conftest import ROOT
 from tests.visitor import REDS, number, percent
-from ui.lesson import NETWORK, _sheet, example
+from ui.lesson.lesson import NETWORK, _sheet, example
+from ui.modules import module_address
 
 PICTURES = ("second", "softmax", "loss", "sizes", "framing", "samples", "ways")
-UI, SCRIPT_NAMES = ROOT / "ui", ("shared", "plots", "pictures", "outcomes")
 DIGITS = range(10)
 BLUR = 0.00501  # what rounding to hundredths may add
 
@@ -112,8 +111,9 @@ def test_a_logit_is_its_terms_and_its_bias(lesson, reader, reading):
     expect(pressed).to_have_attribute("data-testid", f"second-{reading.digit}")
 
 
-SCRIPTS = "".join((UI / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPT_NAMES)
-SECOND = f"""readings => {{ {SCRIPTS}
+SECOND = f"""async readings => {{
+  const address = new URL("{module_address("lesson/pictures/second.js")}", document.baseURI);
+  const {{ secondPicture }} = await import(address);
   const box = document.createElement("div");
   const floats32 = numbers => {{
     const raw = new Uint8Array(Float32Array.from(numbers).buffer);
@@ -124,7 +124,7 @@ SECOND = f"""readings => {{ {SCRIPTS}
     const layer1 = {{ weight: floats32(Array(32 * 784).fill(0)), bias: Array(32).fill(0) }};
     const layer2 = {{ weight, bias: reading.bias }};
     box.replaceChildren();
-    PICTURES.second(box, {{ network: {{ layer1, layer2 }} }})(reading);
+    secondPicture(box, {{ network: {{ layer1, layer2 }} }})(reading);
     const rows = [...box.querySelectorAll("tr:not([hidden])")].slice(1);
     return rows.map(row => [...row.children].map(each => each.textContent));
   }});

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from lesson.source import steps
 from tests.conftest import ask_page
 from tests.visitor import ON_DESKTOP, Visitor, percent
-from ui.lesson import NETWORK
+from ui.lesson.lesson import NETWORK
 
 STEPS = steps()
 

@@ -177,6 +177,7 @@ def test_a_unit_is_looked_at_by_pointing_at_it(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
     visitor.settle()
+    visitor.check_against(visitor.reading("mlp-32"))
     visitor.page.get_by_test_id("tiles").locator("button").nth(21).hover()
     expect(visitor.page.get_by_test_id("unit-name")).to_have_text("Unit 21")
     z = visitor.reading("mlp-32").layers[0].pre_activations[21]

@@ -1,56 +1,95 @@
-"""The page's scripts, beside what the page itself shows: sums that hold, links that hold."""
+"""The page's JavaScript: how modules are served, and the functions that need no page."""
 
 import json
 import random
-import subprocess
+import urllib.error
+import urllib.request
 from decimal import Decimal
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.conftest import ROOT
+from ui.modules import module_address, read_modules, version_of
 
 pytestmark = pytest.mark.browser
-UI = ROOT / "ui"
-PIECES = sorted(path.stem for path in UI.glob("*.html"))
-BEFORE = {
-    "card": ["plots"],
-    "lesson": ["plots", "pictures", "outcomes", "practice"],
-    "sketchpad": ["link", "image"],
-    "drawings": ["link", "image", "png"],
-}
-CARDS_OWN = {"pixelsLink": "readonly"}  # asked for by a plot that only a card has
 
 
 @pytest.fixture(scope="module")
-def run_script(browser):
-    """Evaluate an expression after shared.js and link.js."""
+def run_script(browser, app_url):
+    """Evaluate an expression that may use the functions of numbers.js and link.js."""
     page = browser.new_page()
-    scripts = (UI / "shared.js").read_text(encoding="utf-8") + (UI / "link.js").read_text(
-        encoding="utf-8"
+    page.goto(app_url)
+    modules = [
+        f"import(new URL('{module_address(name)}', document.baseURI))"
+        for name in ("shared/numbers.js", "draw/link.js")
+    ]
+    page.evaluate(
+        f"async () => Object.assign(window, ...await Promise.all([{', '.join(modules)}]))"
     )
-    yield lambda expression: page.evaluate(f"() => {{ {scripts}\nreturn {expression}; }}")
+    yield page.evaluate
     page.close()
 
 
-@pytest.mark.parametrize("piece", PIECES)
-def test_a_pieces_script_declares_each_name_that_it_uses_once(piece, tmp_path):
-    names = ("shared", *BEFORE.get(piece, ["link"]), piece)
-    body = "".join((UI / f"{name}.js").read_text(encoding="utf-8") for name in names)
-    script = tmp_path / "piece.js"
-    script.write_text(
-        f"export function load(element, props, server) {{\n{body}\n}}\n", encoding="utf-8"
-    )
-    config = tmp_path / "oxlint.json"
-    known = {"env": {"browser": True, "es2024": True}}
-    config.write_text(
-        json.dumps(known | ({"globals": CARDS_OWN} if piece == "lesson" else {})), encoding="utf-8"
-    )
-    rules = ["--deny=no-undef", "--deny=no-redeclare", "--allow=no-unused-vars"]
-    command = ["oxlint", "-c", str(config), *rules]
-    done = subprocess.run(
-        [*command, str(script)], capture_output=True, encoding="utf-8", timeout=60
-    )
-    assert done.returncode == 0, done.stdout
+def get(url, **headers):
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers))
+
+
+def test_a_module_is_served_compressed_and_cached_forever(app_url):
+    name = "shared/dom.js"
+    with get(f"{app_url}/{module_address(name)}") as response:
+        assert response.read() == read_modules()[name]
+        assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert "immutable" in response.headers["Cache-Control"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    with get(f"{app_url}/{module_address(name)}", **{"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+
+
+CURRENT = module_address("")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "scripts/0000000000000000/shared/dom.js",
+        f"{CURRENT}shared/page.css",
+        f"{CURRENT}api.py",
+        f"{CURRENT}nothing.js",
+        f"{CURRENT}../app.py",
+        f"{CURRENT}%2e%2e/app.py",
+        f"{CURRENT}shared/..%2f..%2fapp.py",
+        f"{CURRENT}/etc/passwd",
+        CURRENT,
+    ],
+)
+def test_nothing_but_the_current_modules_is_served(app_url, path):
+    with pytest.raises(urllib.error.HTTPError, match="404") as raised:
+        get(f"{app_url}/{path}")
+    assert raised.value.headers["Cache-Control"] in ("no-store", None)
+    assert json.load(raised.value)["error"]
+
+
+def test_a_change_of_any_module_changes_the_version(tmp_path):
+    versions = set()
+    for name, content in [("a.js", "1"), ("b/c.js", "1"), ("b/c.js", "2"), ("d.css", "3")]:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+        versions.add(version_of(read_modules.__wrapped__(tmp_path)))
+    assert len(versions) == 3  # a style is not a module
+
+
+@pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/ink.js"])
+def test_the_page_says_that_a_module_did_not_load(browser, app_url, missing):
+    page = browser.new_page()
+    page.route(f"**/{missing}", lambda route: route.abort())
+    page.goto(app_url)
+    message = page.locator("#sketchpad").get_by_role("alert")
+    expect(message).to_have_text("This part of the page could not be loaded. Reload the page.")
+    page.unroute_all()
+    page.reload()
+    expect(page.get_by_test_id("answer")).to_have_text("nothing drawn")
+    page.close()
 
 
 def test_what_is_shown_adds_up(run_script):

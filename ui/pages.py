@@ -6,15 +6,15 @@ import gradio as gr
 
 from lesson.trainings import Trainings
 from model import Reader
-from ui.answer import answer
 from ui.api import Observe, bind_api
-from ui.card import card
-from ui.drawings import drawings
-from ui.lesson import lesson
-from ui.network import network
-from ui.sketchpad import sketchpad
-from ui.unit import unit
-from ui.why import why
+from ui.card.card import card
+from ui.draw.answer import answer
+from ui.draw.drawings import drawings
+from ui.draw.network import network
+from ui.draw.sketchpad import sketchpad
+from ui.draw.unit import unit
+from ui.draw.why import why
+from ui.lesson.lesson import lesson
 
 # The SemiBold file that Gradio ships has only 55 letters; its Bold is complete.
 FONT = (gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif")
@@ -46,7 +46,7 @@ def build_pages(
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:
         gr.Navbar(main_page_name="Draw")
         gr.Markdown(INTRO)
-        with gr.Row(elem_id="stage"):  # ui/page.css arranges it
+        with gr.Row(elem_id="stage"):  # ui/shared/page.css arranges it
             sketchpad(readers, default=default, observe=observe)
             answer()
             drawings()

@@ -103,7 +103,7 @@ def page(url: str) -> Generator[Page]:
 
 def drawings() -> Iterator[list]:
     """Return the examples, one after the other, for ever."""
-    lines = (ROOT / "ui" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     return cycle([json.loads(line)["strokes"] for line in lines])
 
 

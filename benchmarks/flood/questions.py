@@ -62,7 +62,7 @@ def questions(readers: Mapping[str, Reader], number: int) -> list[Question]:
 def drawing(number: int) -> list:
     """Return an example, written by another hand: turned, stretched and trembling."""
     rng = np.random.default_rng(number)
-    lines = (ROOT / "ui" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     strokes = json.loads(lines[number % len(lines)])["strokes"]
     change = np.eye(2) + rng.uniform(-0.15, 0.15, (2, 2))
     return [

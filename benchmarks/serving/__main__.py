@@ -109,7 +109,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    examples = ROOT / "ui" / "examples.jsonl"
+    examples = ROOT / "ui" / "draw" / "examples.jsonl"
     parser.add_argument("drawings", type=Path, nargs="?", default=examples, help="JSON Lines")
     parser.add_argument("--data-dir", help="a folder with MNIST: its test images are the batch")
     parser.add_argument("--quick", action="store_true", help="a trial: its figures say little")

@@ -1,0 +1,1 @@
+"""The page "Model card": the text of a card and its plots."""

@@ -1,0 +1,78 @@
+"""The model card on a page of its own: its text, with its plots drawn from the figures."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from model import Reader
+from model.checkpoint import CARD_FILE
+from ui.card import markdown
+from ui.card.figures import plots
+from ui.component import component
+from ui.draw.sketchpad import QuestionError, choose, field
+
+_NO_CARD = """
+# {name}
+
+This checkpoint came without a card, a {file} beside its weights. What is known of it:
+{architecture}, {parameters:,} parameters.
+{plots}
+"""
+_TITLES = {
+    "training": "Training, epoch by epoch",
+    "confusion": "What is read as what",
+    "reliability": "Confidence and accuracy",
+    "refusal": "Refused, by threshold",
+    "hidden": "The weights on the pixels",
+    "mistakes": "Mistakes made most confidently",
+}
+
+
+def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
+    """Return the piece that shows the card of one model, and lets another be chosen."""
+
+    told = cache(message)  # by reader: none of it changes while the server runs
+
+    def read(question: Any) -> dict[str, Any]:
+        """Return a model's card; see `message`."""
+        try:
+            return told(choose(readers, field(question, "model", str)))
+        except QuestionError as error:
+            return {"error": str(error)}
+
+    models = [{"name": name, "chosen": name == default} for name in readers]
+    return component(
+        "card/card",
+        server_functions=[read],
+        styles=["shared/article", "shared/plots"],
+        models=models,
+    )
+
+
+def message(reader: Reader) -> dict[str, Any]:
+    """Return what the page shows of a card: its parts in order, and the figures of its plots."""
+    figures = plots(reader)
+    parts = markdown.parts(reader.card or _known(reader, figures))
+    shown = {part.plot for part in parts} | {"mistakes"}  # a cell of the confusions shows its own
+    return {
+        "model": reader.name,
+        "parts": [part._asdict() for part in parts],
+        "figures": {name: figures[name] for name in figures.keys() & shown},
+    }
+
+
+def _known(reader: Reader, figures: Mapping[str, Any]) -> str:
+    sections = [
+        f"\n## {title}\n\n![{title}](plots/{name}.png)\n"
+        for name, title in _TITLES.items()
+        if name in figures
+    ]
+    return _NO_CARD.format(
+        name=reader.name,
+        file=CARD_FILE,
+        architecture=" → ".join(map(str, (784, *reader.model.hidden_sizes, 10))),
+        parameters=reader.model.n_parameters,
+        plots="".join(sections),
+    )

@@ -1,0 +1,1 @@
+"""The drawing page: the sketchpad, the answer and what explains it."""

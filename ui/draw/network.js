@@ -1,0 +1,354 @@
+// The hidden units: all as a field of lights, and the most important ones (or all, if they are few)
+// as pictures of their weights. Without hidden units, the templates of the logits.
+
+import { NOT_A_DIGIT, SIZE } from "../shared/constants.js";
+import { REST, listen, onReading, tell } from "../shared/events.js";
+import { bytes, drawNumbers, numbersOf, packed, palette } from "../shared/pixels.js";
+import { columns } from "./columns.js";
+import { decimal, logitName, whole } from "../shared/numbers.js";
+import { make, onPointing, setAttribute, setBar, setText, signedBar } from "../shared/dom.js";
+
+/** @typedef {import("../shared/types").Start} Start */
+
+const COLUMNS = 48; // of lights
+const LABEL = 3; // columns on the left, for the names of the bands
+const GAP = 0.4; // lights between two bands
+const STEPS = 5; // rows of the drawn sheet in the height of a light: GAP is two of them
+const OFF = [43, 43, 48]; // a unit that ReLU cut off
+const DARKEST = 0.4; // brightness of a unit that is barely active
+const CALM = 0.4; // of the brightness while nothing is drawn: the activations then come from the biases alone
+const REACH = 3; // lights: how far from a light a finger may point at it
+const FAINT = 0.25; // of full colour: an active unit that adds almost nothing
+const NEUTRAL = [96, 96, 102]; // a unit that adds nothing
+const CLIP = 0.6; // of its largest weight has the full colour in a picture: most weights are far smaller
+
+function light(level) {
+  return level ? DARKEST + (1 - DARKEST) * Math.sqrt(level / 255) : 0;
+}
+
+// Describe a tile: its name, whether it is active, its brightness, and its share of the largest.
+function describe(reading, unit, levels, added) {
+  if (!reading.layers.length) {
+    const most = Math.max(...reading.logits.map(Math.abs), 1e-9);
+    const logit = reading.logits[unit];
+    const says = `Template of ${logitName(unit)}, logit ${decimal(logit)}`;
+    return { name: unit === NOT_A_DIGIT ? "∅" : unit, says, light: 1, share: logit / most };
+  }
+  const level = levels[0][unit];
+  const says = `Unit ${unit}, ${level ? "active" : "cut off by ReLU"}`;
+  return { name: unit, says, light: light(level), share: added[unit] / 127 };
+}
+
+function showGrid(brush, { rows }, size) {
+  const line = Math.max(1, Math.round(size / 10));
+  brush.fillStyle = "#000";
+  for (let x = 1; x <= COLUMNS + LABEL; x += 1) {
+    brush.fillRect(Math.round(x * size) - line, 0, line, brush.canvas.height);
+  }
+  for (const y of rows) {
+    brush.fillRect(0, Math.round((y + 1) * size) - line, brush.canvas.width, line);
+  }
+}
+
+function showNames(brush, { names }, size, answer) {
+  brush.textBaseline = "top";
+  for (const [logit, y] of names) {
+    brush.fillStyle = logit === answer ? "#fff" : "#b8b8bd";
+    brush.font = `${logit === answer ? "bold " : ""}${Math.round(size * 1.8)}px sans-serif`;
+    brush.fillText(logit === NOT_A_DIGIT ? "∅" : logit, size / 2, (y + 0.1) * size);
+  }
+}
+
+// The square root keeps small terms visible beside the largest.
+function vote(level, colours) {
+  if (!level) return packed(NEUTRAL);
+  const share = Math.max(FAINT, Math.sqrt(Math.abs(level) / 127));
+  return colours[127 + Math.sign(level) * Math.round(127 * share)];
+}
+
+function caption({ layers, model, verdict }) {
+  if (!layers.length) {
+    return `${model} has no hidden units: its eleven templates, and how each fits the ink`;
+  }
+  const counts = layers.map(
+    ({ units, active }) => `${whole(units)} hidden units, ${whole(active)} active`,
+  );
+  return counts.join("; ") + (verdict === "blank" ? ": without ink, each is its bias" : "");
+}
+
+/** @type {Start} */
+export function start(element, props, server) {
+  // Return the units that are shown as pictures: all if they are few, otherwise those that add most
+  // to the answer or take most from it.
+  const FEW = props.few;
+
+  const tiles = new Map(); // "model unit" → its weights
+  const wanted = new Set();
+  const fields = new Map(); // model → where its lights lie
+  const widths = new WeakMap(); // field → px: measuring it while drawing would force a layout
+  let fetching = false;
+  let last = null; // the newest reading event's detail
+  let lit = "activation"; // or "added"
+  const looked = [null, null]; // in each column: the unit that is looked at
+
+  function shownUnits({ layers, why }) {
+    if (!layers.length) return [...Array(NOT_A_DIGIT + 1).keys()];
+    if (layers.length > 1) return [];
+    if (layers[0].units <= FEW) return [...Array(layers[0].units).keys()];
+    return why.logit.units.map(([unit]) => unit);
+  }
+
+  function makeTile(place) {
+    const tile = make("button", { type: "button" });
+    tile.innerHTML = '<canvas width="28" height="28"></canvas><span class="name"></span>';
+    tile.insertBefore(signedBar(0), tile.lastElementChild);
+    const look = (_, isPress) => choose(place, Number(tile.dataset.unit), isPress);
+    onPointing(tile, look, ["click", "pointerenter", "focus"]);
+    tile.addEventListener("blur", () => tell("look", { place, unit: null }));
+    return tile;
+  }
+
+  // A tile stands for a unit to look at or, without hidden units, for a logit to explain.
+  function choose(place, unit, isPress) {
+    const reading = last.readings[place];
+    if (reading.layers.length) tell("look", { place, layer: 0, unit, hold: isPress });
+    else if (isPress) tell("explain", { chosen: unit });
+  }
+
+  function showLarge(column, reading, levels, added, place) {
+    const units = shownUnits(reading);
+    const box = column.querySelector(".large");
+    box.classList.toggle("few", !reading.layers.length);
+    while (box.children.length > units.length) box.lastElementChild.remove();
+    while (box.children.length < units.length) box.append(makeTile(place));
+    units.forEach((unit, i) => {
+      const tile = box.children[i];
+      const about = describe(reading, unit, levels, added);
+      tile.dataset.unit = unit;
+      setText(tile.querySelector(".name"), `${about.name}`);
+      setAttribute(tile, "aria-label", about.says);
+      tile.classList.toggle("off", !about.light);
+      setBar(tile.querySelector(".track"), about.share);
+      showTile(tile.querySelector("canvas"), `${reading.model} ${unit}`, about.light || DARKEST);
+    });
+    markLooked(column, reading, place);
+    fetchTiles();
+  }
+
+  const drawn = new WeakMap(); // tile → what it shows
+  function showTile(canvas, key, brightness) {
+    const weights = tiles.get(key);
+    if (!weights) wanted.add(key);
+    const now = weights ? `${key} ${brightness.toFixed(3)}` : "";
+    if (drawn.get(canvas) === now) return;
+    drawn.set(canvas, now);
+    if (weights) drawNumbers(canvas, weights, { light: brightness, full: CLIP * weights.scale });
+    else canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
+  }
+
+  function markLooked(column, reading, place) {
+    const which = reading.layers.length ? looked[place]?.unit : reading.why.chosen;
+    for (const tile of column.querySelectorAll(".large button")) {
+      const picked = Number(tile.dataset.unit) === which;
+      tile.classList.toggle("picked", picked);
+      setAttribute(tile, "aria-pressed", picked);
+    }
+  }
+
+  async function fetchTiles() {
+    if (fetching || !wanted.size) return;
+    fetching = true;
+    const [model] = [...wanted][0].split(" ");
+    const keys = [...wanted].filter((key) => key.split(" ")[0] === model).slice(0, FEW);
+    const units = keys.map((key) => Number(key.split(" ")[1]));
+    try {
+      const answer = await server.tiles({ model, units });
+      if (!answer.error) keys.forEach((key, i) => tiles.set(key, answer.tiles[i]));
+    } catch {
+      // The sketchpad tells that the server does not respond. The next reading asks again.
+    }
+    for (const key of keys) wanted.delete(key);
+    if (last && tiles.has(keys[0])) showAll();
+    // While the visitor draws, the most important units change all the time: readings go first.
+    setTimeout(() => {
+      fetching = false;
+      fetchTiles();
+    }, REST);
+  }
+
+  // Return the positions of a model's lights: one or more rows for each digit that units add most to
+  // or, with several layers, for each layer.
+  function fieldOf({ model, layers }) {
+    if (fields.has(model)) return fields.get(model);
+    const bands = props.bands[model] ?? layers.map(({ units }) => [...Array(units).keys()]);
+    const field = { cells: layers.map(() => []), names: [], rows: [], height: GAP };
+    bands.forEach((units, band) => {
+      const layer = props.bands[model] ? 0 : band;
+      if (!units.length) return;
+      if (props.bands[model]) field.names.push([band, field.height]);
+      units.forEach((unit, i) => {
+        field.cells[layer][unit] = [LABEL + (i % COLUMNS), field.height + Math.floor(i / COLUMNS)];
+      });
+      for (let left = units.length; left > 0; left -= COLUMNS) {
+        field.rows.push(field.height);
+        field.height += 1;
+      }
+      field.height += GAP;
+    });
+    fields.set(model, field);
+    return field;
+  }
+
+  function showField(column, reading, levels, added, place) {
+    const part = column.querySelector(".lit");
+    part.hidden = !(reading.layers.length > 1 || reading.layers[0]?.units > FEW);
+    if (part.hidden) return;
+    column.querySelector(".band-note").hidden = !props.bands[reading.model];
+    const blank = reading.verdict === "blank";
+    const canvas = part.querySelector(".field");
+    const what = lit === "activation" ? "Activations" : "What is added by each";
+    setAttribute(canvas, "aria-label", `${what} of all hidden units`);
+    const field = fieldOf(reading);
+    const width = Math.round((widths.get(canvas) ?? 0) * devicePixelRatio);
+    if (!width) return;
+    const size = width / (COLUMNS + LABEL);
+    const height = Math.round(field.height * size);
+    if (canvas.width !== width || canvas.height !== height) {
+      [canvas.width, canvas.height] = [width, height];
+    }
+    const brush = canvas.getContext("2d");
+    brush.clearRect(0, 0, width, height);
+    brush.imageSmoothingEnabled = false;
+    brush.drawImage(lights(field, levels, added, blank ? CALM : 1), 0, 0, width, height);
+    showGrid(brush, field, size);
+    showNames(brush, field, size, blank ? null : reading.why.chosen);
+    showMark(column, field, place);
+  }
+
+  // Draw all lights on a small sheet: a light is one pixel wide and several high.
+  function lights({ cells, height }, levels, added, calm) {
+    const sheet = new OffscreenCanvas(COLUMNS + LABEL, Math.round(height * STEPS));
+    const image = new ImageData(sheet.width, sheet.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const colours = palette(calm);
+    cells.forEach((layer, nth) => {
+      const byAdded = lit === "added" && nth === cells.length - 1;
+      layer.forEach(([x, y], unit) => {
+        const level = levels[nth][unit];
+        let shade = packed(OFF);
+        if (level && byAdded) shade = vote(added[unit], colours);
+        else if (level) shade = colours[127 + Math.round(127 * light(level))];
+        const top = Math.round(y * STEPS);
+        for (let k = top; k < top + STEPS; k += 1) pixels[k * sheet.width + x] = shade;
+      });
+    });
+    sheet.getContext("2d").putImageData(image, 0, 0);
+    return sheet;
+  }
+
+  // Draw a frame around the light of the unit that is looked at.
+  function showMark(column, { cells, height }, place) {
+    const mark = column.querySelector(".mark");
+    const cell = looked[place] && cells[looked[place].layer]?.[looked[place].unit];
+    mark.hidden = !cell;
+    if (!cell) return;
+    const wide = 100 / (COLUMNS + LABEL);
+    const tall = 100 / height;
+    mark.style.cssText = `left: ${cell[0] * wide}%; top: ${cell[1] * tall}%; width: ${wide}%; height: ${tall}%`;
+  }
+
+  // Return the unit whose light is nearest to the pointer.
+  function unitAt(event, reading) {
+    const { cells } = fieldOf(reading);
+    const size = event.currentTarget.clientWidth / (COLUMNS + LABEL);
+    let [nearest, found] = [REACH, null];
+    cells.forEach((layer, nth) => {
+      layer.forEach(([x, y], unit) => {
+        const away = Math.hypot(event.offsetX / size - x - 0.5, event.offsetY / size - y - 0.5);
+        if (away < nearest) [nearest, found] = [away, { layer: nth, unit }];
+      });
+    });
+    return found;
+  }
+
+  function showLegend(column, { layers, verdict, why }) {
+    const part = (name) => column.querySelector(name);
+    const logit = verdict === "blank" ? "the answer" : logitName(why.chosen);
+    part(".by-activation").hidden = lit !== "activation";
+    part(".by-added").hidden = lit === "activation";
+    part(".of-tiles").hidden = layers.length > 1;
+    setText(part(".logit"), logit);
+    setText(part(".whom"), layers.length ? "the unit" : "the digit");
+    part(".grey").hidden = !layers.length;
+    setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
+  }
+
+  function most({ layers, verdict, why }) {
+    if (layers.length !== 1 || layers[0].units <= FEW) return "";
+    const count = why.logit.units.length;
+    if (verdict === "blank") return `${count} of the units:`;
+    return `The ${count} units that matter most to ${logitName(why.chosen)}:`;
+  }
+
+  function showAll() {
+    const hidden = last.readings.some(({ layers }) => layers.length);
+    setText(element.querySelector("h2"), hidden ? "The hidden units" : "The templates");
+    columns(element, last.readings).forEach((column, place) => {
+      const reading = last.readings[place];
+      const levels = reading.layers.map((layer) => bytes(layer.levels));
+      const added = reading.why.added ? numbersOf(reading.why.added) : [];
+      prepare(column, place);
+      setText(column.querySelector(".caption"), caption(reading));
+      setText(column.querySelector(".most"), most(reading));
+      showLegend(column, reading);
+      showField(column, reading, levels, added, place);
+      showLarge(column, reading, levels, added, place);
+    });
+  }
+
+  function prepare(column, place) {
+    if (column.dataset.ready) return;
+    column.dataset.ready = "yes";
+    const field = column.querySelector(".field");
+    onPointing(field, (event, isPress) => {
+      const found = unitAt(event, last.readings[place]);
+      if (found) tell("look", { place, ...found, hold: isPress });
+    });
+    new ResizeObserver(([entry]) => {
+      if (widths.get(field) === entry.contentRect.width) return;
+      widths.set(field, entry.contentRect.width);
+      showAll();
+    }).observe(field);
+    const units = column.querySelector("[data-testid^=units]:not(p)");
+    units.addEventListener("pointerleave", () => tell("look", { place, unit: null }));
+    for (const choice of column.querySelectorAll("[type=radio]")) {
+      choice.name = `lit-${place}`;
+      choice.checked = choice.value === lit;
+      choice.addEventListener("change", () => {
+        lit = choice.value;
+        for (const each of element.querySelectorAll("[type=radio]"))
+          each.checked = each.value === lit;
+        showAll();
+      });
+    }
+  }
+
+  // unit.js tells which unit is looked at, and describes in one line what it does.
+  listen("looked", (detail) => {
+    const { place, says } = detail;
+    const moved = looked[place]?.unit !== detail.unit || looked[place]?.layer !== detail.layer;
+    looked[place] = detail;
+    const column = element.querySelector(".columns").children[place];
+    if (!column || !last?.readings[place]) return;
+    if (says !== undefined) setText(column.querySelector(".readout"), says);
+    if (!moved) return;
+    markLooked(column, last.readings[place], place);
+    if (!column.querySelector(".lit").hidden)
+      showMark(column, fieldOf(last.readings[place]), place);
+  });
+
+  onReading(element, (detail) => {
+    last = detail;
+    showAll();
+  });
+}

@@ -1,0 +1,113 @@
+"""The sketchpad: strokes go to the server while they are drawn, readings come back.
+
+Each answer is handed to the rest of the page as a `reading` event on the document.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from model import DrawingError, PictureError, Reader, Reading
+from ui.api import Observe, ignore, picture_file
+from ui.component import component
+from ui.message import NOT_A_DIGIT, answer_of, message
+
+
+class QuestionError(ValueError):
+    """The page did not ask as it does: some other program did."""
+
+
+def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe = ignore) -> gr.HTML:
+    """Return the sketchpad with its model choosers."""
+
+    def read(question: Any) -> dict[str, Any]:
+        """Read the ink by each of the models that are asked for; see ui/draw/sketchpad.js."""
+        try:
+            models = field(question, "models", list)
+            if not 1 <= len(models) <= 2:
+                raise QuestionError("Ask one model or two.")
+            chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
+            started = time.perf_counter()
+            chosen_readers = [choose(readers, name) for name in models]
+            readings = [(reader, read_ink(reader, question)) for reader in chosen_readers]
+            for reader, reading in readings:
+                taken = time.perf_counter() - started
+                observe("page", reader.name, {reading.verdict: 1}, taken)
+            strokes = question.get("strokes")
+            # Of two models that differ, each is asked why its own answer and not the other's.
+            others = [answer_of(reading) for _, reading in reversed(readings)]
+            rivals = others if against is None else [against] * len(readings)
+            return {
+                "readings": [
+                    message(reader, reading, strokes=strokes, chosen=chosen, against=rival)
+                    for (reader, reading), rival in zip(readings, rivals, strict=True)
+                ]
+            }
+        except (QuestionError, DrawingError, PictureError) as error:
+            return {"error": str(error)}
+
+    models = [{"name": name, "chosen": name == default} for name in readers]
+    return pad(read, models=models, max_points=readers[default].limits.max_points)
+
+
+def pad(
+    read: Callable[[Any], dict[str, Any]],
+    *,
+    models: Sequence[Mapping[str, Any]],
+    max_points: int,
+    lesson: bool = False,
+) -> gr.HTML:
+    """Return a sketchpad whose ink is read by `read`, which must be of that name.
+
+    In a `lesson` the models are the lesson's, and what a visitor chose elsewhere stays chosen.
+    """
+    return component(
+        "draw/sketchpad",
+        server_functions=[read],
+        models=list(models),
+        max_points=max_points,
+        lesson=lesson,
+        elem_id="lesson-sketchpad" if lesson else None,
+    )
+
+
+def choose(readers: Mapping[str, Reader], name: Any) -> Reader:
+    """Return the reader of that name.
+
+    Raises:
+        QuestionError: there is none.
+    """
+    if not isinstance(name, str) or name not in readers:
+        raise QuestionError(f"Choose a model: {', '.join(readers)}.")
+    return readers[name]
+
+
+def read_ink(reader: Reader, question: Mapping[str, Any]) -> Reading:
+    """Read what the page holds: strokes, or where there are none a picture.
+
+    Raises:
+        DrawingError, PictureError: it cannot be read.
+    """
+    if question.get("strokes") is not None:
+        return reader.read_strokes(question["strokes"])
+    return reader.read(picture_file({"url": question.get("picture")}))
+
+
+def field(question: Any, name: str, kind: type) -> Any:
+    """Return a part of a question.
+
+    Raises:
+        QuestionError: it is not there, or of another kind.
+    """
+    value = question.get(name) if isinstance(question, dict) else None
+    if type(value) is not kind:  # True is no unit
+        raise QuestionError(f"A question needs `{name}`.")
+    return value
+
+
+def _logit(value: Any) -> int | None:
+    if value is None or (type(value) is int and 0 <= value <= NOT_A_DIGIT):
+        return value
+    raise QuestionError("A logit is a digit, or 10 for not a digit.")

@@ -1,0 +1,172 @@
+// One hidden unit in full: its sum, its ReLU, and what it adds to each logit.
+
+import { addUp, decimal, logitName, signed, tenThousandths, timesUp } from "../shared/numbers.js";
+import { columns } from "./columns.js";
+import { drawNumbers, drawSeen } from "../shared/pixels.js";
+import { listen, onReading, tell } from "../shared/events.js";
+import { make, signedBar } from "../shared/dom.js";
+
+/** @typedef {import("../shared/types").Start} Start */
+
+function exists(reading, place) {
+  return (
+    place !== null && place.unit >= 0 && place.unit < (reading.layers[place.layer]?.units ?? 0)
+  );
+}
+
+// The unit that matters most is looked at until another is picked.
+function first({ layers, why }) {
+  return layers.length && why.logit.units.length
+    ? { layer: layers.length - 1, unit: why.logit.units[0][0] }
+    : null;
+}
+
+function showUnit(column, reading, { layer, unit }, account) {
+  const part = (name) => column.querySelector(name);
+  const where = reading.layers.length > 1 ? ` of hidden layer ${layer + 1}` : "";
+  part("h3").textContent = `Unit ${unit}${where}`;
+  const number = part(".pick input");
+  if (document.activeElement !== number) number.value = unit; // else it is being typed in
+  number.max = reading.layers[layer].units - 1;
+  drawNumbers(part(".weights"), account.weights);
+  drawSeen(part(".map.ink"), reading.seen);
+  drawNumbers(part(".product"), account.product);
+  const { sum } = account;
+  const { terms, total } = addUp([sum.for, sum.against, sum.bias], sum.total);
+  const [against, bias] = terms.slice(1).map(signed);
+  part("[data-testid^=unit-sum]").textContent =
+    `weights · ink + bias: ${terms[0]} (blue) ${against} (orange) ${bias} (bias) = ${total}`;
+  const activation = decimal(account.activation);
+  part("[data-testid^=unit-relu]").textContent =
+    `ReLU: max(0, ${total}) = ${activation}` + (account.activation > 0 ? "" : ": cut off");
+  showPoint(part, sum.total, account.activation);
+  showOutgoing(part("table"), account, reading.why.chosen);
+}
+
+function showPoint(part, z, activation) {
+  const reach = Math.max(1, Math.abs(z));
+  const [x, y] = [z / reach, -activation / reach];
+  part(".dot").setAttribute("cx", x);
+  part(".dot").setAttribute("cy", y);
+  part(".drop").setAttribute("d", `M${x} 0V${y}H0`);
+  part(".z").textContent = `z = ${decimal(z)}`;
+  part(".z").setAttribute("x", x);
+  part(".z").setAttribute("text-anchor", z < 0 ? "start" : "end");
+}
+
+function showOutgoing(table, { outgoing, activation }, chosen) {
+  const shown = outgoing.map((weight) => timesUp(weight, activation));
+  const most = Math.max(...shown.map(({ value }) => Math.abs(value)), 1e-9);
+  const rows = shown.map(({ weight, product, value }, i) => {
+    const cells = [logitName(i), weight, product, signedBar(value / most)];
+    const row = make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
+    row.classList.toggle("chosen", i === chosen);
+    return row;
+  });
+  table.tBodies[0].replaceChildren(...rows);
+  const factor = tenThousandths(Math.round(1e4 * activation));
+  table.querySelector(".factor").textContent = `× ${factor} =`;
+}
+
+/** @type {Start} */
+export function start(element, props, server) {
+  let last = null; // the newest reading event's detail
+  const picked = [null, null]; // in each column: { layer, unit } that is looked at, or null
+  const own = [false, false]; // whether the visitor picked it
+  const held = [false, false]; // whether it stays while the pointer moves over others
+  const asking = [false, false]; // whether a question about the picked unit is open
+  const again = [false, false]; // whether another is wanted, of the newest drawing
+
+  // A unit that is pointed at is looked at until another is; one that is pressed is held, and let go
+  // when it is pressed again.
+  listen("look", ({ place, layer, unit, hold }) => {
+    if (unit === null) {
+      letGo(place);
+      return;
+    }
+    const reading = last?.readings[place];
+    if (!reading || !exists(reading, { layer, unit })) return;
+    const same = own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer;
+    if (hold) held[place] = !(same && held[place]);
+    else if (same || held[place]) return;
+    picked[place] = { layer, unit };
+    own[place] = true;
+    show(place);
+  });
+
+  // Back to the unit that matters most, where none is held.
+  function letGo(place) {
+    if (held[place] || !own[place]) return;
+    own[place] = false;
+    if (last?.readings[place]) show(place);
+  }
+
+  listen("cleared", () => {
+    held.fill(false);
+    own.fill(false);
+  });
+
+  // Ask for the picked unit's account of the drawing that is shown, one question at a time.
+  async function showPicked(column, place) {
+    const { layer, unit } = picked[place] ?? {};
+    const reading = last.readings[place];
+    const detail = column.querySelector(".detail");
+    const none = reading.layers.length === 0;
+    column.querySelector(".pick").hidden = none;
+    column.querySelector(".none").hidden = !none;
+    if (none) column.querySelector("h3").textContent = "";
+    detail.hidden = !exists(reading, picked[place]);
+    // Without ink there is little to see, unless the visitor asks.
+    detail.classList.toggle("calm", reading.verdict === "blank" && !own[place]);
+    again[place] = asking[place];
+    if (detail.hidden || asking[place]) return;
+    const { strokes, picture } = last.asks;
+    asking[place] = true;
+    try {
+      const account = await server.account({ model: reading.model, strokes, picture, layer, unit });
+      if (!again[place] && !account.error) {
+        showUnit(column, reading, { layer, unit }, account);
+        tell("looked", { place, layer, unit, says: inShort(reading, place, unit, account) });
+      }
+    } catch {
+      // The sketchpad says that the server is away; the next reading asks again.
+    }
+    asking[place] = false;
+    if (again[place]) showPicked(column, place);
+  }
+
+  function inShort({ verdict, why }, place, unit, { sum, activation, outgoing }) {
+    const { product } = timesUp(outgoing[why.chosen], activation);
+    const acts = activation > 0 ? `activation ${decimal(activation)}` : "cut off by ReLU";
+    const adds = verdict === "blank" ? "" : `, adds ${product} to ${logitName(why.chosen)}`;
+    const how = held[place] ? "held: press it again to let go" : "press to hold";
+    return `Unit ${unit}: sum ${decimal(sum.total)}, ${acts}${adds} (${how})`;
+  }
+
+  function show(place) {
+    const column = columns(element, last.readings)[place];
+    const reading = last.readings[place];
+    prepare(column, place);
+    if (!exists(reading, picked[place])) own[place] = held[place] = false;
+    if (!own[place]) picked[place] = first(reading);
+    tell("looked", { place, ...picked[place], ...(picked[place] ? {} : { says: "" }) });
+    showPicked(column, place);
+  }
+
+  function prepare(column, place) {
+    if (column.dataset.ready) return;
+    column.dataset.ready = "yes";
+    const number = column.querySelector(".pick input");
+    number.addEventListener("change", () => {
+      held[place] = false;
+      const layer = picked[place]?.layer ?? 0;
+      tell("look", { place, layer, unit: number.valueAsNumber, hold: true });
+      number.value = picked[place]?.unit ?? 0; // there may be no unit of that number
+    });
+  }
+
+  onReading(element, (detail) => {
+    last = detail;
+    last.readings.forEach((_, place) => show(place));
+  });
+}

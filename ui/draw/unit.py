@@ -1,0 +1,28 @@
+"""One hidden unit in full: its weights on the ink, its sum, its ReLU, its outgoing weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from model import DrawingError, PictureError, Reader, explain
+from ui.component import component
+from ui.draw.sketchpad import QuestionError, choose, field, read_ink
+from ui.message import unit_message
+
+
+def unit(readers: Mapping[str, Reader]) -> gr.HTML:
+    """Return the piece that takes one unit of each `reading` event apart."""
+
+    def account(question: Any) -> dict[str, Any]:
+        """Return one unit's account of the ink."""
+        try:
+            reader = choose(readers, field(question, "model", str))
+            reading = read_ink(reader, question)
+            layer, index = (field(question, name, int) for name in ("layer", "unit"))
+            found = explain.unit(reader.cpu_model, reading, layer=layer, index=index)
+            return unit_message(found, reading)
+        except (QuestionError, DrawingError, PictureError, IndexError) as error:
+            return {"error": str(error)}
+
+    return component("draw/unit", server_functions=[account])

@@ -1,0 +1,1 @@
+"""The page "How it works": a lesson that computes with the visitor's drawing."""

@@ -1,0 +1,18 @@
+// Picture of ten MNIST digits.
+
+import { choices, make } from "../../shared/dom.js";
+import { inkOfPixels } from "../../shared/ink.js";
+import { loader } from "../parts.js";
+import { tell } from "../../shared/events.js";
+
+/** @typedef {import("../../shared/types").Picture} Picture */
+
+/** @type {Picture} */
+export function examplesPicture(box, { examples }) {
+  const grid = make("div", { class: "ten tiles" });
+  const buttons = examples.map(({ pixels, label }, i) =>
+    loader(`example-${i}`, pixels, `${label}`, `A ${label} of MNIST: put it on the sketchpad`),
+  );
+  box.append(grid);
+  choices(grid, buttons, (i) => tell("load", { ink: inkOfPixels(examples[i].pixels) }));
+}

@@ -1,0 +1,83 @@
+// Picture of the preprocessing, stage by stage.
+
+import { MINUS, percent, whole } from "../../shared/numbers.js";
+import { SIZE } from "../../shared/constants.js";
+import { drawSeen } from "../../shared/pixels.js";
+import { isBlank } from "../reading.js";
+import { make, setAttribute, setText, tested } from "../../shared/dom.js";
+
+/** @typedef {import("../../shared/types").Picture} Picture */
+
+const STAGES = {
+  "as drawn": "As drawn: the whole sheet, shrunk",
+  polarity: "Polarity: ink is 1, paper 0",
+  box: "Box: the ink is moved to the middle",
+  scale: "Scale: its long side is 20 px",
+  "centre of mass": "Centre of mass: in the middle",
+  "drawn anew": "Drawn anew: strokes are drawn again, with one pen",
+};
+
+/** @type {Picture} */
+export function framingPicture(box, { figures, network }) {
+  const { framing: measured, drawings } = figures.lesson;
+  const models = ["mlp-1024", network.name];
+  const stages = Object.entries(STAGES).map(([name, words], i) => {
+    const shares = models.map((model) => stageShares(measured, drawings, i, model));
+    return framingStage({ name, words, i, models, shares });
+  });
+  const rows = make("ol", {}, ...stages.map(({ item }) => item));
+  box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
+  return ({ verdict, stages: seen }) => {
+    stages.forEach(({ item, canvas, reads }, i) => {
+      item.hidden = i >= seen.length; // a picture has no stage "drawn anew"
+      if (item.hidden) return;
+      const { pixels, digit, confidence } = seen[i];
+      drawSeen(canvas, pixels);
+      setText(reads, isBlank({ verdict }) ? "–" : `reads ${digit} · ${percent(confidence)}`);
+    });
+  };
+}
+
+function framingNote({ n, writers, places }) {
+  return `The bars: of ${whole(n)} drawings by ${writers} people, each at ${places} places and sizes on the sheet, how many of these ${whole(n * places)} are read right.`;
+}
+
+// Return the share of a stage and its gain over the stage before, as rounded for display.
+function stageShares(measured, { n, places }, i, model) {
+  const all = n * places;
+  const right = (name) => Math.round(all * measured[name][model]); // the exact count: rounding the share again would round twice
+  const shares = Object.keys(STAGES).map((name) => Math.round((1000 * right(name)) / all));
+  return { now: shares[i], added: i ? shares[i] - shares[i - 1] : null };
+}
+
+function tenths(count) {
+  return `${(Math.abs(count) / 10).toFixed(1)}`;
+}
+
+function framingStage({ name, words, i, models, shares }) {
+  const canvas = make("canvas", { width: SIZE, height: SIZE, class: "map", role: "img" });
+  setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
+  const reads = tested(`stage-reads-${i}`, make("b"));
+  const [title, ...rest] = words.split(": ");
+  const bars = shares.map((each, k) => stageBar(models[k], each, i));
+  const item = make(
+    "li",
+    {},
+    make("p", { class: "title" }, `${i + 1}. ${title}`),
+    make("p", { class: "note" }, rest.join(": ")),
+    canvas,
+    reads,
+    ...bars,
+  );
+  return { item: tested(`stage-${i}`, item), canvas, reads };
+}
+
+function stageBar(model, { now, added }, i) {
+  const value = tested(`stage-share-${i}-${model}`, make("span", {}, `${tenths(now)} %`));
+  const sign = added < 0 ? MINUS : "+";
+  const words = added === null ? "" : `${sign} ${tenths(added)} points`;
+  const gain = tested(`stage-added-${i}-${model}`, make("span", { class: "gain" }, words));
+  const level = make("i", { style: `width: ${now / 10}%` });
+  const bar = make("span", { class: "level", "aria-hidden": "true" }, level);
+  return make("div", { class: "read" }, make("span", {}, model), value, bar, gain);
+}
