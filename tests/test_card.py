@@ -32,9 +32,10 @@ from model.checkpoint import (
 from model.mlp import MLP
 from tests.conftest import ROOT
 from training.calibrate import MAX_REFUSED, MAX_REFUSED_PENS
-from training.card import CARD_FILE, PLOTS, main, render, write
+from training.card import CARD_FILE, PLOTS, render, write
 from training.card import text as card_text
-from training.evaluate import wilson
+from training.card.__main__ import main
+from training.intervals import wilson
 
 ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
 
@@ -195,13 +196,18 @@ def placed(evaluation):
 
     test, pens, people = (evaluation[key] for key in ("test", "pens", "drawings"))
     sets = {r"MNIST's test set, [\d,]+ images": test, r"synthetic digits [\w ]+, [\d,]+": pens}
-    sets |= {f"people's drawings, 473, pen of {pen} px": f for pen, f in people["pens"].items()}
+    sets |= {
+        f"people's drawings, 473, stroke width {pen} px": f for pen, f in people["pens"].items()
+    }
     for label, each in sets.items():
         shares = percents(each["accuracy"]["value"], each["answered_right"]["value"])
         yield rf"^\| {label} \| (\S+) % [^|]*\| (\S+) % [^|]*\| (\S+) % \|$", [
             *shares, *percents(each["refused"])
         ]  # fmt: skip
-    yield "the test set, confidence is ([0-9.]+) points", percents(test["calibration_error"])
+    yield (
+        "the test set, confidence differs from accuracy by ([0-9.]+) points",
+        percents(test["calibration_error"]),
+    )
     chance = r"([0-9.]+) points \(by chance: ([0-9.]+) points\)"
     keys = ("calibration_error", "calibration_error_by_chance")
     for each, where in ((test, "on the test set"), (pens, "on the 5,000 synthetic digits")):
@@ -422,8 +428,8 @@ def test_what_was_not_measured_is_said_with_its_command(bare):
     text = (bare / CARD_FILE).read_text(encoding="utf-8")
     assert sorted(p.name for p in (bare / PLOTS).iterdir()) == ["hidden.png", "mine.png"]
     assert "784 → 40 → 6 → 10" in text
-    assert text.count("`python -m training.evaluate CHECKPOINT` does") == 4
-    assert "every ink is read as one of the ten" in text
+    assert text.count("Run `python -m training.evaluate CHECKPOINT`.") == 4
+    assert "reads every input as one of the ten" in text
     assert "not_a_digit" not in text
     assert ModelCard(text).data.eval_results is None
     assert "nan" not in text.lower().replace("devanagari", "")
@@ -433,9 +439,9 @@ def test_a_network_that_does_not_refuse_says_so():
     results, evaluation = copy.deepcopy(figures("mlp-32"))
     results["threshold"], evaluation["refusal"], evaluation["drawings"] = 1.0, None, None
     text = render(results, evaluation, where="someone/net")
-    assert "This network does not refuse" in text
+    assert "This network does not reject input" in text
     assert "refusal.png" not in text
-    assert "--drawings DRAWINGS.jsonl` does" in text
+    assert "--drawings DRAWINGS.jsonl`." in text
 
 
 def test_certainty_is_never_rounded_up():

@@ -112,7 +112,7 @@ def test_each_plot_is_drawn_once_and_nothing_else_is_one():
 def test_a_browser_gets_no_more_of_a_card_than_it_can_lay_out(card):
     found = parts(card[:MAX_CARD])
     assert sum(part.html.count("<") for part in found) <= MAX_TOKENS
-    assert "too much to be shown" in found[-1].html
+    assert "too long to be shown" in found[-1].html
 
 
 def test_a_card_s_own_sections_can_be_linked_to():
@@ -125,7 +125,7 @@ def test_a_card_s_own_sections_can_be_linked_to():
 def test_front_matter_is_not_shown_and_nothing_else_is_lost():
     found = parts("---\na: 1\n---\n\n# b\n\n---\n\nc [d](e.md)\n\n![f *g*](plots/hidden.png)\nh\n")
     assert [part.html for part in found] == [
-        '<h1 id="section-b">b</h1>\n<hr />\n<p>c d</p>\n<p>[picture: f *g*]\nh</p>'
+        '<h1 id="section-b">b</h1>\n<hr>\n<p>c d</p>\n<p>[picture: f *g*]\nh</p>'
     ]
 
 

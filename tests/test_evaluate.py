@@ -18,7 +18,8 @@ from training import strangers
 from training.calibrate import calibration_error, chance_error, reliability
 from training.canvas import PEN, PENS, canvas_picture, load_drawings
 from training.data import DataError, Split
-from training.evaluate import auroc, command_of, evaluate, main, wilson, write
+from training.evaluate import auroc, command_of, evaluate, main, write
+from training.intervals import wilson
 from training.material import Material, People, changed, framed, synthetic_drawings
 from training.pens import draw_pens
 

@@ -3,7 +3,6 @@
 import argparse
 import base64
 import hashlib
-import math
 import os
 import platform
 import shlex
@@ -26,13 +25,13 @@ from model.mlp import MLP, N_CLASSES
 from training.calibrate import calibration_error, chance_error, reliability
 from training.canvas import load_drawings
 from training.data import DataError, Split
+from training.intervals import DECIMALS, wilson
 from training.material import Framed, Material, People, prepare
 from training.train import to_float
 
 SAMPLES = 1_000
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)
 MAX_MISTAKES = 20
-DECIMALS = 6  # of shares: one picture in 10,000 is 0.0001
 REPEATS = 50  # of a timed call; its median counts
 
 
@@ -98,19 +97,6 @@ def _asker(loaded: Checkpoint) -> Callable[[Framed], Answers]:
 
 def _as_framed(split: Split) -> Framed:
     return Framed(to_float(split.images), torch.zeros(len(split.labels), dtype=torch.bool))
-
-
-def wilson(k: int, n: int) -> dict[str, float]:
-    """Return the share k / n with its 95 % confidence interval.
-
-    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
-    J. Am. Stat. Assoc. 22, 1927.
-    """
-    z, share = statistics.NormalDist().inv_cdf(0.975), k / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return {"value": _round(share), "low": _round(low), "high": _round(high)}
 
 
 def auroc(high: np.ndarray, low: np.ndarray) -> float:

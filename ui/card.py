@@ -1,4 +1,4 @@
-"""The model card on a page of its own: its text, with its plots drawn from the figures."""
+"""The model card page: the card's text, with plots drawn from its figures."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,24 +16,24 @@ from ui.sketchpad import QuestionError, choose, field
 _NO_CARD = """
 # {name}
 
-This checkpoint came without a card, a {file} beside its weights. What is known of it:
+This checkpoint came without a card (a {file} next to its weights). Its network:
 {architecture}, {parameters:,} parameters.
 {plots}
 """
 _TITLES = {
-    "training": "Training, epoch by epoch",
-    "confusion": "What is read as what",
+    "training": "Training by epoch",
+    "confusion": "Labels and answers",
     "reliability": "Confidence and accuracy",
-    "refusal": "Refused, by threshold",
-    "hidden": "The weights on the pixels",
-    "mistakes": "Mistakes made most confidently",
+    "refusal": "Rejected, by threshold",
+    "hidden": "Weights of the first layer",
+    "mistakes": "Most confident mistakes",
 }
 
 
 def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
-    """Return the piece that shows the card of one model, and lets another be chosen."""
+    """Return the component that shows one model's card and lets the visitor choose another."""
 
-    told = cache(message)  # by reader: none of it changes while the server runs
+    told = cache(message)  # per reader: the card does not change while the server runs
 
     def read(question: Any) -> dict[str, Any]:
         """Return a model's card; see `message`."""
@@ -49,10 +49,12 @@ def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
 
 
 def message(reader: Reader) -> dict[str, Any]:
-    """Return what the page shows of a card: its parts in order, and the figures of its plots."""
+    """Return what the page shows: the card's parts in order and the figures of its plots."""
     figures = plots(reader)
     parts = markdown.parts(reader.card or _known(reader, figures))
-    shown = {part.plot for part in parts} | {"mistakes"}  # a cell of the confusions shows its own
+    shown = {part.plot for part in parts} | {
+        "mistakes"
+    }  # a cell of the confusion matrix shows its mistakes
     return {
         "model": reader.name,
         "parts": [part._asdict() for part in parts],

@@ -1,8 +1,7 @@
-"""A model card as the page shows it: its Markdown made safe, and split at its plots.
+"""Render a model card's Markdown as safe HTML, split at its plots.
 
-A card from the Hub is somebody's text. No HTML of its own gets through, no picture is fetched, and
-only addresses of the web, of mail and of the card's own sections become links. Whatever it holds,
-it gives a browser no more to lay out than a card of MAX_TOKENS does.
+A card from the Hub is untrusted text. Its raw HTML is removed, no picture is fetched, and only web,
+mail and own-section addresses become links. MAX_TOKENS bounds what a browser has to lay out.
 """
 
 import html
@@ -12,16 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from ui.figures import PLOTS
 
-MAX_TOKENS = 10_000  # that are shown: a shipped card has 2,500, and 64 KB of "|a" has 200,000
-_CUT_OFF = "<p>The rest of this card is too much to be shown here.</p>"
+MAX_TOKENS = 10_000  # a shipped card has 2,500; 64 KB of "|a" has 200,000
+_CUT_OFF = "<p>The rest of this card is too long to be shown here.</p>"
 _AWAY: dict[str, str | int | float] = {"target": "_blank", "rel": "noopener noreferrer nofollow"}
-_SECTION = "section-"  # before each heading's id: a card must not name other parts of the page
+_SECTION = "section-"  # prefix of heading ids, so that they cannot collide with the page's own
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?^---[ \t]*$", re.DOTALL | re.MULTILINE)
 _PLOT = re.compile(r"plots/([a-z]+)\.png")
 _LINK = re.compile(r"(?:https?://|mailto:)[!-~]{1,2000}", re.ASCII)
@@ -29,24 +29,24 @@ _OWN = re.compile(r"#[\w-]{1,200}", re.ASCII)
 
 
 class Part(NamedTuple):
-    """Some of a card: text, or a plot."""
+    """A part of a card: text or a plot."""
 
-    html: str  # safe to be shown; "" for a plot
-    plot: str = ""  # its name: of plots/NAME.png
-    alt: str = ""  # what the card says that it shows
+    html: str  # sanitised; "" for a plot
+    plot: str = ""  # NAME in plots/NAME.png
+    alt: str = ""  # the plot's alt text
 
 
 def parts(card: str) -> tuple[Part, ...]:
     """Return the parts of a card, README.md, without its front matter.
 
-    A plot that comes again is no plot but words: each has a hundred buttons.
+    A repeated plot is shown as text only, because each plot has about a hundred buttons.
     """
     whole = _MARKDOWN.parse(_FRONT_MATTER.sub("", card, count=1))
     tokens = whole[: _end(whole)]
     _name_headings(tokens)
     found: list[Part] = []
     drawn: set[str] = set()
-    first = 0  # of the tokens that no part has yet
+    first = 0  # first token that is not in a part yet
     for i in range(len(tokens)):
         plot = _plot_of(tokens[i : i + 3])
         if plot and plot.plot not in drawn:
@@ -60,7 +60,7 @@ def parts(card: str) -> tuple[Part, ...]:
 
 
 def _end(tokens: Sequence[Token]) -> int:
-    """Return how many tokens make up the whole blocks that MAX_TOKENS has room for."""
+    """Return the number of tokens in the leading blocks that fit into MAX_TOKENS."""
     end = count = 0
     for i, token in enumerate(tokens):
         count += 1 + len(token.children or [])
@@ -72,7 +72,7 @@ def _end(tokens: Sequence[Token]) -> int:
 
 
 def _name_headings(tokens: Sequence[Token]) -> None:
-    """Give each heading the id that the Hub and GitHub link to, after _SECTION."""
+    """Give each heading the id that the Hub and GitHub use, prefixed with _SECTION."""
     times = Counter[str]()
     for opening, inside in _headings(tokens):
         words = "".join(token.content for token in inside.children or []).lower()
@@ -89,7 +89,7 @@ def _headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
 
 
 def _plot_of(tokens: Sequence[Token]) -> Part | None:
-    """Return the plot that a paragraph is, if it is nothing else, and one of those there are."""
+    """Return the plot if the tokens are a paragraph that contains only a known plot."""
     if [token.type for token in tokens] != ["paragraph_open", "inline", "paragraph_close"]:
         return None
     inside = tokens[1].children or []
@@ -103,11 +103,12 @@ def _plot_of(tokens: Sequence[Token]) -> Part | None:
 def _text(tokens: Sequence[Token]) -> Part:
     for token in tokens:
         _tame_links(token.children or [])
-    return Part(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}).strip())
+    rendered = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    return Part(_SANITISER.clean(rendered).strip())
 
 
 def _tame_links(tokens: Iterable[Token]) -> None:
-    """Open links to elsewhere in a page of their own; of those that lead nowhere, leave words."""
+    """Open external links in a new tab, and reduce disallowed links to their text."""
     hidden = []
     for token in tokens:
         if token.type == "link_open":
@@ -124,30 +125,37 @@ def _picture(_: RendererHTML, tokens: Sequence[Token], idx: int, *__: object) ->
     return html.escape(f"[picture: {tokens[idx].content}]")
 
 
-def _html_block(_: RendererHTML, tokens: Sequence[Token], idx: int, *__: object) -> str:
-    text = _without_comment(tokens[idx].content)
-    return f"<p>{text}</p>\n" if text else ""
-
-
-def _html_inline(_: RendererHTML, tokens: Sequence[Token], idx: int, *__: object) -> str:
-    return _without_comment(tokens[idx].content)
-
-
-def _without_comment(text: str) -> str:
-    text = text.strip()
-    comment = text.startswith("<!--") and text.find("-->") == len(text) - 3
-    return "" if comment else html.escape(text)
+def _raw_html(_: RendererHTML, tokens: Sequence[Token], idx: int, *__: object) -> str:
+    return nh3.clean(tokens[idx].content, tags=set())  # keeps the text, drops tags and comments
 
 
 def _renderer() -> MarkdownIt:
-    # HTML is parsed, that comments can be told from the rest; none of it is passed on.
+    # Raw HTML is parsed so that its tags and comments can be removed.
     made = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     made.add_render_rule("image", _picture)
-    made.add_render_rule("html_block", _html_block)
-    made.add_render_rule("html_inline", _html_inline)
+    made.add_render_rule("html_block", _raw_html)
+    made.add_render_rule("html_inline", _raw_html)
     made.add_render_rule("table_open", lambda *_: '<div class="scroll"><table>\n')
     made.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return made
 
 
 _MARKDOWN = _renderer()
+_HEADINGS = {f"h{level}" for level in range(1, 7)}
+_SANITISER = nh3.Cleaner(
+    tags=_HEADINGS
+    | {"a", "p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
+    | {"div", "table", "thead", "tbody", "tr", "th", "td"},
+    attributes={
+        "a": {"href", "target", "rel"},
+        "code": {"class"},
+        "div": {"class"},
+        "ol": {"start"},
+        "td": {"style"},
+        "th": {"style"},
+        **{heading: {"id"} for heading in _HEADINGS},
+    },
+    filter_style_properties={"text-align"},
+    link_rel=None,  # _tame_links sets it on external links
+    url_schemes={"http", "https", "mailto"},
+)

@@ -1,14 +1,17 @@
-"""What results.json and evaluation.json must hold for a model card: they may be edited, or foreign.
+"""The schema of results.json and evaluation.json, as far as a model card shows them.
 
-Fields that the card does not show are not checked.
+The card's writer checks whole files, with `check`. The app's page checks what each plot needs.
+Fields that neither shows are ignored. Values are strict: neither a string nor true is a number.
 """
 
+import base64
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from model.mlp import N_CLASSES
-from training import findings
+from model.mlp import N_CLASSES, N_PIXELS
+
+MAX_POINTS, MAX_BINS, MAX_MISTAKES, MAX_KINDS = 1_001, 100, 100, 20
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Total = Annotated[int, Field(ge=1, le=10**12)]  # of what shares are computed
@@ -19,8 +22,28 @@ Text = Annotated[str, Field(max_length=1_000)]
 Row = Annotated[list[Count], Field(min_length=N_CLASSES, max_length=N_CLASSES)]
 
 
+Name = Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class FiguresError(Exception):
-    """A file of figures lacks a field, or has one that no figure can be."""
+    """A file of figures lacks a field or has an invalid one."""
+
+
+def decode_pixels(text: str) -> bytes:
+    """Decode the base64 of a 28 × 28 picture, one byte per pixel.
+
+    Raises:
+        ValueError: The text is not base64, or has another number of bytes.
+    """
+    pixels = base64.b64decode(text, validate=True)
+    if len(pixels) != N_PIXELS:
+        raise ValueError(f"expected {N_PIXELS} bytes, got {len(pixels)}")
+    return pixels
+
+
+def _check_pixels(text: str) -> str:
+    decode_pixels(text)
+    return text
 
 
 class _Figures(BaseModel):
@@ -32,12 +55,12 @@ class _Versions(_Figures):
     torch: Text
 
 
-class _Epoch(_Figures):
+class Epoch(_Figures):
     epoch: Count
     loss: Number
     val_loss: Number
     val_accuracy: Share
-    pens_accuracy: Share = 0
+    pens_accuracy: Share | None = None  # of synthetic digits
 
 
 class _Recipe(_Figures):
@@ -49,7 +72,7 @@ class _Recipe(_Figures):
 
 
 class Results(_Figures):
-    """How a network was trained; weights of another program have none of it."""
+    """results.json: how a network was trained. Weights of other programs lack all of it."""
 
     command: Text = ""
     commit: Text = ""
@@ -58,7 +81,7 @@ class Results(_Figures):
     recipe: _Recipe = _Recipe()
     seconds: Number = 0
     device: Text = ""
-    history: list[_Epoch] = []
+    history: list[Epoch] = []
     best_epoch: Count = 0
     val_accuracy: Share = 0
     pens_accuracy: Share = 0
@@ -73,8 +96,8 @@ class Results(_Figures):
             raise ValueError(f"a history without {', '.join(sorted(missing))}")
         if [each.epoch for each in self.history].count(self.best_epoch) != 1:
             raise ValueError("best_epoch is not one epoch of the history")
-        if len({"pens_accuracy" in each.model_fields_set for each in self.history}) > 1:
-            raise ValueError("pens_accuracy is in some epochs of the history alone")
+        if len({each.pens_accuracy is None for each in self.history}) > 1:
+            raise ValueError("pens_accuracy is missing in some epochs of the history")
         return self
 
 
@@ -99,7 +122,9 @@ class _Pens(_Measured):
     answered_right: _Interval
 
 
-class _Bin(_Figures):
+class Bin(_Figures):
+    """Answers of similar confidence; an empty bin has neither confidence nor accuracy."""
+
     low: Share
     high: Share
     n: Count
@@ -113,6 +138,41 @@ class _Bin(_Figures):
         return self
 
 
+class Reliability(_Figures):
+    """Accuracy by confidence."""
+
+    bins: Annotated[list[Bin], Field(min_length=1, max_length=MAX_BINS)]
+    calibration_error: Share
+
+    @model_validator(mode="after")
+    def _has_pictures(self) -> Self:
+        if not any(each.n for each in self.bins):
+            raise ValueError("all bins are empty")
+        return self
+
+
+class Confusion(_Figures):
+    """Counts: a row for each label, a column for each answer."""
+
+    confusion: Annotated[list[Row], Field(min_length=N_CLASSES, max_length=N_CLASSES)]
+
+
+class Mistake(_Figures):
+    """A test image that is read wrong."""
+
+    index: Count
+    label: Digit
+    digit: Digit
+    confidence: Share
+    pixels: Annotated[str, Field(max_length=2_000), AfterValidator(_check_pixels)]
+
+
+class Mistakes(_Figures):
+    """The most confident mistakes on the test set."""
+
+    mistakes: Annotated[list[Mistake], Field(max_length=MAX_MISTAKES)]
+
+
 class _ByDigit(_Figures):
     digit: Digit
     n: Count
@@ -123,30 +183,8 @@ class _ByDigit(_Figures):
     refused: Share
 
 
-def _checked(text: str) -> str:
-    findings.pixels({"pixels": text})
-    return text
-
-
-class _Mistake(_Figures):
-    index: Count
-    label: Digit
-    digit: Digit
-    confidence: Share
-    pixels: Annotated[str, AfterValidator(_checked)]
-
-
-class _Test(_Pens):
-    bins: Annotated[list[_Bin], Field(min_length=1)]
-    confusion: Annotated[list[Row], Field(min_length=N_CLASSES, max_length=N_CLASSES)]
+class _Test(_Pens, Reliability, Confusion, Mistakes):
     by_digit: Annotated[list[_ByDigit], Field(min_length=1)]
-    mistakes: list[_Mistake]
-
-    @model_validator(mode="after")
-    def _has_pictures(self) -> Self:
-        if not any(each.n for each in self.bins):
-            raise ValueError("all bins are empty")
-        return self
 
 
 class _Kind(_Figures):
@@ -154,19 +192,33 @@ class _Kind(_Figures):
     refused: Share
 
 
-class _Refusal(_Figures):
+class RejectionCurve(_Figures):
+    """The share rejected at each threshold, by kind of input."""
+
     threshold: Share
+    curve: Annotated[
+        list[Annotated[dict[Name, Share], Field(max_length=MAX_KINDS + 3)]],
+        Field(min_length=2, max_length=MAX_POINTS),
+    ]
+
+    @model_validator(mode="after")
+    def _has_equal_points(self) -> Self:
+        kinds = self.curve[0].keys()
+        if not {"threshold", "test"} <= kinds or any(p.keys() != kinds for p in self.curve):
+            raise ValueError("the points of the curve differ in their kinds, or lack one")
+        return self
+
+
+class _Rejection(RejectionCurve):
     auroc: dict[str, Share]
-    curve: Annotated[list[dict[str, Share]], Field(min_length=1)]
     kinds: Annotated[dict[str, _Kind], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if missing := self.kinds.keys() - self.auroc.keys():
             raise ValueError(f"auroc lacks {', '.join(sorted(missing))}")
-        expected = {"threshold", "test", "pens"} | self.kinds.keys()
-        if any(expected - point.keys() for point in self.curve):
-            raise ValueError(f"a point of the curve lacks one of {', '.join(sorted(expected))}")
+        if missing := ({"pens"} | self.kinds.keys()) - self.curve[0].keys():
+            raise ValueError(f"the curve lacks {', '.join(sorted(missing))}")
         return self
 
 
@@ -207,7 +259,7 @@ class _Speed(_Figures):
 
 
 class Evaluation(_Figures):
-    """What training/evaluate.py measured."""
+    """evaluation.json: what `python -m training.evaluate` measured."""
 
     command: Text
     machine: Text
@@ -216,17 +268,17 @@ class Evaluation(_Figures):
     test: _Test
     pens: _Pens
     changes: _Changes
-    refusal: _Refusal | None = None
+    refusal: _Rejection | None = None
     drawings: _Drawings | None = None
     size: _Size | None = None
     speed: _Speed | None = None
 
 
 def check(kind: type[Results | Evaluation], figures: Any) -> None:
-    """Check the figures of a file.
+    """Check a file's figures.
 
     Raises:
-        FiguresError: names the first field that does not fit, and why.
+        FiguresError: A field is missing or invalid; names the first one and the reason.
     """
     try:
         kind.model_validate(figures)

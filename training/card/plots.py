@@ -1,4 +1,4 @@
-"""The card's plots: PNG files whose bytes depend on the figures alone."""
+"""Draw the card's plots as PNG files. Equal figures give equal bytes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +14,10 @@ from PIL import Image
 
 from model.checkpoint import write_whole
 from model.explain import heaviest_units
+from model.figures import decode_pixels
 from model.mlp import MLP, N_CLASSES, SIZE
-from training.evaluate import wilson
-from training.findings import pixels
-from training.wording import sure
+from training.card.figures import sure
+from training.intervals import wilson
 
 NAMES = ("training", "confusion", "reliability", "refusal", "hidden", "mistakes")
 WIDTH = 7.2  # inches: 720 px where a page shows them, and text of 10 points then has 14 px
@@ -29,7 +29,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
 )  # fmt: skip
 GREY, DARK = "#8a8a8a", "#222222"
-# Blue adds and orange takes, as on the app's pages.
+# Blue is positive and orange is negative, as on the app's pages.
 WEIGHTS = LinearSegmentedColormap.from_list("weights", [RED, "white", BLUE])
 STYLES = dict(
     zip(
@@ -44,7 +44,7 @@ STYLES = dict(
 def draw(
     results: Mapping[str, Any], evaluation: Mapping[str, Any], model: MLP
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield each plot that there are figures for, by its name."""
+    """Yield the name and the figure of each plot whose figures are available."""
     if results.get("history"):
         yield "training", training(results)
     if evaluation.get("test"):
@@ -59,7 +59,7 @@ def draw(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG with a palette, whole or not at all, without a date."""
+    """Write a figure atomically as a PNG with a palette and without a date."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
@@ -68,7 +68,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def training(results: Mapping[str, Any]) -> Figure:
-    """Loss and error by epoch, and the epoch that was kept."""
+    """Plot loss and error by epoch, with the epoch whose weights are kept."""
     history = results["history"]
     epochs = [each["epoch"] for each in history]
     figure = _figure(2.9)
@@ -77,9 +77,9 @@ def training(results: Mapping[str, Any]) -> Figure:
         losses.plot(epochs, [each[key] for each in history], label=label, color=colour)
     _label(losses, "Loss", "epoch", "cross-entropy")
     for key, label, colour in (
-        ("val_accuracy", "MNIST validation", ORANGE), ("pens_accuracy", "synthetic pens", GREEN),
+        ("val_accuracy", "MNIST validation", ORANGE), ("pens_accuracy", "synthetic digits", GREEN),
     ):  # fmt: skip
-        if key in history[0]:
+        if history[0].get(key) is not None:
             wrong = [100 * (1 - each[key]) for each in history]
             errors.plot(epochs, wrong, label=label, color=colour)
     _label(errors, "Error", "epoch", "% read wrong")
@@ -91,7 +91,7 @@ def training(results: Mapping[str, Any]) -> Figure:
 
 
 def _spread(axes: Axes) -> None:
-    """Let the vertical axis start at 0, or be logarithmic where the values span decades."""
+    """Start the vertical axis at 0, or make it logarithmic if the values span a factor of 8."""
     values = np.concatenate([line.get_ydata() for line in axes.lines])
     if values.min() <= 0 or values.max() / values.min() < 8:
         axes.set_ylim(bottom=0)
@@ -102,12 +102,12 @@ def _spread(axes: Axes) -> None:
 
 
 def _few(value: float, _: object) -> str:
-    """Label some of the ticks between powers of ten."""
+    """Label the ticks at 2 and 5 between powers of ten."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def confusion(counts: list[list[int]]) -> Figure:
-    """How many pictures of each digit are read as which."""
+    """Plot the confusion matrix: labels in rows, answers in columns."""
     matrix = np.array(counts)
     wrong = np.where(np.eye(N_CLASSES, dtype=bool), 0, matrix)
     figure = _figure(5.6)
@@ -132,7 +132,7 @@ def confusion(counts: list[list[int]]) -> Figure:
 
 
 def reliability(bins: list[Mapping[str, Any]]) -> Figure:
-    """How often answers of each confidence are right, and how many there are."""
+    """Plot accuracy by confidence, and the number of images in each bin."""
     there = [each for each in bins if each["n"]]
     confidence, accuracy = (
         np.array([100 * each[key] for each in there]) for key in ("confidence", "accuracy")
@@ -160,16 +160,16 @@ def reliability(bins: list[Mapping[str, Any]]) -> Figure:
 
 
 def refusal(measured: Mapping[str, Any]) -> Figure:
-    """What is refused by threshold: of digits, by mistake, and of what is none, rightly."""
+    """Plot the share rejected by threshold, for digits and for other input."""
     curve = measured["curve"]
     thresholds = [each["threshold"] for each in curve]
     figure = _figure(4.4)
     digits, others = figure.subplots(1, 2, sharex=True)
-    for key, label, colour in (("test", "MNIST test", BLUE), ("pens", "synthetic pens", GREEN)):
+    for key, label, colour in (("test", "MNIST test", BLUE), ("pens", "synthetic digits", GREEN)):
         digits.plot(
             thresholds, [100 * e[key] for e in curve], "o-", ms=3, color=colour, label=label
         )
-    _label(digits, "Digits: refused by mistake", "threshold", "% refused")
+    _label(digits, "Digits: wrongly rejected", "threshold", "% rejected")
     digits.set_ylim(bottom=0)
     for kind in measured["kinds"]:
         colour, marker = STYLES.get(kind, (DARK, "."))
@@ -177,7 +177,7 @@ def refusal(measured: Mapping[str, Any]) -> Figure:
         others.plot(
             thresholds, shares, color=colour, marker=marker, ms=4, lw=1.4, label=kind, clip_on=False
         )
-    _label(others, "Not digits: refused rightly", "threshold", "% refused")
+    _label(others, "Not digits: rightly rejected", "threshold", "% rejected")
     others.set_ylim(0, 101)
     for axes in (digits, others):
         axes.axvline(measured["threshold"], color=GREY, lw=1, ls="--", label="as shipped")
@@ -188,7 +188,7 @@ def refusal(measured: Mapping[str, Any]) -> Figure:
 
 
 def hidden(model: MLP) -> Figure:
-    """The first layer's weights, a picture for each unit: of digits where nothing is hidden."""
+    """Show the first layer's weights: one picture per unit, or per digit without hidden layers."""
     weights = model.state_dict()["layers.0.weight"].numpy(force=True)
     order, digits = heaviest_units(model)
     titles = [f"for {digit}" for digit in digits] if digits else [f"{unit}" for unit in order]
@@ -199,8 +199,11 @@ def hidden(model: MLP) -> Figure:
 
 
 def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
-    """The wrong answers of which the network was surest."""
-    tiles = [np.frombuffer(pixels(each), np.uint8).reshape(SIZE, SIZE) / 255 for each in wrong]
+    """Show the most confident mistakes."""
+    tiles = [
+        np.frombuffer(decode_pixels(each["pixels"]), np.uint8).reshape(SIZE, SIZE) / 255
+        for each in wrong
+    ]
     titles = [f"{e['label']} read as {e['digit']}\n{sure(e['confidence'])}" for e in wrong]
     return _tiles(tiles, titles, columns=5, cmap="gray_r", low=0)
 
@@ -208,7 +211,7 @@ def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
 def _tiles(
     tiles: list[np.ndarray], titles: list[str], *, columns: int, cmap: str | Colormap, low: float
 ) -> Figure:
-    """Lay tiles, (28, 28) from `low` to 1 each, out in rows, each under its title."""
+    """Lay out tiles, (28, 28) with values from `low` to 1, in rows, each below its title."""
     gap, above = (
         2,
         6 * (1 + titles[0].count("\n")) * columns / 8,
