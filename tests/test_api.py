@@ -358,9 +358,9 @@ def test_blank_is_blank(client, tmp_path):
         ("/predict", [{"url": "data:image/png;base64,é"}], "The data URL is not base64"),
         ("/predict_strokes", [[[[0, 0]]] * 1_001], "at most 1000 are read"),
         ("/predict", [{"url": "data:image/png;base64,AAAA"}], "not a picture, or is damaged"),
-        ("/predict", [{"path": "/etc/passwd"}], "was not uploaded here"),
-        ("/predict", [{"path": "a\0b"}], "was not uploaded here"),
-        ("/explain", [{"path": "model/../screenshot.png"}], "was not uploaded here"),
+        ("/predict", [{"path": "/etc/passwd"}], "was not uploaded, or was deleted"),
+        ("/predict", [{"path": "a\0b"}], "was not uploaded, or was deleted"),
+        ("/explain", [{"path": "model/../screenshot.png"}], "was not uploaded, or was deleted"),
     ],
 )
 def test_what_a_caller_can_mend_is_said(client, endpoint, arguments, message):

@@ -184,7 +184,7 @@ def test_an_upload_is_deleted_when_it_is_old(small):
         time.sleep(0.2)
     answer = small.caller.run("predict", file, "mlp-32")
     assert answer.status == 422
-    assert "was not uploaded here" in answer.json["error"]
+    assert "was not uploaded, or was deleted" in answer.json["error"]
 
 
 def slow_batch(count=300):

@@ -1,4 +1,4 @@
-"""The API: what a program calls, through gradio_client or plain HTTP."""
+"""The API endpoints, for gradio_client and plain HTTP."""
 
 import base64
 import time
@@ -20,9 +20,9 @@ from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
 
-AT_ONCE = 250  # pictures of an array, between two words on how far it is
+PROGRESS_STEP = 250  # pictures of an array between two reports of progress
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-# What encodeURIComponent and the like escape. (urllib's unquote takes 24 s for 6 MB of "%".)
+# The characters that encodeURIComponent escapes. (urllib's unquote takes 24 s for 6 MB of "%".)
 _ESCAPES = {
     b"%2B": b"+", b"%2b": b"+", b"%2F": b"/", b"%2f": b"/", b"%3D": b"=", b"%3d": b"=",
     b"%0A": b"", b"%0a": b"", b"%0D": b"", b"%0d": b"", b"%20": b"",
@@ -31,7 +31,7 @@ Observe = Callable[[str, str, Mapping[str, int], float], None]
 
 
 class Prediction(TypedDict):
-    """What /predict answers."""
+    """The result of /predict."""
 
     verdict: Verdict
     digit: int | None
@@ -42,14 +42,14 @@ class Prediction(TypedDict):
 
 
 class LayerNumbers(TypedDict):
-    """One hidden layer."""
+    """The values of one hidden layer."""
 
     pre_activations: list[float]
     activations: list[float]
 
 
 class Explanation(Prediction):
-    """What /explain answers: a prediction with the numbers behind it."""
+    """The result of /explain: a prediction with all intermediate values."""
 
     input: list[list[float]]
     layers: list[LayerNumbers]
@@ -62,7 +62,7 @@ class Explanation(Prediction):
 
 
 class StrokeExplanation(Explanation):
-    """What /explain_strokes answers: an explanation with what each stroke adds."""
+    """The result of /explain_strokes: an explanation with what each stroke adds to each logit."""
 
     strokes: list[list[float]]
     strokes_bias: list[float]
@@ -71,7 +71,7 @@ class StrokeExplanation(Explanation):
 
 
 class BatchPrediction(TypedDict):
-    """What /predict_batch answers: a list each, in the order of the pictures."""
+    """The result of /predict_batch: lists in the order of the pictures."""
 
     digits: list[int | None]
     confidences: list[float]
@@ -81,7 +81,7 @@ class BatchPrediction(TypedDict):
 
 
 class ModelInfo(TypedDict):
-    """What /models answers of each model."""
+    """The result of /models for one model."""
 
     name: str
     hidden_sizes: list[int]
@@ -107,9 +107,9 @@ def bind_api(
 ) -> None:
     """Add the endpoints to the surrounding gr.Blocks.
 
-    `observe` is told the endpoint, the model, how many of each verdict, and how long it took, in
-    s. A batch that takes more than `seconds` is broken off. Of the calls that join Gradio's queue,
-    `running` are worked on at once.
+    `observe` receives the endpoint, the model, the number of each verdict, and the duration in
+    seconds. A batch that takes more than `seconds` is stopped. At most `running` calls from
+    Gradio's queue run at once.
     """
 
     def answer(
@@ -118,7 +118,7 @@ def bind_api(
         read: Callable[[Reader], Reading],
         tell: Callable[[Reader, Reading], Any],
     ) -> Any:
-        """Read and tell, and let the caller know of what the caller can mend."""
+        """Read the input and return the result; report errors that the caller can correct."""
         reader = _choose(readers, model or default)
         started = time.perf_counter()
         try:
@@ -135,17 +135,17 @@ def bind_api(
         return answer("predict", model, lambda r: r.read(picture_file(image)), _prediction)
 
     def predict_strokes(strokes: list[list[list[float]]], model: str = default) -> Prediction:
-        """Read a drawing: [[[x, y], ...], ...] in any unit, y down, a list per pen-down."""
+        """Read a drawing: [[[x, y], ...], ...], one list per stroke, in any unit, y down."""
         return answer("predict_strokes", model, lambda r: r.read_strokes(strokes), _prediction)
 
     def explain(image: gr.FileData, model: str = default) -> Explanation:
-        """Read a picture, and give every number between its ink and the answer."""
+        """Read a picture, and return every number between its ink and the answer."""
         return answer("explain", model, lambda r: r.read(picture_file(image)), _explanation)
 
     def explain_strokes(
         strokes: list[list[list[float]]], model: str = default
     ) -> StrokeExplanation:
-        """Read a drawing, and give every number, and what each stroke adds to each logit."""
+        """Read a drawing; return every number, and what each stroke adds to each logit."""
         return answer(
             "explain_strokes",
             model,
@@ -168,7 +168,7 @@ def bind_api(
         return told
 
     def models() -> list[ModelInfo]:
-        """List the models that `model` may name, with their measured figures."""
+        """List the available models with their measured figures."""
         return [_info(reader) for reader in readers.values()]
 
     for endpoint in (predict, predict_strokes, explain, explain_strokes, models):
@@ -178,13 +178,13 @@ def bind_api(
 
 
 def bind(endpoint: FunctionType, *, running: int) -> None:
-    """Add an endpoint that reads one drawing, by its own name; all of them share their turns."""
+    """Add an endpoint under its function's name. All of them share `running` slots of the queue."""
     name = endpoint.__name__
     gr.api(endpoint, api_name=name, concurrency_limit=running, concurrency_id="reading")
 
 
 def _describe(readers: Mapping[str, Reader]) -> None:
-    """Say in the API's pages what each argument is; gr.api calls them 1st and 2nd."""
+    """Describe each argument in the API documentation; gr.api has no labels for them."""
     labels = {
         "image": "a picture of a digit: a file, or a data URL in base64 as `url`",
         "strokes": "a drawing: a list of points [x, y] for each time the pen was down, y down",
@@ -208,7 +208,7 @@ def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
 
 
 def picture_file(image: Any) -> Path | bytes:
-    """Return the picture of a call: a file uploaded to this server, or the bytes in a data URL.
+    """Return the picture of a call: an uploaded file, or the bytes of a data URL.
 
     Raises:
         PictureError: it is neither.
@@ -250,23 +250,23 @@ def _from_data_url(url: str) -> bytes:
 
 
 def uploaded_file(file: Any) -> Path:
-    """Return a file of a call, which was uploaded to this server.
+    """Return the path of an uploaded file.
 
-    gr.api hands over what the caller sent. A path is taken only from Gradio's upload folder:
-    any other would let a caller read the server's files.
+    gr.api passes on what the caller sent. Only paths in Gradio's upload folder are accepted, as any
+    other path would let a caller read the server's files.
 
     Raises:
-        PictureError: there is no such file.
+        PictureError: it is not an uploaded file.
     """
     if not isinstance(file, dict) or not isinstance(file.get("path"), str):
         raise PictureError("Send a file: handle_file(...) in gradio_client, or upload it first.")
     if file["path"].startswith(("http:", "https:")):
-        raise PictureError("No address is fetched here: download the file, and send it.")
+        raise PictureError("URLs are not fetched: download the file, and upload it.")
     path = Path(file["path"].replace("\0", "")).resolve()
     if path.is_relative_to(Path(get_upload_folder()).resolve()) and path.is_file():
         return path
     raise PictureError(
-        "That file was not uploaded here, or long ago: upload it first, or use handle_file."
+        "That file was not uploaded, or was deleted since: upload it first, or use handle_file."
     )
 
 
@@ -323,10 +323,10 @@ def _stroke_explanation(reader: Reader, reading: Reading, strokes: Strokes) -> S
 def _read_batch(
     reader: Reader, batch: ArrayBatch | ZipBatch, *, deadline: float
 ) -> BatchPrediction:
-    """Read a batch a part at a time, and let the caller know how far it is.
+    """Read a batch in parts, and report the progress.
 
     Raises:
-        PictureError: a picture cannot be read, or time is up.
+        PictureError: a picture cannot be read, or the time is up.
     """
     told: BatchPrediction = {
         "digits": [],
@@ -350,9 +350,9 @@ def _read_batch(
 def _parts(
     reader: Reader, batch: ArrayBatch | ZipBatch
 ) -> Iterator[tuple[list[Verdict], list[int | None], list[float]]]:
-    """Read a batch; yield the verdicts, digits and confidences of one part after the other."""
+    """Read a batch; yield the verdicts, digits and confidences of each part."""
     if isinstance(batch, ArrayBatch):
-        for answers in reader.read_many(batch.images, chunk=AT_ONCE):
+        for answers in reader.read_many(batch.images, chunk=PROGRESS_STEP):
             digits = [None if digit < 0 else digit for digit in answers.digits.tolist()]
             yield answers.verdicts.tolist(), digits, answers.confidences.tolist()
         return
@@ -378,9 +378,9 @@ def _info(reader: Reader) -> ModelInfo:
 
 
 def _share(figures: Mapping[str, Any], *path: str) -> float | None:
-    """Return a number in 0..1 from a checkpoint's figures, which may come from anyone, or None."""
+    """Return a number in 0..1 from a checkpoint's untrusted figures, or None."""
     value: Any = figures
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= 1 else None  # NaN is not
+    return float(value) if is_number and 0 <= value <= 1 else None  # NaN compares false

@@ -1,4 +1,4 @@
-"""What the page is told of a reading: what it draws, and every number that it shows."""
+"""The messages about a reading that the server sends to the page."""
 
 import base64
 from typing import Any, NamedTuple
@@ -17,9 +17,9 @@ from model.explain import (
 )
 from model.preprocess import CENTRE
 
-NOT_A_DIGIT = 10  # the eleventh logit's place, after the ten digits'
-CENTRED = 0.6  # px: as near to the middle as whole pixels come
-N_TERMS = 12  # the units that are shown one by one; the others are summed
+NOT_A_DIGIT = 10  # index of the eleventh logit
+CENTRED = 0.6  # px; how close to the middle a shift by whole pixels can bring the mass
+N_TERMS = 12  # units that are listed; the others are summed
 
 
 def message(
@@ -30,10 +30,11 @@ def message(
     chosen: int | None,
     against: int | None,
 ) -> dict[str, Any]:
-    """Return what the page draws of a reading, of `strokes` or, where they are None, of a picture.
+    """Return what the page shows of a reading.
 
-    `chosen` and `against` are the two logits that are explained: a digit, or 10 for not_a_digit.
-    None is the answer, and the likeliest other digit. Pictures of numbers travel as base64.
+    `strokes` is None for a picture. `chosen` and `against` are the two logits to explain: a digit,
+    or 10 for "not a digit". They default to the answer and to the most probable other digit.
+    Pictures of numbers are sent as base64.
     """
     logits = np.append(reading.logits, np.float32(reading.not_a_digit_logit))
     chosen = answer_of(reading) if chosen is None else chosen
@@ -60,14 +61,14 @@ def message(
 
 
 def answer_of(reading: Reading) -> int:
-    """Return the logit that a reading answers with."""
+    """Return the index of the logit that is a reading's answer."""
     if reading.verdict == "not_a_digit":
         return NOT_A_DIGIT
     return int(reading.logits.argmax())
 
 
 def answer(reading: Reading) -> dict[str, Any]:
-    """Return what a network answers, in the API's names."""
+    """Return the answer of a reading, with the names of the API."""
     shares = reading.probabilities
     return {
         "verdict": reading.verdict,
@@ -80,7 +81,7 @@ def answer(reading: Reading) -> dict[str, Any]:
 
 
 def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
-    """Return what the page draws of one hidden unit's account of a reading."""
+    """Return what the page shows of one hidden unit in a reading."""
     terms = account.weights * reading.input.reshape(-1)
     return {
         "weights": picture(account.weights),
@@ -92,7 +93,7 @@ def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
 
 
 def picture(values: np.ndarray) -> dict[str, Any]:
-    """Return numbers that the page colours: int8 in base64, and what 127 stands for."""
+    """Encode numbers that the page colours: int8 in base64, and the value of 127."""
     scale = float(np.abs(values).max())
     levels = np.zeros(values.size) if scale == 0 else 127 * values.reshape(-1) / scale
     return {"levels": base64_of(levels.round().astype(np.int8)), "scale": scale}
@@ -100,7 +101,7 @@ def picture(values: np.ndarray) -> dict[str, Any]:
 
 def _layer(activations: np.ndarray) -> dict[str, Any]:
     levels = 255 * activations / max(float(activations.max()), 1e-9)
-    levels = np.where(activations > 0, np.maximum(levels.round(), 1), 0)  # 0 is cut off, only
+    levels = np.where(activations > 0, np.maximum(levels.round(), 1), 0)  # 0 only if inactive
     return {
         "levels": base64_of(levels.astype(np.uint8)),
         "units": len(activations),
@@ -109,7 +110,7 @@ def _layer(activations: np.ndarray) -> dict[str, Any]:
 
 
 def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
-    """Return where the ink's box and its centre of mass lie, in the unit of what was read."""
+    """Return the ink's box and centre of mass, in the unit of the strokes or picture."""
     done = reading.preprocessing
     if done.box is None:
         return None
@@ -117,11 +118,11 @@ def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
     if strokes is not None:
         sheet = lay_out(parse(strokes))
         if not sheet.scale:
-            return None  # a dot, drawn as large as any digit
+            return None  # a dot has no size
         scale, low, margin = sheet.scale, sheet.low, sheet.margin
     box = np.reshape(done.box, (2, 2))  # left and top, right and bottom
     centre = box.mean(axis=0) + np.divide(done.shift, done.scale)
-    # Ink that would be cut off, and MNIST's own pixels, are not moved all the way.
+    # MNIST's pixels, and ink that would be cut off, are not centred exactly.
     moved = (box.mean(axis=0) - done.origin) * done.scale - CENTRE
     mass = (centre - done.origin) * done.scale
     box, centre = ((corner - margin) / scale + low for corner in (box, centre))
@@ -131,12 +132,12 @@ def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
         "shift": moved.tolist(),
         "centred": bool(np.abs(mass - CENTRE).max() < CENTRED),
         "scale": done.scale * scale,
-        "pen": strokes is not None,  # strokes are drawn anew; a picture keeps its own
+        "pen": strokes is not None,  # strokes are rendered again with the usual pen
     }
 
 
 class _Parts(NamedTuple):
-    """What adds up to the eleven logits, of one reading."""
+    """The terms of the eleven logits of one reading."""
 
     logits: np.ndarray  # (11,)
     factors: np.ndarray  # (11, H): output weights
@@ -165,7 +166,7 @@ def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np
 
 
 def _why(parts: _Parts, chosen: int, against: int) -> dict[str, Any]:
-    """Return the accounts of one logit, and of its difference to another."""
+    """Return the terms of one logit, and of its difference from another."""
     return {
         "chosen": chosen,
         "against": against,
@@ -176,7 +177,7 @@ def _why(parts: _Parts, chosen: int, against: int) -> dict[str, Any]:
 
 
 def _account(parts: _Parts, plus: int, minus: int | None) -> dict[str, Any]:
-    """Return what adds up to a logit, or to its difference to another."""
+    """Return the terms of a logit, or of its difference from another."""
     row = np.eye(len(parts.logits))[plus]
     if minus is not None:
         row[minus] -= 1
@@ -194,9 +195,9 @@ def _account(parts: _Parts, plus: int, minus: int | None) -> dict[str, Any]:
 
 
 def _by_unit(parts: _Parts, plus: int, minus: int | None, terms: np.ndarray) -> dict[str, Any]:
-    """Return the units that add most, and what the others add together.
+    """Return the units that add most, and the sum of the others.
 
-    A unit is its index, its activation, and its weights to the logit and to the one taken from it.
+    Each unit has its index, its activation, and its weights to the two logits.
     """
     if parts.activations is None:
         return {"units": [], "rest": _rest(terms[:0])}
@@ -214,7 +215,7 @@ def _by_unit(parts: _Parts, plus: int, minus: int | None, terms: np.ndarray) -> 
 
 
 def _rest(rest: np.ndarray) -> dict[str, Any]:
-    """Return how many of the terms that are not shown speak for and against, and their sums."""
+    """Return the number and the sum of the positive and of the negative terms."""
     sides = {"for": rest[rest > 0], "against": rest[rest < 0]}
     return {
         "count": {name: len(side) for name, side in sides.items()},
@@ -223,7 +224,7 @@ def _rest(rest: np.ndarray) -> dict[str, Any]:
 
 
 def _sides(terms: np.ndarray, bias: float, total: float) -> dict[str, float]:
-    """Return a sum as what is for it and what is against it: for + against + bias = total."""
+    """Split a sum into positive and negative terms: for + against + bias = total."""
     return {
         "for": float(terms[terms > 0].sum()),
         "against": float(terms[terms < 0].sum()),

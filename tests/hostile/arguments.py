@@ -7,13 +7,13 @@ from typing import Any
 from tests.hostile.caller import ANSWERED, READ, REFUSED, Answer, Caller, Case, Send
 
 META = {"meta": {"_type": "gradio.FileData"}}
-NOT_HERE = "was not uploaded here"
+NOT_HERE = "was not uploaded, or was deleted"
 SEND = "Send the picture as a file"
 NUMBERS = "A point is not two numbers"
 FINITE = "not a finite number below 1e9"
 SHAPE = "Got a stroke of shape"
 MODELS = "choose from: logistic, mlp-32, mlp-1024"
-NO_ADDRESS = "No address is fetched here"
+NO_ADDRESS = "URLs are not fetched"
 
 STROKES: dict[str, tuple[Any, str]] = {
     "text": ("0,0", "Got str"),
