@@ -1,4 +1,4 @@
-"""What the lesson trains on: the part of MNIST that ships, or all of it where it is there."""
+"""The lesson's training data: the shipped part of MNIST, or all of MNIST if it is available."""
 
 from collections.abc import Callable
 from functools import cache
@@ -16,20 +16,20 @@ from model.mlp import SIZE
 
 SUBSET = Path(__file__).parent / "mnist.npz"
 SAMPLES = Path(__file__).parent / "samples.npz"
-SEED = 42  # of the tutorial's split
+SEED = 42  # of the tutorial's random_split
 
 
 class Digits(NamedTuple):
-    """Pictures and their labels."""
+    """Images and their labels."""
 
     images: Tensor  # (N, 784) uint8, ink 255 on paper 0
     labels: Tensor  # (N,) int64, 0..9
 
 
 class ShippedMNIST(Dataset):
-    """The images that ship, one at a time, as torchvision's MNIST gives them.
+    """The shipped images as a Dataset like torchvision's MNIST, with the same arguments.
 
-    The arguments are torchvision's. `root`, `train` and `download` have no effect.
+    `root`, `train` and `download` have no effect.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class ShippedMNIST(Dataset):
 
 @cache
 def load_subset() -> tuple[Digits, Digits]:
-    """Return the images that ship, to train and to validate on: some of each of `load_mnist`'s."""
+    """Return the shipped training and validation images, a part of those of `load_mnist`."""
     with np.load(SUBSET) as file:
         train, val = (_digits(file[f"{p}_images"], file[f"{p}_labels"]) for p in ("train", "val"))
     return train, val
 
 
 def load_mnist(data_dir: str | Path) -> tuple[Digits, Digits]:
-    """Return 50,000 images to train on and 10,000 to validate on, as `python -m training` does.
+    """Return MNIST's 50,000 training and 10,000 validation images, as in `python -m training`.
 
     Raises:
         DataError: a file is missing or damaged.

@@ -1,8 +1,8 @@
-"""The figures of the lesson's text: measured, and never written by hand.
+"""Insert measured figures into the lesson's text.
 
-`{logistic.test.accuracy.value}` in a step is that figure of the network's evaluation.json as a
-share, `{lesson.linear.mean}` one of lesson/figures.json. `{path:fine}` gives a share two decimals,
-`{path:number}` is a whole number, `{path:small}` has three digits.
+In a step, `{logistic.test.accuracy.value}` is replaced by that figure of the network's
+evaluation.json, as a percentage, and `{lesson.linear.mean}` by one of lesson/figures.json.
+`{path:fine}` has two decimals, `{path:number}` is a whole number, `{path:small}` has three digits.
 """
 
 import json
@@ -26,13 +26,13 @@ _FORMS = {
 
 @cache
 def figures() -> Mapping[str, Any]:
-    """Return all figures by their first name: a shipped network, or the lesson's own."""
+    """Return all figures, by the name of a shipped network, or `lesson` for the lesson's own."""
     found = {name: _of_network(name) for name in shipped_names()}
     return found | {"lesson": _read(FIGURES)}
 
 
 def fill_in(text: str) -> str:
-    """Return a text with its figures in their places.
+    """Replace each `{path}` in a text by its figure.
 
     Raises:
         LookupError: there is no such figure.
@@ -48,7 +48,7 @@ def _figure(path: str, form: str) -> str:
         elif name in value:
             value = value[name]
         else:
-            raise LookupError(f"The lesson names a figure {path}, and there is no {name}.")
+            raise LookupError(f"The lesson refers to a figure {path}, but there is no {name}.")
     return _FORMS[form](value)
 
 

@@ -1,4 +1,4 @@
-"""Train a small network: the whole of it, as the page shows it."""
+"""Train a small network; the lesson shows this code."""
 
 import json
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from lesson.data import Digits
 from model.mlp import MLP, N_CLASSES, N_PIXELS
 
 BATCH_SIZE, VAL_BATCH_SIZE = 128, 256
-HIDDEN_SIZES = (8, 256)  # least and most
+HIDDEN_SIZES = (8, 256)  # minimum and maximum
 MAX_LR = 2.0
 MAX_EPOCHS = {"subset": 30, "mnist": 10}
 MAX_SEED = 2**32 - 1
 
 
 class SettingsError(ValueError):
-    """A setting that nobody can train with; the message says what to do."""
+    """A setting is invalid; the message says what is allowed."""
 
 
 class Student(nn.Module):
-    """One hidden layer, with ReLU or, to see what it is good for, without."""
+    """A network with one hidden layer, with ReLU or without it, for comparison."""
 
     def __init__(self, hidden_size: int, *, relu: bool = True) -> None:
         super().__init__()
@@ -42,9 +42,9 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def to_mlp(self) -> MLP:
-        """Return the same network as the page reads with; it takes everything for a digit.
+        """Convert to an MLP, which the page can read with. It never rejects.
 
-        Without ReLU two layers are one linear map, so that is what they become: no hidden layer.
+        Without ReLU, the two layers are one linear map, so the MLP has no hidden layer.
         """
         linears = (
             [self.layer1, self.layer2] if self.relu else [multiplied(self.layer1, self.layer2)]
@@ -58,7 +58,7 @@ class Student(nn.Module):
 
 @torch.no_grad()
 def multiplied(first: nn.Linear, second: nn.Linear) -> nn.Linear:
-    """Return the one linear layer that does what two do, one after the other."""
+    """Return the linear layer that is equivalent to two, one after the other."""
     both = nn.Linear(first.in_features, second.out_features)
     both.weight.copy_(second.weight.double() @ first.weight.double())
     both.bias.copy_(second.weight.double() @ first.bias.double() + second.bias)
@@ -66,7 +66,7 @@ def multiplied(first: nn.Linear, second: nn.Linear) -> nn.Linear:
 
 
 def fit_epoch(model: nn.Module, digits: Digits, optimizer: Optimizer) -> Iterator[float]:
-    """Train on each image once, shuffled; give the loss of each batch as it goes."""
+    """Train on each image once, in random order; yield the loss of each batch."""
     for batch in torch.randperm(len(digits.images)).split(BATCH_SIZE):
         logits = model(digits.images[batch] / 255)
         loss = F.cross_entropy(logits, digits.labels[batch])
@@ -90,16 +90,16 @@ def evaluate(model: nn.Module, digits: Digits) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a visitor chooses, and nothing else decides which weights come out.
+    """The settings of a visitor's training, which determine its weights.
 
-    The defaults reach 94.5 to 95.1 % on the subset's validation images, with ten seeds.
+    The defaults reach 94.5 to 95.1 % on the subset's validation images (ten seeds).
 
     Raises:
-        SettingsError: a setting is of the wrong kind or out of bounds.
+        SettingsError: a setting has the wrong type or is out of range.
     """
 
     hidden_size: int = 128
-    lr: float = 0.5  # the tutorial's; without ReLU, 0.7 may diverge
+    lr: float = 0.5  # as in the tutorial; without ReLU, 0.7 may diverge
     epochs: int = 25
     relu: bool = True
     data: str = "subset"  # or "mnist"
@@ -119,10 +119,10 @@ class Settings:
 
 
 def parse_settings(value: Any) -> Settings:
-    """Return settings that came as JSON; what is missing is as it is by default.
+    """Return settings from parsed JSON; missing ones have their defaults.
 
     Raises:
-        SettingsError: they are not settings, or none that one can train with.
+        SettingsError: the settings are invalid.
     """
     known = [field.name for field in fields(Settings)]
     if not isinstance(value, dict):
@@ -148,7 +148,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it: whatever it is, not much of it."""
+    """Return a short description of any value, for a message."""
     if isinstance(value, int) and abs(value) > MAX_SEED:
         return "too large" if value > 0 else "too small"
     if isinstance(value, (str, int, float)):

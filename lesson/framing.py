@@ -1,7 +1,7 @@
-"""From a drawing as it stands on the sheet to MNIST's framing, a step at a time.
+"""The stages of preprocessing, from a drawing on a sheet to MNIST's format, for the lesson.
 
-Each stage does one thing more than the one before; the last is what model/preprocess.py does.
-Strokes go another way: they are drawn anew, which takes no sheet.
+Each stage adds one operation to the one before. The last is the result of model/preprocess.py.
+Strokes are rendered again instead, without a sheet.
 """
 
 from typing import NamedTuple
@@ -15,32 +15,32 @@ from model.photo import as_grey, even_out
 from model.preprocess import BOX, ink_in_box, preprocess, resample
 
 NAMES = ("as drawn", "polarity", "box", "scale", "centre of mass")
-ANEW = "drawn anew"  # strokes, by model/drawing.py, before they are framed
+ANEW = "drawn anew"  # strokes that model/drawing.py renders again before preprocessing
 
 
 class Stage(NamedTuple):
-    """A picture as a network would see it at this stage."""
+    """The network's input after a stage."""
 
     name: str  # one of NAMES, or ANEW
-    image: np.ndarray  # (28, 28) float32 in 0..1; ink 1 on paper 0 from "polarity" on
+    image: np.ndarray  # (28, 28) float32 in 0..1; from "polarity" on, ink is 1 and paper 0
 
 
 def stages(picture: np.ndarray) -> list[Stage]:
-    """Return what each of the five stages makes of a picture.
+    """Return the results of the five stages of preprocessing for a picture.
 
-    `picture` is a whole sheet, (H, W) uint8 or float32 in 0..1, dark ink on light paper or light
-    on dark.
+    `picture` is a whole sheet, (H, W) uint8 or float32 in 0..1, with dark ink on light paper or
+    light ink on dark paper.
 
-    - as drawn: the sheet, shrunk, its lightness as it is: white paper is 1
-    - polarity: the same, but ink is 1 and paper 0
-    - box: the box around the ink is moved to the middle, at the same scale
-    - scale: the box's long side is 20 px
-    - centre of mass: this is in the middle, in place of the box: `preprocess(picture)`
+    - as drawn: the sheet reduced to 28 × 28, with its own lightness: white paper is 1
+    - polarity: ink is 1 and paper 0
+    - box: the bounding box of the ink is centred, at the same scale
+    - scale: the longer side of the box is 20 px
+    - centre of mass: the centre of mass is centred instead of the box: `preprocess(picture)`
 
-    Where there is no ink, every stage is 0 throughout.
+    If there is no ink, all stages are 0.
 
     Raises:
-        PictureError: no such picture.
+        PictureError: `picture` is not a picture.
     """
     framed = preprocess(picture)
     if framed.blank:
@@ -52,7 +52,7 @@ def stages(picture: np.ndarray) -> list[Stage]:
 
 
 def _as_drawn(pixels: np.ndarray, tones: Tones) -> np.ndarray:
-    """Shrink a sheet, with more of its paper where it is not square: (28, 28)."""
+    """Reduce a sheet, padded with paper to a square, to (28, 28)."""
     height, width = pixels.shape
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
@@ -63,12 +63,12 @@ def _as_drawn(pixels: np.ndarray, tones: Tones) -> np.ndarray:
 
 
 def _framed(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ink where it lies on the sheet, in the middle, and in the middle at 20 px."""
+    """Return the ink at its place on the sheet, centred, and centred at 20 px: (28, 28) each."""
     ink, (left, top, _, _) = ink_in_box(pixels, tones)
     (sheet_height, sheet_width), (height, width) = pixels.shape, ink.shape
     side = max(pixels.shape)
     where_it_lies = ((sheet_width - side) // 2 - left, (sheet_height - side) // 2 - top)
-    fitted = SIZE / BOX * max(ink.shape)  # px of the sheet that 28 px show at MNIST's scale
+    fitted = SIZE / BOX * max(ink.shape)  # px of the sheet in 28 px at MNIST's scale
     in_the_middle = [((width - field) / 2, (height - field) / 2) for field in (side, fitted)]
     return (
         resample(ink, *where_it_lies, side),

@@ -1,4 +1,4 @@
-"""The lesson's live code, run for one drawing: what stands beside the code is what it gave."""
+"""Run the lesson's live code for one drawing; the page shows the results below the code."""
 
 import ast
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from model.preprocess import preprocess
 def names_for(
     reader: Reader, logistic: Reader, reading: Reading, *, sheet: np.ndarray, label: int
 ) -> dict[str, Any]:
-    """Return what the live code knows before its first line, by name.
+    """Return the names that are defined before the first line of live code, with their values.
 
-    `reading` is the reader's, of the drawing on this sheet, (H, W) lightness as `preprocess` takes
-    it; `label` is what its visitor says it is. The batch is of the images that ship, and the
-    drawing takes its first place. All tensors and layers are on the CPU.
+    `reading` is the reader's result for the drawing on `sheet`, (H, W) lightness. `label` is the
+    digit that the visitor says it is. `images` is a batch of shipped images, in which the drawing
+    replaces the first. All tensors and layers are on the CPU.
     """
     images, labels = (tensor.clone() for tensor in _batch())
     drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
@@ -38,9 +38,9 @@ def names_for(
 
 
 def run(names: Mapping[str, Any]) -> dict[str, str]:
-    """Run all live code in its order; return what each part's expressions gave.
+    """Run all live code in order; return the values of each part's expressions as text.
 
-    The keys are "STEP-PART", counted from 1 and from 0. `names` is left as it is.
+    The keys are "STEP-PART"; steps are counted from 1, parts from 0. `names` is not changed.
     """
     known = dict(names)
     return {key: _run(codes, known) for key, codes in _compiled().items()}
@@ -66,7 +66,7 @@ def _compiled() -> dict[str, list[tuple[CodeType, bool]]]:
 
 
 def _compile(node: ast.stmt) -> tuple[CodeType, bool]:
-    """Compile a statement; say whether it is an expression, of which the value is shown."""
+    """Compile a statement; return whether it is an expression, whose value is shown."""
     if isinstance(node, ast.Expr):
         return compile(ast.Expression(node.value), "<lesson>", "eval"), True
     return compile(ast.Module([node], []), "<lesson>", "exec"), False
@@ -74,7 +74,7 @@ def _compile(node: ast.stmt) -> tuple[CodeType, bool]:
 
 @cache
 def _batch() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch of the images that ship: (128, 1, 28, 28) float32 in 0..1, and labels."""
+    """Return a batch of shipped images, (128, 1, 28, 28) float32 in 0..1, and their labels."""
     train, _ = load_subset()
     images = train.images[:BATCH_SIZE].reshape(-1, 1, 28, 28) / 255
     return images, train.labels[:BATCH_SIZE]

@@ -1,9 +1,8 @@
-"""The lesson as a notebook, notebooks/lesson.ipynb, from the source that the page is made of.
+"""Write the lesson as a notebook, notebooks/lesson.ipynb, from the same source as the page.
 
 Run: python -m lesson.notebook
 
-The same source gives the same bytes, so the file changes where the lesson does. It is kept without
-outputs: what it shows is computed where it is run.
+The same source gives the same bytes. The notebook is stored without outputs.
 """
 
 import ast
@@ -87,7 +86,7 @@ all cells again."""
 
 
 def notebook() -> dict[str, Any]:
-    """Return the notebook, as nbformat 4.5 has it."""
+    """Return the notebook in nbformat 4.5."""
     return {
         "cells": [*_beginning(), *(cell for step in steps() for cell in _step(step))],
         "metadata": {
@@ -100,7 +99,7 @@ def notebook() -> dict[str, Any]:
 
 
 def as_text() -> str:
-    """Return the notebook's file, written as Jupyter writes it."""
+    """Return the content of the notebook's file, formatted as by Jupyter."""
     return json.dumps(notebook(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -137,11 +136,11 @@ def _cells(key: str, part: Part) -> Iterator[dict[str, Any]]:
             for i, code in enumerate(split(part.text)):
                 yield _code(f"{key}-{i}" if i else key, code)
         case "picture":
-            pass  # the page's; what stands in for it here is a part of its own
+            pass  # only on the page; a "notebook" part replaces it here
 
 
 def split(code: str) -> list[str]:
-    """Cut code after each expression: of a cell, only the last one's value is shown."""
+    """Split code after each expression, as a cell shows only the value of its last one."""
     lines = code.splitlines(keepends=True)
     body = ast.parse(code).body
     ends = [node.end_lineno for node in body[:-1] if isinstance(node, ast.Expr)]
@@ -149,7 +148,7 @@ def split(code: str) -> list[str]:
 
 
 def _quiet(code: str) -> str:
-    """End code that draws in a semicolon, so that a plot's own name is not shown with it."""
+    """Add a semicolon to code that draws, so that the cell does not show a plot's repr."""
     return f"{code};" if isinstance(ast.parse(code).body[-1], ast.Expr) else code
 
 

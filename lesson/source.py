@@ -1,17 +1,17 @@
-"""The lesson's source, lesson/steps/*.md: read once, shown by the page, the notebook and the tests.
+"""Parse the lesson's source, lesson/steps/*.md, for the page, the notebook and the tests.
 
-A step is a file: its title, the one idea, then parts in the order in which they are shown. Fences
-say what is no text:
+Each step is a file: a title, the idea in one sentence, then the parts in the order in which they
+are shown. Parts other than text are fenced blocks:
 
-    ```python            three lines of PyTorch, run by the tests and in the notebook as they stand
-    ```python live       the same, and run for each drawing of the page's visitor, too
-    ```python notebook   a picture, drawn by the notebook alone
-    ```python lesson.fit:fit_epoch    the source of a function of this project
-    ```picture NAME      a picture of the page, ui/lesson/pictures/NAME.js, with its caption
-    ```try               one thing to try
+    ```python            lines of PyTorch that the tests and the notebook run
+    ```python live       the same; the page also runs them for each drawing of its visitor
+    ```python notebook   code that draws a picture, in the notebook only
+    ```python lesson.fit:fit_epoch    the source code of a function of this project
+    ```picture NAME      a picture on the page, ui/lesson/pictures/NAME.js, with its caption
+    ```try               something to try
 
-What follows `## The mathematics` is folded away until it is asked for. A figure stands in the text
-as `{path}`: see lesson/figures.py.
+The part after `## The mathematics` is collapsed on the page. `{path}` in a text is replaced by a
+figure: see lesson/figures.py.
 """
 
 import importlib
@@ -32,18 +32,18 @@ _FENCE = re.compile(r"^```(\w+)[ ]?(.*?)\n(.*?)^```$\n?", re.DOTALL | re.MULTILI
 
 
 class Part(NamedTuple):
-    """Some of a step, in the order of its source."""
+    """A part of a step."""
 
     kind: Kind
     text: str  # Markdown; Python for code; a picture's caption
-    name: str = ""  # of a picture, or of the function that a source is
+    name: str = ""  # of a picture, or of the function whose source this is
 
 
 class Step(NamedTuple):
     """One step of the lesson, with one idea."""
 
     number: int  # from 1
-    name: str  # its address on the page
+    name: str  # its anchor on the page
     title: str
     idea: str  # one sentence of Markdown
     parts: tuple[Part, ...]
