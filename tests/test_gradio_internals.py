@@ -4,6 +4,7 @@ If one of these tests fails after an update of Gradio, adapt that module to it.
 """
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import gradio as gr
@@ -106,5 +107,6 @@ def test_open_streams_end(demo, app):
     with TestClient(app):
         stop_event = gradio_internals._gradio_app(app).stop_event
         assert not stop_event.is_set()
-        asyncio.new_event_loop().run_until_complete(end())
+        with ThreadPoolExecutor(1) as pool:  # Playwright's event loop runs in this thread
+            pool.submit(asyncio.run, end()).result()
         assert stop_event.is_set()
