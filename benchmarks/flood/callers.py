@@ -241,7 +241,7 @@ class HostileCaller(Caller):
 
     async def call(self, until: float | None) -> None:
         """Try everything in turn."""
-        for attack in cycle(random.sample(self.means, len(self.means))):
+        for attack in cycle(self.means):
             if until and time.monotonic() >= until:
                 return
             await self._try(attack)
@@ -293,7 +293,12 @@ async def _flood(
     parts = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
     good = [GoodCaller(url, report, n, everyone, functions) for n in range(len(everyone))]
     slow = [SlowCaller(url, report, n) for n in range(others)]
-    hostile = [HostileCaller(url, report, means, parts["sketchpad"]) for _ in range(others)]
+    # Each starts at another attack, so that a short flood has many kinds, and the same each time.
+    starts = [n * len(means) // others for n in range(others)]
+    hostile = [
+        HostileCaller(url, report, [*means[start:], *means[:start]], parts["sketchpad"])
+        for start in starts
+    ]
     started = time.monotonic()
     until = started + seconds if seconds else None
     rest = [asyncio.ensure_future(caller.call(until)) for caller in (*slow, *hostile)]
