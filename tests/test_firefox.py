@@ -26,10 +26,10 @@ def window(request, app_url):
 
 # The page may restore the drawing of the test before: it is cleared until nothing is drawn.
 CLEARED = f"""(() => {{
-  const answer = {ANSWER};
-  if (!answer || answer.startsWith("nothing drawn")) return Boolean(answer);
-  document.querySelector("[data-testid=clear]").click();
-  return false;
+  const answer = {ANSWER} ?? "";
+  if (answer && !answer.startsWith("nothing drawn"))
+    document.querySelector("[data-testid=clear]").click();
+  return answer.startsWith("nothing drawn");
 }})()"""
 
 
