@@ -60,7 +60,7 @@ def test_with_mnist_everything_runs(check):
 
 
 @pytest.mark.parametrize(
-    ("cases", "mnist_dir", "message"),
+    ("cases", "folder", "message"),
     [
         (
             IN_BROWSER + case("plain", SKIPPED),
@@ -72,8 +72,8 @@ def test_with_mnist_everything_runs(check):
         (IN_BROWSER[: IN_BROWSER.rindex("<testcase")], "", "too few browser tests ran"),
     ],
 )
-def test_any_other_skip_fails(check, cases, mnist_dir, message):
-    status, [said] = check(cases, mnist_dir=mnist_dir)
+def test_any_other_skip_fails(check, cases, folder, message):
+    status, [said] = check(cases, mnist_dir=folder)
     assert status == 1
     assert message in said
 
