@@ -18,13 +18,9 @@ STEPS = steps()
 class Student(Visitor):
     """A visitor of the lesson."""
 
-    def __init__(self, context, url, *, path="/lesson"):
-        self.page = context.new_page()
-        self.faults, self.requests, self.sent = [], [], []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._note)
-        self.page.goto(url + path)
-        self.pad = self.page.get_by_test_id("sketchpad")
+    PATH = "/lesson"
+
+    def wait_until_loaded(self):
         expect(self.page.get_by_test_id("reads")).to_contain_text("reads")
 
     def step(self, name):
@@ -36,7 +32,7 @@ class Student(Visitor):
         self.draw_by_touch(strokes) if self.page.viewport_size["width"] < 700 else (
             self.draw_by_mouse(strokes)
         )
-        self.page.wait_for_timeout(300)
+        self.settle()
 
     def output(self, code):
         """What stands below the live code that has these words in it."""
@@ -112,7 +108,7 @@ def test_the_drawing_and_the_chosen_model_go_from_page_to_page(student, app_url,
     expect(page.get_by_test_id("clear")).to_be_disabled()  # an example stays in the lesson
     student.draw_by_mouse(digits[4]["strokes"])
     expect(page.get_by_test_id("answer")).to_contain_text(re.compile("^4"))
-    page.wait_for_timeout(300)
+    student.settle()
     page.goto(f"{app_url}/lesson")
     expect(page.get_by_test_id("reads")).to_contain_text("reads 4")
     page.goto(app_url)
@@ -138,7 +134,7 @@ def test_printed_it_is_the_text_with_all_folds_open(student):
 def test_nobody_is_kept_out(student, app_url, theme):
     student.page.goto(f"{app_url}/lesson?__theme={theme}")
     expect(student.page.get_by_test_id("reads")).to_contain_text("reads")
-    student.page.wait_for_timeout(500)
+    student.settle()
     found = Axe().run(student.page, "#lesson-stage").response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:90]) for each in found] == []
     hosts = {url.split("/")[2] for url in student.requests if url.startswith("http")}

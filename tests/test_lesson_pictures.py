@@ -40,13 +40,9 @@ LOAD = f"""strokes => new Promise(done => {{
 class Student(Visitor):
     """A visitor of the lesson."""
 
-    def __init__(self, context, url):
-        self.page = context.new_page()
-        self.faults, self.requests, self.sent = [], [], []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._note)  # what was sent
-        self.page.goto(f"{url}/lesson")
-        self.pad = self.page.get_by_test_id("sketchpad")
+    PATH = "/lesson"
+
+    def wait_until_loaded(self):
         expect(self.page.get_by_test_id("reads")).to_contain_text("reads")
 
     def draw(self, strokes, model="mlp-32") -> Reading:

@@ -32,16 +32,17 @@ RESULT = re.compile(
 class Apprentice(Visitor):
     """A visitor of the lesson who trains a network."""
 
+    PATH = "/lesson#training"
+
     def __init__(self, context, url):
-        self.page = context.new_page()
-        self.faults, self.asked = [], []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", self._note)
-        self.page.goto(f"{url}/lesson#training")
-        self.pad = self.part("sketchpad")
+        self.asked = []
+        super().__init__(context, url)
+
+    def wait_until_loaded(self):
         expect(self.part("reads")).to_contain_text("reads")
 
     def _note(self, request):
+        super()._note(request)
         if request.url.rstrip("/").endswith("/component_server"):
             self.asked.append(json.loads(request.post_data)["fn_name"])
 

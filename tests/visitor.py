@@ -55,7 +55,9 @@ def on_page(point, box):
 class Visitor:
     """The drawing page, and a person who draws on it."""
 
-    def __init__(self, context, url, page=None):
+    PATH = ""
+
+    def __init__(self, context, url, page=None, *, path=None):
         self.page = page or context.new_page()
         self.faults, self.requests, self.sent = [], [], []
         self._pending = set()
@@ -67,8 +69,11 @@ class Visitor:
         }
         for event, listener in self._listeners.items():
             self.page.on(event, listener)
-        self.page.goto(url)
+        self.page.goto(url + (self.PATH if path is None else path))
         self.pad = self.page.get_by_test_id("sketchpad")
+        self.wait_until_loaded()
+
+    def wait_until_loaded(self):
         # It is "–", or a number if a link brought a drawing: either way the page is loaded.
         expect(self.page.get_by_test_id("probability-0")).not_to_be_empty()
 
