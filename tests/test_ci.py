@@ -81,7 +81,7 @@ def test_any_other_skip_fails(check, cases, folder, message):
 def test_a_test_that_uses_mnist_dir_is_marked_in_the_report(tmp_path):
     """The set of tests that may be skipped is computed from their fixtures, not listed."""
     report = tmp_path / "report.xml"
-    options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", "-k", "the_test_set"]
+    options = ["-q", "-n0", "-p", "no:cacheprovider", f"--junitxml={report}", "-k", "the_test_set"]
     done = run("-m", "pytest", "tests/test_data.py", *options, env={"MNIST_DIR": "", "CI": "true"})
     assert done.returncode == 0, done.stdout
     [found] = ElementTree.parse(report).iter("testcase")
