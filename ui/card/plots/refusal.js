@@ -1,4 +1,4 @@
-// Share of digits and non-digits that are refused, by threshold.
+// Plot of the rejected share of digits and non-digits by threshold.
 
 import { colourOf, dashOf, lineChart, numbers, panel, slider, values } from "../../shared/chart.js";
 import { make, setText } from "../../shared/dom.js";
@@ -13,7 +13,7 @@ export function drawRefusal(box, { threshold, curve }) {
   for (const name of Object.keys(curve[0])) {
     if (name !== "threshold" && !names.includes(name)) names.push(name);
   }
-  const titles = { test: "MNIST test", pens: "synthetic pens" };
+  const titles = { test: "MNIST test", pens: "synthetic digits" };
   const lines = names.map((key, i) => ({
     key,
     name: titles[key] ?? key,
@@ -35,8 +35,8 @@ export function drawRefusal(box, { threshold, curve }) {
     move: (i) => {
       move(i);
       legend.show(told(i), lines.map((line) => line.values[i])); // prettier-ignore
-      const own = xs[i] === threshold ? ", the model's own" : "";
-      setText(title, `Refused above ${xs[i]}${own}`);
+      const own = xs[i] === threshold ? ", which this model uses" : "";
+      setText(title, `Rejected above ${xs[i]}${own}`);
     },
   });
   const { sheet, box: place } = panel();
@@ -54,7 +54,7 @@ export function drawRefusal(box, { threshold, curve }) {
       () => xs.map((x, i) => [`${x}`, ...told(i)]),
     ),
   );
-  const rest = { height: 300, y: [0, 1], label: "refused", unit: (value) => share(value, 0) };
+  const rest = { height: 300, y: [0, 1], label: "rejected", unit: (value) => share(value, 0) };
   const move = lineChart(sheet, {
     ...rest,
     xs,

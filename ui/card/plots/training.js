@@ -1,4 +1,4 @@
-// Loss and error by epoch.
+// Plots of loss and error by epoch.
 
 import {
   colourOf,
@@ -25,7 +25,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
   ];
   const errors = [{ name: "validation error", values: wrong("val_accuracy") }];
   if (of("pens_accuracy").some((value) => value !== null)) {
-    errors.push({ name: "error on synthetic pens", values: wrong("pens_accuracy") });
+    errors.push({ name: "error on synthetic digits", values: wrong("pens_accuracy") });
   }
   const lines = [...losses, ...errors];
   lines.forEach((line, i) => Object.assign(line, { colour: colourOf(i), dash: dashOf(i) }));
@@ -71,7 +71,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     { lines: losses, label: "loss (logarithmic)", unit: figure },
     {
       lines: errors,
-      label: "read wrong (logarithmic)",
+      label: "error (logarithmic)",
       unit: (value) => `${figure(100 * value)} %`,
     },
   ].map((chart, i) => {

@@ -18,7 +18,7 @@ import { floats, indexOfMost, isBlank, largest, rowsOf } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const MOST_TERMS = 10; // terms shown one by one; the others are small and shown together
+const MOST_TERMS = 10; // the largest terms have a row each; the others share one row
 
 /** @type {Picture} */
 export function secondPicture(box, { network: { layer1, layer2 } }) {
@@ -80,10 +80,10 @@ function termsOf(activations, weights) {
 
 function offTold(off, count) {
   const told = off === 1 ? "1 is off and adds nothing" : `${off} are off and add nothing`;
-  return `Of the ${count} units, ${off ? told : "none is off"}. Rounded such that all of it adds up.`;
+  return `Of the ${count} units, ${off ? told : "none is off"}. The numbers are rounded so that they add up.`;
 }
 
-// Each product holds in the digits shown; the term of the others takes the rounding error.
+// Each product is exact in the digits shown. The row of the other units takes the rounding error.
 function logitSum(maps) {
   const units = Array.from({ length: MOST_TERMS }, () => unitTerm(maps));
   const [others, bias, total] = ["others", "bias", "sum"].map(plainTerm);
