@@ -55,7 +55,7 @@ def to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
     dark ink and black under light ink. A grey picture whose pixels are all 0 or 1 is a mask.
 
     Raises:
-        PictureError: no picture, too large, or not in the range of its type.
+        PictureError: it is not a picture, too large, or outside the range of its type.
     """
     if isinstance(picture, Image.Image):
         image, side = _load(picture, max_pixels), max(picture.size)
@@ -90,7 +90,7 @@ def _read(file: object) -> bytes:
     """Return the bytes of a file, from its start if it can be rewound, as Pillow does.
 
     Raises:
-        PictureError: this is no file, or it cannot be read.
+        PictureError: `file` is not a file, or cannot be read.
     """
     if isinstance(file, bytes | bytearray | memoryview):
         return bytes(file)
@@ -252,7 +252,7 @@ def _on_paper(image: Image.Image) -> np.ndarray:
     middle = np.median(opaque)
     solid = opaque.size > SOLID * (right - left) * (bottom - top)
     if solid and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
-        paper = middle  # a sheet with ink on it, and nothing around
+        paper = middle  # a sheet with ink, surrounded by transparency
     else:
         paper = 0.0 if middle > 0.5 else 1.0
     return as_grey(grey) * share + paper * (1 - share)

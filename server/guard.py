@@ -88,7 +88,9 @@ class RequestGuard:
             return  # uvicorn closes the connection
         except Exception as error:
             if sender.status and isinstance(error.__cause__, HTTPException):
-                await sender.end()  # Gradio's stream has said already that the session is unknown
+                await (
+                    sender.end()
+                )  # Gradio's stream has already reported that the session is unknown
                 return
             traceback.print_exc()
             if sender.status:

@@ -97,7 +97,7 @@ DAMAGE = {
         lambda f: torch.save({}, f / WEIGHTS_FILE),
         r"model\.safetensors is not a whole safetensors file",
     ),
-    "a pickle beside it": (
+    "a pickle with another name": (
         lambda f: (f / WEIGHTS_FILE).rename(f / "pytorch_model.bin"),
         r"model\.safetensors is missing.* found config\.json, pytorch_model\.bin.*never read",
     ),
@@ -339,8 +339,8 @@ def test_a_process_killed_while_saving_leaves_the_old_file(folder):
     code = f"""
 import os, pathlib
 from model.checkpoint import write_whole
-def write_half(beside):
-    beside.write_bytes(b"half")
+def write_half(file):
+    file.write_bytes(b"half")
     os.kill(os.getpid(), 9)
 write_whole(pathlib.Path({str(folder / WEIGHTS_FILE)!r}), write_half)
 """
@@ -353,8 +353,8 @@ def test_a_failed_save_leaves_only_the_old_file(folder):
     path = folder / CONFIG_FILE
     before = path.read_text(encoding="utf-8")
 
-    def fail_halfway(beside):
-        beside.write_text("{", encoding="utf-8")
+    def fail_halfway(file):
+        file.write_text("{", encoding="utf-8")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Tests of the lesson's code, on the page and in the notebook: it does what the text says."""
+"""Tests of the lesson's code and figures, on the page and in the notebook."""
 
 import ast
 import base64

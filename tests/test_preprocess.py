@@ -325,10 +325,10 @@ def photo(light, strokes=(), *, ink=0.15, paper=0.85, at=(150, 180), table=0):
 
 def lights():
     y, x = np.mgrid[0:1:640j, 0:1:480j]
-    hand = np.hypot((x - 0.9) / 0.4, (y - 0.5) / 0.3) - 1
+    distance = np.hypot((x - 0.9) / 0.4, (y - 0.5) / 0.3) - 1
     return {
         "gradient": 1 - 0.5 * (x + y) / 2,
-        "soft shadow": 1 - 0.45 / (1 + np.exp(10 * hand)),
+        "soft shadow": 1 - 0.45 / (1 + np.exp(10 * distance)),
         "sharp shadow": np.where(x + 0.3 * y > 0.6, 0.55, 1.0),
         "vignette": 1 - 0.5 * np.hypot(2 * x - 1, 2 * y - 1) ** 2 / 2,
     }

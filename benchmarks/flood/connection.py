@@ -39,7 +39,7 @@ class HttpConnection:
     async def send(
         self, method: str, path: str, body: bytes = b"", kind: str = JSON, *, length: int = -1
     ) -> None:
-        """Send a request. `length` announces a longer body, of which more follows."""
+        """Send a request. `length` announces a longer body, whose rest is sent later."""
         if self.reader is None or self.reader.at_eof():
             self.close()
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)

@@ -97,11 +97,11 @@ class Caller:
         """Return the result of a queued call in the form of a response of `run`."""
         if asked.status != 200:
             return asked
-        told = self.get(f"{API}/call/{name}/{asked.json['event_id']}")
-        event, data = re.findall(r"event: (\w+)\ndata: (.*)", told.body)[-1]
+        events = self.get(f"{API}/call/{name}/{asked.json['event_id']}")
+        event, data = re.findall(r"event: (\w+)\ndata: (.*)", events.body)[-1]
         if event == "complete":
-            return told._replace(body=data)
-        return told._replace(status=422 if (json.loads(data) or {}).get("error") else 500)
+            return events._replace(body=data)
+        return events._replace(status=422 if (json.loads(data) or {}).get("error") else 500)
 
     def join(self, name: str, *arguments: Any) -> Answer:
         """Call an endpoint as gradio_client does."""
@@ -110,11 +110,11 @@ class Caller:
         asked = self.post("queue/join", body)
         if asked.status != 200:
             return asked
-        told = self.get(f"{API}/queue/data?session_hash={session}")
-        messages = [json.loads(data) for data in re.findall(r"data: (.*)", told.body)]
+        events = self.get(f"{API}/queue/data?session_hash={session}")
+        messages = [json.loads(data) for data in re.findall(r"data: (.*)", events.body)]
         done = next(m for m in messages if m["msg"] == "process_completed")
         failed = 422 if done["output"].get("error") else 500
-        return told._replace(status=200 if done["success"] else failed)
+        return events._replace(status=200 if done["success"] else failed)
 
     def page(self, part: str, function: str, question: Any, **other: Any) -> Answer:
         body = {

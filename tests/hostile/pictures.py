@@ -396,7 +396,10 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     ),
     "webp truncated": (lambda: seven("WEBP")[:40], DAMAGED),
     "webp of a canvas of 16,383 a side": (lambda: webp(16_383, 16_383), VAST),
-    "webp that says 4 GB": (lambda: b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", DAMAGED),
+    "webp of a stated size of 4 GB": (
+        lambda: b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff",
+        DAMAGED,
+    ),
     "webp with exif that unpacks to 1 GB": (
         lambda: seven("WEBP", exif=overlapping_tags(1_000, 1_000_000)),
         COSTLY,

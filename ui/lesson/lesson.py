@@ -137,8 +137,8 @@ def _sheet(strokes: Strokes) -> np.ndarray:
 def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) -> dict[str, Any]:
     """Return the response to the page: a reading for the sketchpad and one for the lesson."""
     reading = ink.reading
-    said = int(reading.logits.argmax()) if label is None else label
-    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=said)
+    assumed = int(reading.logits.argmax()) if label is None else label
+    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=assumed)
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
@@ -161,8 +161,8 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 
     The last stage is the network's input. Strokes have one stage more than pictures, ANEW.
     """
-    anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
-    names, images = zip(*stages(ink.sheet), *anew, strict=True)
+    again = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
+    names, images = zip(*stages(ink.sheet), *again, strict=True)
     seen = np.stack(images)
     probabilities = reader.probabilities(seen)
     digits, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)

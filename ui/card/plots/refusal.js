@@ -22,7 +22,7 @@ export function drawRefusal(box, { threshold, curve }) {
     dash: dashOf(i),
   }));
   const legend = values("refusal", lines, { bars: true });
-  const told = (i) => lines.map((line) => share(line.values[i], line.key in titles ? 2 : 1));
+  const shown = (i) => lines.map((line) => share(line.values[i], line.key in titles ? 2 : 1));
   const title = make("p", { class: "readout" });
   title.dataset.testid = "refusal-at";
   const chosen = Math.max(0, xs.indexOf(threshold));
@@ -31,10 +31,10 @@ export function drawRefusal(box, { threshold, curve }) {
     count: xs.length,
     first: chosen,
     says: (i) =>
-      `Threshold ${xs[i]}: ${lines.map((line, k) => `${line.name} ${told(i)[k]}`).join(", ")}`,
+      `Threshold ${xs[i]}: ${lines.map((line, k) => `${line.name} ${shown(i)[k]}`).join(", ")}`,
     move: (i) => {
       move(i);
-      legend.show(told(i), lines.map((line) => line.values[i])); // prettier-ignore
+      legend.show(shown(i), lines.map((line) => line.values[i])); // prettier-ignore
       const own = xs[i] === threshold ? ", which this model uses" : "";
       setText(title, `Rejected above ${xs[i]}${own}`);
     },
@@ -51,7 +51,7 @@ export function drawRefusal(box, { threshold, curve }) {
       "refusal",
       "All thresholds as a table",
       ["threshold", ...lines.map(({ name }) => name)],
-      () => xs.map((x, i) => [`${x}`, ...told(i)]),
+      () => xs.map((x, i) => [`${x}`, ...shown(i)]),
     ),
   );
   const rest = { height: 300, y: [0, 1], label: "rejected", unit: (value) => share(value, 0) };

@@ -31,10 +31,10 @@ export function drawTraining(box, { history, best_epoch: best }) {
   lines.forEach((line, i) => Object.assign(line, { colour: colourOf(i), dash: dashOf(i) }));
   const xs = of("epoch");
   const legend = values("training", lines);
-  const told = (i) =>
+  const shown = (i) =>
     lines.map((line, k) => (k < 2 ? figure(line.values[i]) : share(line.values[i], 2)));
   const says = (i) =>
-    `Epoch ${xs[i]}: ${lines.map((line, k) => `${line.name} ${told(i)[k]}`).join(", ")}`;
+    `Epoch ${xs[i]}: ${lines.map((line, k) => `${line.name} ${shown(i)[k]}`).join(", ")}`;
   const first = Math.max(0, xs.indexOf(best));
   const control = slider("training", {
     label: "Epoch",
@@ -43,7 +43,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     says,
     move: (i) => {
       for (const move of moves) move(i);
-      legend.show(told(i));
+      legend.show(shown(i));
       setText(title, `Epoch ${xs[i]} of ${xs.at(-1)}${xs[i] === best ? ", the best" : ""}`);
     },
   });
@@ -56,7 +56,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     title,
     legend.table,
     numbers("training", "All epochs as a table", ["epoch", ...lines.map(({ name }) => name)], () =>
-      xs.map((x, i) => [`${x}`, ...told(i)]),
+      xs.map((x, i) => [`${x}`, ...shown(i)]),
     ),
   );
   const common = {

@@ -33,15 +33,15 @@ export function lossPicture(box) {
     });
     return tested(`label-${digit}`, button);
   });
-  const said = tested("loss-label", make("p", { class: "note" }));
+  const choice = tested("loss-label", make("p", { class: "note" }));
   const value = tested("loss-value", make("b"));
-  const told = make("span");
+  const summary = make("span");
   const curve = lossCurve();
   const slopes = lossSlopes();
   box.append(
     make("div", { class: "labels", role: "group", "aria-label": "What you drew" }, ...buttons),
-    said,
-    make("p", { class: "readout" }, "Loss ", value, told),
+    choice,
+    make("p", { class: "readout" }, "Loss ", value, summary),
     make("div", { class: "beside" }, curve.box, slopes.table),
     make(
       "p",
@@ -56,10 +56,10 @@ export function lossPicture(box) {
     const shares = softmax(logits, 1);
     const loss = lossOf(logits, right);
     press(buttons, label);
-    setText(said, blank ? "Draw a digit and select its label." : labelNote(label, best));
-    setText(value, blank ? "–" : lossTold(loss));
+    setText(choice, blank ? "Draw a digit and select its label." : labelNote(label, best));
+    setText(value, blank ? "–" : lossText(loss));
     setText(
-      told,
+      summary,
       blank ? "" : `: at T = 1, the probability of ${right} is ${percent(shares[right])}`,
     );
     curve.show(blank ? null : { share: shares[right], loss });
@@ -74,7 +74,7 @@ function lossOf(logits, right) {
   return most - logits[right] + Math.log(total);
 }
 
-function lossTold(loss) {
+function lossText(loss) {
   return loss < 5e-5 ? "< 0.0001" : loss.toFixed(4); // PyTorch prints as many digits
 }
 

@@ -30,9 +30,9 @@ export function sizesPicture(box, { figures }) {
     label: "Hidden units",
     count: layers.length,
     first,
-    says: (i) => sizeTold(layers[i]),
+    says: (i) => sizeText(layers[i]),
     move: (i) => {
-      setText(title, sizeTold(layers[i]));
+      setText(title, sizeText(layers[i]));
       move(i);
     },
   });
@@ -54,7 +54,7 @@ function sizesNote(epochs) {
   return `All trained with the tutorial’s recipe for ${epochs} epochs on 50,000 images. Accuracy on the 10,000 validation images.`;
 }
 
-function sizeTold({ size, n_parameters: count, mean, low, high }) {
+function sizeText({ size, n_parameters: count, mean, low, high }) {
   return `${whole(size)} hidden units: accuracy ${share(mean, 2)} (${share(low, 2)} to ${share(high, 2)}), ${whole(count)} parameters`;
 }
 
@@ -111,10 +111,10 @@ function sizesInside({ across, up, left, right, top, bottom }, xs, rows, baselin
     const dot = draw("circle", { cx: x, cy: up(of.mean), r: 4, fill: colourOf(0) });
     return [line, name, draw("path", { class: "whisker", d: whisker }), dot];
   });
-  const told = `logistic regression, ${share(baseline.mean, 2)}`;
+  const label = `logistic regression, ${share(baseline.mean, 2)}`;
   return [
     draw("path", { class: "ideal", d: `M${left} ${level}H${right}` }),
-    draw("text", { x: right, y: level - 6, "text-anchor": "end" }, told),
+    draw("text", { x: right, y: level - 6, "text-anchor": "end" }, label),
     draw("path", { class: "line", d: mean, stroke: colourOf(0) }),
     ...marks.filter(Boolean),
   ];

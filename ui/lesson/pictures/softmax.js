@@ -20,7 +20,7 @@ export function softmaxPicture(box, { network }) {
   const rows = DIGITS.map(softmaxRow);
   const sum = tested("softmax-sum", make("td"));
   const unit = make("span", { class: "unit-of" });
-  const told = tested("softmax-at", make("p", { class: "readout" }));
+  const summary = tested("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
   let [reading, temperature] = [null, own];
@@ -42,12 +42,12 @@ export function softmaxPicture(box, { network }) {
     return tested(stop === own ? "softmax-calibrated" : "softmax-tutorial", mark);
   });
   const show = () => {
-    setText(told, temperatureName(temperature, own));
-    if (reading) showSoftmax({ rows, sum, unit, told, note }, reading, temperature, own);
+    setText(summary, temperatureName(temperature, own));
+    if (reading) showSoftmax({ rows, sum, unit, summary, note }, reading, temperature, own);
   };
   box.append(
     make("div", { class: "warmth" }, control.element, make("div", {}, ...marks)),
-    told,
+    summary,
     softmaxTable(rows, sum, unit),
     note,
   );
@@ -129,7 +129,7 @@ function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own
     blank || temperature === own
       ? ""
       : ` (calibrated: ${percent(calibrated[best])}, see the thin marks)`;
-  setText(parts.told, `${name}: ${there}${here}`);
+  setText(parts.summary, `${name}: ${there}${here}`);
   setText(parts.note, softmaxNote(verdict));
 }
 
