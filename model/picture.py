@@ -189,8 +189,8 @@ def _open(data: bytes) -> ImageFile:
 def _first_with_ink(image: ImageFile, data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
     """Return the first frame or page that is not of one colour, upright, and its long side.
 
-    It is searched for in at most MAX_FRAMES frames, and FRAME_PIXELS times the pixels that are
-    read. If none is found, or a frame cannot be decoded, it is the first frame.
+    The search ends after MAX_FRAMES frames, or after FRAME_PIXELS times `max_pixels` pixels. If no
+    frame has ink, or a frame cannot be decoded, the first frame is returned.
     """
     first, side, pixels = _upright(image.copy()), max(image.size), 0
     if is_bomb(data, max_pixels=max_pixels, frames=MAX_FRAMES):

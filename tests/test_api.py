@@ -131,14 +131,6 @@ def test_missing_figures_become_null(tmp_path, evaluation):
     assert (info["val_accuracy"], info["test_accuracy"]) == (1, None)
 
 
-def test_models_lists_a_checkpoint_with_invalid_figures(tmp_path):
-    save(tmp_path / "net", MLP((4,)), name="other")
-    (tmp_path / "net" / "results.json").write_text('{"val_accuracy": NaN}', encoding="utf-8")
-    with serve("--model", str(tmp_path / "net")) as url:
-        models = {each["name"]: each for each in ask(url, "models")}
-    assert models["other"]["val_accuracy"] is None
-
-
 def base64s(data):
     """Return data URLs in the variants of base64 that common tools write, by name."""
     plain = base64.b64encode(data).decode()
@@ -361,19 +353,10 @@ def test_a_blank_input_has_the_verdict_blank(client, tmp_path):
     ("endpoint", "arguments", "message"),
     [
         ("/predict_strokes", ["abc"], "Got str; strokes are"),
-        ("/predict_strokes", [[[[1, 2, 1, 1]]]], r"shape \(1, 4\)"),
-        ("/predict_strokes", [[[[0, 0]] * 10_001]], "at most 10000 are read"),
+        ("/explain_strokes", [[[[0, 0]]] * 1_001], "at most 1000 are read"),
         ("/predict_strokes", [[], "gpt"], "choose from: logistic, mlp-32, mlp-1024"),
-        ("/predict_strokes", [[], ["mlp-32"]], "choose from: logistic"),
         ("/predict", ["seven.png"], "Send the picture as a file"),
-        ("/predict", [None], "Send the picture as a file"),
-        ("/predict", [{"url": "http://127.0.0.1/x.png"}], "Send the picture as a file"),
         ("/predict", [{"url": "data:image/png;base64,????"}], "The data URL is not base64"),
-        ("/predict", [{"url": "data:image/png;base64,é"}], "The data URL is not base64"),
-        ("/predict_strokes", [[[[0, 0]]] * 1_001], "at most 1000 are read"),
-        ("/predict", [{"url": "data:image/png;base64,AAAA"}], "not a picture, or is damaged"),
-        ("/predict", [{"path": "/etc/passwd"}], "was not uploaded, or was deleted"),
-        ("/predict", [{"path": "a\0b"}], "was not uploaded, or was deleted"),
         ("/explain", [{"path": "model/../screenshot.png"}], "was not uploaded, or was deleted"),
     ],
 )
@@ -408,14 +391,3 @@ def test_a_model_with_the_name_of_a_shipped_one_is_served_as_yours(tmp_path):
     assert sizes["mlp-32"] == [32]
     assert sizes["mlp-32-yours"] == [4]
     assert answer["model"] == "mlp-32-yours"
-
-
-def test_invalid_requests_of_the_page_get_an_error(app_url):
-    component = next(
-        c["id"]
-        for c in json.loads(urllib.request.urlopen(f"{app_url}/config").read())["components"]
-        if c["props"].get("elem_id") == "sketchpad"
-    )
-    for data in (None, 5, [], {}, {"model": ["x"]}, {"model": "mlp-32", "strokes": {"a": 1}}):
-        body = {"session_hash": "s", "component_id": component, "fn_name": "read", "data": data}
-        assert post(app_url, "component_server/", body).keys() == {"error"}

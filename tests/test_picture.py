@@ -304,6 +304,7 @@ REFUSED = {
     "a very long path": (lambda: "x" * 5_000, "cannot be read"),
     "no bytes": (lambda: b"", "not a picture, or is damaged"),
     "pixels alone": (lambda: bytes(784), "not a picture, or is damaged"),
+    "a truncated file": (lambda: PNG[:200], "not a picture, or is damaged"),
     "an image that is closed": (closed_image, "damaged"),
     "an image without pixels": (lambda: Image.new("L", (0, 5)), "no pixels"),
     "an image above 16 bits": (lambda: Image.new("I", (5, 5), 70_000), "above 65,535"),

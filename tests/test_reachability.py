@@ -17,7 +17,6 @@ from server.listen import is_loopback, listen, url_of
 from server.site import Site
 from tests.conftest import ask, run
 from tests.reverse_proxy import reverse_proxy
-from tests.test_start import loading_page
 from tests.visitor import Visitor
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
@@ -112,16 +111,6 @@ def test_health_is_also_served_without_the_path(below_a_path):
         assert answer.status == 200
 
 
-def test_the_loading_page_works_below_a_path():
-    with loading_page(Site(root_path=PREFIX)) as url:
-        for path in (PREFIX, f"{PREFIX}/", "/"):
-            with urllib.request.urlopen(url + path) as answer:
-                assert 'fetch("/draw/health"' in answer.read().decode()
-        for path in (f"{PREFIX}/health", "/health"):
-            with pytest.raises(urllib.error.HTTPError, match="503"):
-                urllib.request.urlopen(url + path)
-
-
 HOSTS = {
     "127.0.0.1": ("127.0.0.1", ["127.0.0.1"], True),
     "0.0.0.0": ("127.0.0.1", ["127.0.0.1"], False),
@@ -153,6 +142,8 @@ def test_a_port_in_use_is_skipped(host):
             assert second.getsockname()[1] not in (0, taken)
         with pytest.raises(OSError, match=f"Port {taken} is taken: choose another by --port"):
             listen(host, [taken])
+        with pytest.raises(OSError, match=f"Ports {taken} to {taken} are taken"):
+            listen(host, [taken, taken])
 
 
 def test_a_port_in_use_on_ipv4_only_is_skipped():

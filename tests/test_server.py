@@ -51,11 +51,6 @@ def test_health_is_ready_when_the_models_are_loaded(app_url):
     assert json.loads(body) == {"status": "ready", "models": ["logistic", "mlp-32", "mlp-1024"]}
 
 
-def test_metrics_are_off_by_default(app_url):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        get(f"{app_url}/metrics")
-
-
 def test_metrics_count_readings_and_calls(free_port):
     with running("--metrics", f"127.0.0.1:{free_port}") as (url, _):
         for strokes in (SEVEN, SEVEN, []):
