@@ -127,7 +127,7 @@ class RequestGuard:
         """Return the response to a call.
 
         The response is complete before the call's slot is free for the next, so that a client who
-        does not read it delays nobody.
+        does not read it delays no other client.
 
         Raises:
             RequestError: the call is invalid, costs too much, or failed.
