@@ -86,9 +86,9 @@ class Ink(NamedTuple):
     """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
-    strokes: Strokes | None  # None for a picture
-    picture: np.ndarray  # the input of `Reader.read`: strokes rendered as ink, or a grey picture
-    sheet: np.ndarray  # (H, W) lightness, as the sketchpad shows it; the same array for a picture
+    strokes: Strokes | None  # None where it is a picture
+    picture: np.ndarray  # what was read, as lightness or as ink
+    sheet: np.ndarray  # (H, W) lightness, as the sketchpad shows it; a picture is its own
 
 
 def ink_of(question: Any, reader: Reader) -> Ink:
@@ -104,7 +104,7 @@ def ink_of(question: Any, reader: Reader) -> Ink:
     if strokes is not None:
         drawn = draw(strokes, limits=reader.limits)
         return Ink(reader.read(drawn), strokes, drawn, _sheet(strokes))
-    # Decoded once. The page sends pictures that need not be reduced further.
+    # Decoded once: the page's pictures are no larger than what a reader would shrink them to.
     grey, _ = to_grey(picture_file({"url": question.get("picture")}), reader.limits.max_pixels)
     return Ink(reader.read(grey), None, grey, grey)
 
@@ -122,12 +122,12 @@ def label_of(question: Any) -> int | None:
 
 
 def _sheet(strokes: Strokes) -> np.ndarray:
-    """Render strokes at their position on the sketchpad, black on white: (SHEET, SHEET) uint8."""
+    """Draw strokes where they lie on the sketchpad, black on white: (SHEET, SHEET) uint8."""
     zoom = SHEET / SIDE
     points = parse(strokes)
     if not points:
         return np.full((SHEET, SHEET), 255, np.uint8)
-    # Clipped, because the cost of a line grows with its length.
+    # A line far outside would be cut into pieces without end.
     lines = [each[:, :2].clip(0, SIDE) * zoom for each in points]
     pen = PEN * zoom * float(np.concatenate(points)[:, 2].mean())
     ink = rasterize(lines, pen_width=pen, height=SHEET, width=SHEET)
@@ -161,8 +161,8 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 
     The last stage is the network's input. Strokes have one stage more than pictures, ANEW.
     """
-    again = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
-    names, images = zip(*stages(ink.sheet), *again, strict=True)
+    anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
+    names, images = zip(*stages(ink.sheet), *anew, strict=True)
     seen = np.stack(images)
     probabilities = reader.probabilities(seen)
     digits, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
