@@ -63,9 +63,9 @@ class Checkpoint:
     model: MLP
     results: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
-    card: str = ""  # README.md; at most MAX_CARD bytes are read
-    folder: Path | None = None  # the folder of its files
-    revision: str | None = None  # the commit, if it was loaded from the Hub
+    card: str = ""  # README.md, of which no more than MAX_CARD bytes are read
+    folder: Path | None = None  # where its files lie
+    revision: str | None = None  # the Hub's commit, where it came from there
 
 
 def shipped_names() -> list[str]:
@@ -106,13 +106,13 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a temporary file, then rename it to `path`, so that readers only see whole files."""
+    """Let `write` fill a file beside `path`, then rename it: a reader never sees half a file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     beside = Path(name)
     try:
         write(beside)
-        beside.chmod(0o644)  # mkstemp allows access by the owner only
+        beside.chmod(0o644)  # mkstemp's files are for their owner alone
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
