@@ -28,7 +28,7 @@ ACCEPTED = (
 )
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 # All that Pillow's decoders are known to raise on damaged or hostile files.
-DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
+DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
 MAX_FRAMES = 100  # that are searched for ink

@@ -439,6 +439,7 @@ def test_an_animation_without_ink_is_blank():
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
         assert preprocess(saved(frames[0], kind, save_all=True, append_images=frames[1:])).blank
     assert preprocess(blank_gif()).blank
+    assert preprocess(blank_gif()[:-1] + b"!").blank  # Pillow raises IndexError
 
 
 def box(brand):

@@ -240,6 +240,7 @@ READABLE: dict[str, Make] = {
     "gif with a frame in 2,000,000 blocks": (
         lambda: blank_gif(blank_frame()[:-1] + b"\x01\0" * 2_000_000 + b"\0", gif_frame(28))
     ),
+    "gif that ends after an extension's first byte": lambda: blank_gif()[:-1] + b"!",
     "gif with a second frame that is truncated": lambda: blank_gif(gif_frame(28)[:-3]),
     "tiff with a second page of 13,000 a side": (
         lambda: page_after(ifd([(256, 4, 1, 13_000), (257, 4, 1, 13_000)])[8:])
