@@ -1,4 +1,4 @@
-"""The app in a process of its own and a real browser on it: what benchmarks and tests drive."""
+"""Start the app in a process, and a real browser; used by benchmarks and tests."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ DEVICES: dict[str, dict[str, Any]] = {
 
 
 def bypass_proxies() -> None:
-    """Tell this process and its children to ask no proxy for addresses on this machine."""
+    """Make this process and its children bypass proxies for addresses on this machine."""
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,127.0.0.2,localhost,::1"
 
 
@@ -42,7 +42,7 @@ def serve(
     by_environment: bool = False,
     env: dict[str, str] | None = None,
 ) -> Generator[str]:
-    """Run app.py on a free port, given by flag or by environment, until the block ends."""
+    """Run app.py on a free port until the block ends; yield its URL. See `running`."""
     with running(*arguments, host=host, by_environment=by_environment, env=env) as (url, _):
         yield url
 
@@ -57,10 +57,11 @@ def running(
     every: float = 0.2,
     **streams: Any,
 ) -> Generator[tuple[str, subprocess.Popen]]:
-    """Run the app on a free port until the block ends; yield its address and its process.
+    """Run the app on a free port until the block ends; yield its URL and its process.
 
-    `command` is what Python runs; `every` is how often it is asked whether it is up, in s;
-    `streams` are subprocess.Popen's.
+    `command` are the arguments of Python. The port is passed as a flag, or in an environment
+    variable if `by_environment`. The server is polled `every` so many seconds until it responds.
+    `streams` are passed to subprocess.Popen.
     """
     bypass_proxies()
     with socket.socket() as free:
@@ -81,7 +82,7 @@ def running(
 
 
 def _wait_until_up(url: str, process: subprocess.Popen, every: float) -> None:
-    deadline = time.monotonic() + 180  # s: a busy machine needs a minute
+    deadline = time.monotonic() + 180  # s; a busy machine needs a minute
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"app.py ended with status {process.returncode}")
@@ -95,23 +96,23 @@ def _wait_until_up(url: str, process: subprocess.Popen, every: float) -> None:
 
 
 def resident(pid: int) -> float:
-    """Return how much memory a process holds, in MB; NaN where there is no /proc to ask."""
+    """Return the resident memory of a process in MB; NaN if there is no /proc."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return float("nan")
     kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(kilobytes[0]) / 1000 if kilobytes else float("nan")  # a process that ends has none
+    return int(kilobytes[0]) / 1000 if kilobytes else float("nan")  # an ending process has none
 
 
 def children(pid: int, command: str = "") -> list[int]:
-    """Return a process's children that run this command, without one zombies too.
+    """Return the child processes whose command line contains `command`.
 
-    There are none where there is no /proc.
+    An empty command also matches zombies. The list is empty if there is no /proc.
     """
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended just now
+        with suppress(OSError):  # the process has just ended
             parent = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
             if int(parent) == pid and command.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
@@ -120,7 +121,7 @@ def children(pid: int, command: str = "") -> list[int]:
 
 @contextmanager
 def chromium() -> Generator[Browser]:
-    """Start the chromium on the PATH, else Playwright's own, installed if need be."""
+    """Start the chromium on the PATH, or Playwright's own, which is installed if necessary."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if not path:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)

@@ -1,9 +1,9 @@
-"""How many people's drawings each shipped network reads, by pen width, digit and writer.
+"""Accuracy of each shipped network on people's drawings, by pen width, digit and writer.
 
-Accuracy is the share of drawings whose likeliest digit is the right one, rejected or not; the rows
-"rejected" and "answered right" (where a rejected drawing counts as an error) follow. A second table
-says how many answers change when the same drawing is moved, scaled, turned, drawn with another pen,
-or stored in another way.
+Accuracy is the share of drawings whose most probable digit is the right one, whether rejected or
+not. The rows "rejected" and "answered right" follow; the latter counts a rejected drawing as an
+error. A second table gives the share of answers that change if the drawing is moved, scaled,
+turned, drawn with another pen, or stored in another format.
 
 Run: python -m benchmarks.drawings DRAWINGS.jsonl [--model NAME ...]
 A line of the file: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}
@@ -44,7 +44,7 @@ def main() -> int:
             for pen in PENS
         }
         readings["strokes"] = [reader.read_strokes(row["strokes"]) for row in rows]
-        right = {key: _likeliest(many) == digits for key, many in readings.items()}
+        right = {key: _most_probable(many) == digits for key, many in readings.items()}
         _print_table(reader.name, right, digits, writers)
         answered = {key: _digits(many) == digits for key, many in readings.items()}
         _print_row("answered right", answered, lambda r: r)
@@ -53,13 +53,13 @@ def main() -> int:
     return 0
 
 
-def _likeliest(readings: list[Reading]) -> np.ndarray:
-    """Return the digit of the largest logit, (N,), whether or not the drawing was rejected."""
+def _most_probable(readings: list[Reading]) -> np.ndarray:
+    """Return the digit with the largest logit, (N,), whether or not the drawing is rejected."""
     return np.array([reading.logits.argmax() for reading in readings])
 
 
 def _digits(readings: list[Reading]) -> np.ndarray:
-    """Return the digit of each answer, (N,); -1 if it is not a digit."""
+    """Return the digit of each answer, (N,); -1 if it is rejected or blank."""
     return np.array([-1 if r.digit is None else r.digit for r in readings])
 
 
@@ -75,7 +75,7 @@ def _print_confidence(readings: dict[str, list[Reading]], digits: np.ndarray) ->
 
 
 def _print_changes(reader: Reader, drawings: list) -> None:
-    """Say how many answers differ from the one for the drawing as it is, and how many at most."""
+    """Print for each change of the drawings the share of answers that differ, in %."""
     rng = np.random.default_rng(0)
     plain = _digits(reader.read_batch(canvas_picture(d, PEN) for d in drawings))
     print(f"\n{reader.name}: % of answers that change")

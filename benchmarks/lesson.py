@@ -1,17 +1,21 @@
-"""The lesson's figures: sizes, a ReLU, ways to train, framing. Writes lesson/figures.json.
+"""Measure the lesson's figures, and write them to lesson/figures.json.
 
 Run: python -m benchmarks.lesson [--data-dir data] [--drawings DRAWINGS.jsonl [--framing]]
 
-`tutorial` is logistic regression by the learning rate, an epoch at a time; `sizes` is one hidden
-layer of some size by the tutorial's recipe, on all of MNIST and on the part that ships; `linear` is
-a hidden layer without its ReLU. Their accuracy is that of the last epoch on validation images: the
-mean, the lowest and the highest of three seeds.
+- tutorial: logistic regression at two learning rates, by epoch
+- sizes, subset_sizes: one hidden layer of several sizes, trained with the tutorial's recipe on all
+  of MNIST and on the shipped part
+- linear: a hidden layer without ReLU
 
-With drawings by people, `ways` trains a layer of 1,024 on more than MNIST, and `framing` has the
-networks that ship read drawings placed anywhere on the canvas, at each stage of lesson/framing.py,
-and then as the page reads strokes: drawn anew. With --framing, it alone is measured, and the file's
-other figures stay.
-Nothing is refused: the digit is the likeliest. All of it runs on one core.
+These accuracies are on validation images, after the last epoch: the mean, the lowest and the
+highest of three seeds. With people's drawings, two more figures are measured:
+
+- ways: networks with 1,024 hidden units, trained on MNIST and on other images
+- framing: accuracy of the shipped networks on drawings placed anywhere on the canvas, at each stage
+  of lesson/framing.py, and on strokes that are drawn again. With --framing, only these figures are
+  measured, and the others in the file are kept
+
+Nothing is rejected: the answer is the most probable digit. Everything runs on one core.
 """
 
 import argparse
@@ -51,20 +55,20 @@ SIZES = (0, 8, 16, 32, 64, 128, 256, 512, 1_024)  # 0: logistic regression
 SUBSET_SIZES = (8, 16, 32, 64, 128, 256)
 SUBSET_EPOCHS = 20
 LINEAR_SIZE = 32
-LINEAR_RATES = (0.1, TUTORIAL.lr)  # at the tutorial's, a product of two layers swings
+LINEAR_RATES = (0.1, TUTORIAL.lr)  # at the tutorial's rate, two linear layers do not converge well
 ACCURATE = PRESETS["mlp-1024"]
 ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, pens=0.0, outliers=0.0)
 DISTORTED = dataclasses.replace(ALONE, distort=ACCURATE.distort)
 PENS_TOO = dataclasses.replace(DISTORTED, pens=ACCURATE.pens)
 WAYS = {"alone": ALONE, "distorted": DISTORTED, "pens too": PENS_TOO}
-PEN = 18  # px: of the sketchpad
-PART = (0.3, 0.85)  # of the canvas, that a drawing's long side takes
-N_PLACES = 4  # for each drawing
-DECIMALS = 4  # of shares: one image in 10,000
+PEN = 18  # px; the width of the sketchpad's pen
+PART = (0.3, 0.85)  # share of the canvas that the longer side of a drawing takes
+N_PLACES = 4  # random positions and sizes of each drawing
+DECIMALS = 4  # of shares; one of 10,000 images is 0.0001
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return the mean, the lowest and the highest of some shares."""
+    """Return the mean, the lowest and the highest of several shares."""
     three = {"mean": statistics.mean(values), "low": min(values), "high": max(values)}
     return {name: round(value, DECIMALS) for name, value in three.items()}
 
@@ -84,7 +88,7 @@ def tutorial(train_split: Split, val_split: Split) -> dict[str, Any]:
 def sizes(
     hidden_sizes: Sequence[int], epochs: int, train_split: Split, val_split: Split
 ) -> dict[str, Any]:
-    """Train one hidden layer of each size by the tutorial's recipe; 0 is none."""
+    """Train one hidden layer of each size (0: none) with the tutorial's recipe."""
     figures = {}
     for size in hidden_sizes:
         layers = (size,) if size else ()
@@ -97,14 +101,14 @@ def sizes(
 
 
 def n_parameters(hidden_size: int) -> int:
-    """Return how many numbers 784 → hidden → 10 learns; the page's networks have one logit more."""
+    """Return the number of parameters of 784 → hidden → 10, without an eleventh output."""
     if not hidden_size:
         return (N_PIXELS + 1) * N_CLASSES
     return (N_PIXELS + 1) * hidden_size + (hidden_size + 1) * N_CLASSES
 
 
 def linear(train_split: Split, val_split: Split) -> dict[str, Any]:
-    """Train a hidden layer without its ReLU, at a rate that it bears and at the tutorial's."""
+    """Train a hidden layer without ReLU at two learning rates, 0.1 and the tutorial's."""
     figures: dict[str, Any] = {"hidden_size": LINEAR_SIZE}
     for lr in LINEAR_RATES:
         accuracy = spread([_linear_accuracy(lr, seed, train_split, val_split) for seed in SEEDS])
@@ -126,7 +130,7 @@ def _linear_accuracy(lr: float, seed: int, train_split: Split, val_split: Split)
 def ways(
     data_dir: str, drawings: list[Drawing], train_split: Split, val_split: Split
 ) -> dict[str, Any]:
-    """Train a layer of 1,024 in each way; return what it reads of the test set and of drawings."""
+    """Train a network in each way; return its accuracy on the test set and on drawings."""
     test, labels = load_test(data_dir), _labels(drawings)
     by_pen = {pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in PENS}
     figures = {}
@@ -135,14 +139,14 @@ def ways(
         trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
         accuracy = round(evaluate(trained.model, test)[1], DECIMALS)
         shares = {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()}
-        told = " / ".join(f"{share:.1%}" for share in shares.values())
-        print(f"{name:16}test {accuracy:.2%}   drawings {told}   {trained.seconds:.0f} s")
+        percentages = " / ".join(f"{share:.1%}" for share in shares.values())
+        print(f"{name:16}test {accuracy:.2%}   drawings {percentages}   {trained.seconds:.0f} s")
         figures[name] = {"test_accuracy": accuracy, "drawings": shares, "recipe": as_json(recipe)}
     return figures
 
 
 def framing(drawings: list[Drawing]) -> dict[str, dict[str, float]]:
-    """Return for each stage of the framing what share of the drawings each network reads right."""
+    """Return the accuracy of each network on the drawings, at each stage of preprocessing."""
     rng = np.random.default_rng(SEED)
     pictures = [placed(d["strokes"], rng) for d in drawings for _ in range(N_PLACES)]
     labels = _labels(drawings).repeat_interleave(N_PLACES)
@@ -161,13 +165,16 @@ def framing(drawings: list[Drawing]) -> dict[str, dict[str, float]]:
 
 
 def _drawn_anew(drawings: list[Drawing], reader: Reader) -> list[np.ndarray]:
-    """Return what a network sees of strokes, as often as they are placed: it is the same then."""
+    """Return the network's input for each drawing's strokes, repeated N_PLACES times.
+
+    It does not depend on the position and the size of the strokes.
+    """
     seen = [reader.read_strokes(drawing["strokes"]).input for drawing in drawings]
     return [image for image in seen for _ in range(N_PLACES)]
 
 
 def placed(strokes: list, rng: np.random.Generator) -> np.ndarray:
-    """Draw at some size and some place, all ink on the canvas: (280, 280) uint8, black on white."""
+    """Draw strokes at a random size and position: (280, 280) uint8, black on white."""
     points = np.concatenate([stroke[:, :2] for stroke in parse(strokes)])
     sides = np.ptp(points, axis=0)
     size = CANVAS * rng.uniform(*PART)
@@ -228,12 +235,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--drawings", type=Path, metavar="DRAWINGS.jsonl")
-    parser.add_argument("--framing", action="store_true", help="measure it alone, keep the rest")
+    parser.add_argument(
+        "--framing", action="store_true", help="measure only this, and keep the other figures"
+    )
     parser.add_argument("--out", type=Path, default=OUT / "figures.json")
     options = parser.parse_args()
     if options.framing and not options.drawings:
         parser.error("--framing needs --drawings")
-    torch.set_num_threads(1)  # on a busy machine two would wait for each other
+    torch.set_num_threads(1)  # on a busy machine, two threads would wait for each other
     words = ["--drawings", options.drawings.name] if options.drawings else []
     about = {
         "command": shlex.join(["python", "-m", "benchmarks.lesson", *words]),

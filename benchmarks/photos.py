@@ -1,9 +1,9 @@
-"""How many photos of digits on paper each shipped network reads, by light, sheet and ink.
+"""Accuracy of each shipped network on generated photos of digits, by light, sheet and ink.
 
-The photos are made: strokes in ink on a sheet with a grain, under some light, with a camera's
-noise, as JPEG. The digits are the page's examples and synthetic pens of seeds that training does
-not use. Under each light they are the same on the same sheets, so the loss to the light is seen. A
-photo that is refused is not read, and an empty sheet is read right where it is blank.
+A photo shows strokes in ink on paper with a grain, under some light, with a camera's noise, as
+JPEG. The digits are the page's examples and synthetic digits from seeds that training does not use.
+The same sheets are used under each light, so that lights can be compared. A rejected photo counts
+as an error, and an empty sheet is read correctly if its verdict is blank.
 
 Run: python -m benchmarks.photos [--model NAME ...] [--count N] [--seed N]
 """
@@ -24,33 +24,33 @@ from model.drawing import parse as parse_strokes
 from model.drawing import rasterize
 from training.pens import DIGITS, parse, write
 
-WIDTH, HEIGHT = 768, 1_024  # px: what the page makes of a photo of 3000 × 4000
-FILL = (0.15, 0.8)  # of the photo's width that a digit's long side spans
-PAPER, BOARD, TABLE = (0.85, 0.84, 0.8), (0.24, 0.27, 0.25), (0.28, 0.21, 0.17)  # as encoded
-GRAIN = 0.008  # of the sheet, standard deviation
-NOISE = 0.015  # of the camera
+WIDTH, HEIGHT = 768, 1_024  # px; the page reduces a photo of 3000 × 4000 to this size
+FILL = (0.15, 0.8)  # longer side of a digit, as a share of the photo's width
+PAPER, BOARD, TABLE = (0.85, 0.84, 0.8), (0.24, 0.27, 0.25), (0.28, 0.21, 0.17)  # sRGB values
+GRAIN = 0.008  # standard deviation of the sheet's lightness
+NOISE = 0.015  # standard deviation of the camera's noise
 QUALITY = 70  # of the JPEG
-LINES = 32  # px from one ruled line to the next: 8 mm on a sheet that fills the photo
-# Colour, what it covers of the paper, and the line's least and greatest width by the photo's.
+LINES = 32  # px between ruled lines; 8 mm if the sheet fills the photo
+# Colour, opacity, and range of the line's width as a share of the photo's width.
 INKS = {
     "ballpoint": ((0.12, 0.18, 0.52), 0.9, (0.005, 0.010)),
     "marker": ((0.08, 0.08, 0.09), 1.0, (0.020, 0.035)),
     "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010)),
     "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020)),
 }
-FIRST_SEED = 1_000  # training draws its pens from seeds 0 and 1
-MAX_COUNT = 10_000  # of photos of one seed
+FIRST_SEED = 1_000  # training uses seeds 0 and 1
+MAX_COUNT = 10_000  # photos of one seed
 
 Light = Callable[[np.random.Generator], np.ndarray]
 
 
 def even(rng: np.random.Generator) -> np.ndarray:
-    """Even light, as far as there is any: a twentieth less at one side."""
+    """Return nearly even light, 5 % darker at one side: (H, W)."""
     return 1 - 0.05 * _ramp(rng)
 
 
 def gradient(rng: np.random.Generator) -> np.ndarray:
-    """A window at one side."""
+    """Return light from a window at one side: (H, W)."""
     return 1 - rng.uniform(0.35, 0.65) * _ramp(rng)
 
 
@@ -82,7 +82,7 @@ LIGHTS: dict[str, Light] = {
     "even": even, "gradient": gradient, "lamp": lamp, "vignette": vignette,
     "soft shadow": soft_shadow, "sharp shadow": sharp_shadow, "both": two_lights,
 }  # fmt: skip
-# What lies under the light: a sheet and an ink.
+# The sheet and the ink of each scene.
 SCENES = {
     "ballpoint": ("plain", "ballpoint"),
     "marker": ("plain", "marker"),
@@ -102,14 +102,14 @@ def _grid() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ramp(rng: np.random.Generator) -> np.ndarray:
-    """Return a ramp from 0 to 1 over the photo, in some direction."""
+    """Return a ramp from 0 to 1 across the photo, in a random direction."""
     angle, (x, y) = rng.uniform(0, 2 * np.pi), _grid()
     along = x * np.cos(angle) + y * np.sin(angle)
     return (along - along.min()) / np.ptp(along)
 
 
 def _shadow(rng: np.random.Generator, *, edge: float) -> np.ndarray:
-    """A shadow over one side, or of an arm that reaches in; its edge is so many pixels wide."""
+    """Return light with a shadow over one side, or the shadow of an arm; `edge` is in px."""
     depth, angle, (x, y) = rng.uniform(0.3, 0.55), rng.uniform(0, 2 * np.pi), _grid()
     x, y = x - rng.uniform(0.3, 0.7) * WIDTH, y - rng.uniform(0.3, 0.7) * HEIGHT
     along = x * np.cos(angle) + y * np.sin(angle)
@@ -119,8 +119,8 @@ def _shadow(rng: np.random.Generator, *, edge: float) -> np.ndarray:
     return 1 - depth / (1 + np.exp(np.clip(4 * outside / edge, -50, 50)))
 
 
-def lay(strokes: list, seed: int, *, sheet: str = "plain", ink: str | None) -> np.ndarray:
-    """Return what a sheet reflects with strokes in ink, or empty: (H, W, 3) in 0..1."""
+def render_scene(strokes: list, seed: int, *, sheet: str = "plain", ink: str | None) -> np.ndarray:
+    """Return the reflectance of a sheet, with strokes if there is an ink: (H, W, 3) in 0..1."""
     rng = np.random.default_rng(seed)
     scene = _paper(rng, sheet)
     if ink:
@@ -130,8 +130,8 @@ def lay(strokes: list, seed: int, *, sheet: str = "plain", ink: str | None) -> n
     return _on_table(scene, rng) if sheet == "table" else scene
 
 
-def take(scene: np.ndarray, seed: int, *, light: Light) -> Image.Image:
-    """Return a photo of a scene under some light: RGB, as a camera's JPEG decodes."""
+def take_photo(scene: np.ndarray, seed: int, *, light: Light) -> Image.Image:
+    """Return a photo of a scene under a light, as an RGB image that was stored as JPEG."""
     rng = np.random.default_rng((seed, 1))
     seen = scene * light(rng)[:, :, None] + rng.normal(0, NOISE, (HEIGHT, WIDTH, 1))
     file, levels = io.BytesIO(), (255 * np.clip(seen, 0, 1)).round().astype(np.uint8)
@@ -154,12 +154,12 @@ def _paper(rng: np.random.Generator, sheet: str) -> np.ndarray:
 
 
 def _place(strokes: list, rng: np.random.Generator, *, width: float) -> np.ndarray:
-    """Draw strokes somewhere on the photo, at some size: how much ink covers, (H, W) in 0..1."""
+    """Render strokes at a random position and size: coverage by ink, (H, W) in 0..1."""
     points = [p[:, :2] for p in parse_strokes(strokes)]
     every = np.concatenate(points)
     low, extent = every.min(axis=0), np.ptp(every, axis=0)
     scale = rng.uniform(*FILL) * WIDTH / max(extent.max(), 1e-9)
-    # An inch of paper stays around the ink, and more where the sheet does not fill the photo.
+    # Keep a margin of 10 % around the ink.
     room = np.maximum(np.array([WIDTH, HEIGHT]) * 0.8 - extent * scale, 0)
     corner = np.array([WIDTH, HEIGHT]) * 0.1 + rng.uniform(0, 1, 2) * room
     placed = [(p - low) * scale + corner for p in points]
@@ -167,7 +167,7 @@ def _place(strokes: list, rng: np.random.Generator, *, width: float) -> np.ndarr
 
 
 def _on_table(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let a table be seen around the sheet, which lies a little turned."""
+    """Show a table around the sheet, which is slightly rotated."""
     mask = Image.new("L", (WIDTH, HEIGHT), 0)
     inset = rng.uniform(0.02, 0.09, 4) * WIDTH
     mask.paste(255, (int(inset[0]), int(inset[1]), WIDTH - int(inset[2]), HEIGHT - int(inset[3])))
@@ -177,7 +177,7 @@ def _on_table(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def drawings(count: int, seed: int) -> list[tuple[int, list]]:
-    """Return so many digits and their strokes: the page's examples, then synthetic pens."""
+    """Return `count` digits with their strokes: the page's examples, then synthetic digits."""
     lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     examples = [(row["digit"], row["strokes"]) for row in map(json.loads, lines)]
     rng = np.random.default_rng(FIRST_SEED + seed)
@@ -188,12 +188,13 @@ def drawings(count: int, seed: int) -> list[tuple[int, list]]:
     return (examples + pens)[:count]
 
 
-def read_right(reader: Reader, drawing: tuple[int, list], seed: int, scene: str) -> list[bool]:
-    """Say for each light whether a photo of the drawing is read right."""
+def is_correct(reader: Reader, drawing: tuple[int, list], seed: int, name: str) -> list[bool]:
+    """Return for each light whether a photo of the drawing is read correctly."""
     digit, strokes = drawing
-    sheet, ink = SCENES[scene]
-    laid = lay(strokes, seed, sheet=sheet, ink=ink)
-    readings = reader.read_batch(take(laid, seed, light=light) for light in LIGHTS.values())
+    sheet, ink = SCENES[name]
+    scene = render_scene(strokes, seed, sheet=sheet, ink=ink)
+    photos = (take_photo(scene, seed, light=light) for light in LIGHTS.values())
+    readings = reader.read_batch(photos)
     return [r.digit == digit if ink else r.verdict == "blank" for r in readings]
 
 
@@ -209,7 +210,7 @@ def main() -> int:
         print(f"{'':14}" + "".join(f"{light:>14}" for light in LIGHTS))
         for scene in SCENES:
             right = [
-                read_right(reader, drawing, MAX_COUNT * options.seed + i, scene)
+                is_correct(reader, drawing, MAX_COUNT * options.seed + i, scene)
                 for i, drawing in enumerate(drawings(options.count, options.seed))
             ]
             shares = 100 * np.mean(right, axis=0)

@@ -1,4 +1,4 @@
-"""What one drawing costs on one core, and how many MNIST labels preprocessing changes.
+"""Time to read one drawing on one core, and MNIST answers that preprocessing changes.
 
 Run: python -m benchmarks.reading [--data-dir data]
 """
@@ -23,13 +23,13 @@ REPEATS = 200
 
 
 def drawing_of(n_points: int) -> list:
-    """Return a figure eight of so many points, each stroke piece as long as a hand's."""
+    """Return one stroke, a figure eight of `n_points` points."""
     turn = np.linspace(0, 2 * np.pi, n_points)
     return [np.stack([60 * np.sin(2 * turn), 100 * np.cos(turn)], axis=1).tolist()]
 
 
 def milliseconds(call: Callable[[], object]) -> tuple[float, float]:
-    """Return the median and the 95th percentile of a call's time."""
+    """Return the median and the 95th percentile of the duration of a call."""
     call()
     times = []
     for _ in range(REPEATS):
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _print_changed_labels(data_dir: str) -> None:
-    """Compare the network on MNIST's pixels with the network on what preprocessing made of them."""
+    """Compare the answers on MNIST's test images with those after preprocessing."""
     images = load_test(data_dir).images
     prepared = [preprocess(image.numpy().reshape(28, 28)) for image in images]
     framed = torch.from_numpy(np.stack([p.image for p in prepared])).flatten(1)

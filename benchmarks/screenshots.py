@@ -1,8 +1,7 @@
-"""The page as visitors see it: python -m benchmarks.screenshots FOLDER
+"""Take screenshots of the pages: python -m benchmarks.screenshots FOLDER
 
-A 9, a scribble and a blank canvas, the lesson and a model card, on desktop and phone, light and
-dark: look at each. The README's picture, screenshot.png, is what a desktop shows of the 9 without
-scrolling.
+They show a 9, a scribble, a blank sketchpad, the lesson and a model card, on a desktop and a phone,
+light and dark. The README's picture, screenshot.png, shows the 9 on a desktop without scrolling.
 """
 
 import argparse
@@ -14,11 +13,11 @@ from playwright.sync_api import Page
 from benchmarks.browser import DEVICES, chromium, serve
 
 SCRIBBLE = [(40, 60), (240, 80), (50, 110), (230, 130), (40, 160), (240, 190), (60, 200)]
-PAD = 280  # the sketchpad's units
+PAD = 280  # side of the sketchpad, in units of SCRIBBLE
 
 
 def scribble(page: Page) -> None:
-    """Draw what is no digit."""
+    """Draw a scribble."""
     box = page.get_by_test_id("sketchpad").bounding_box()
     assert box
     places = [
@@ -32,7 +31,7 @@ def scribble(page: Page) -> None:
 
 
 def open_card(page: Page) -> None:
-    """Go to the default model's card, and wait until it is there."""
+    """Go to the default model's card, and wait until it is loaded."""
     page.get_by_role("link", name="Model card").click()
     page.locator("[data-testid=card][data-model]").wait_for()
 
@@ -53,7 +52,7 @@ VIEWS = {
 
 
 def main() -> int:
-    """Write one PNG for each device, scheme and view."""
+    """Write a PNG for each device, colour scheme and view."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

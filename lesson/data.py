@@ -16,7 +16,7 @@ from model.mlp import SIZE
 
 SUBSET = Path(__file__).parent / "mnist.npz"
 SAMPLES = Path(__file__).parent / "samples.npz"
-SEED = 42  # of the tutorial's random_split
+SEED = 42  # seed of the tutorial's random_split
 
 
 class Digits(NamedTuple):
@@ -54,7 +54,7 @@ class ShippedMNIST(Dataset):
 
 @cache
 def load_subset() -> tuple[Digits, Digits]:
-    """Return the shipped training and validation images, a part of those of `load_mnist`."""
+    """Return the shipped training and validation images, which are a part of `load_mnist`'s."""
     with np.load(SUBSET) as file:
         train, val = (_digits(file[f"{p}_images"], file[f"{p}_labels"]) for p in ("train", "val"))
     return train, val

@@ -23,7 +23,7 @@ def names_for(
     """Return the names that are defined before the first line of live code, with their values.
 
     `reading` is the reader's result for the drawing on `sheet`, (H, W) lightness. `label` is the
-    digit that the visitor says it is. `images` is a batch of shipped images, in which the drawing
+    label that the visitor has chosen. `images` is a batch of shipped images, in which the drawing
     replaces the first. All tensors and layers are on the CPU.
     """
     images, labels = (tensor.clone() for tensor in _batch())

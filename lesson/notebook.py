@@ -2,7 +2,7 @@
 
 Run: python -m lesson.notebook
 
-The same source gives the same bytes. The notebook is stored without outputs.
+The output is deterministic. The notebook is stored without outputs of its cells.
 """
 
 import ast
@@ -18,15 +18,16 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lesson.ipynb"
 TITLE = """\
 # How a network reads digits
 
-The lesson of this project's page, to be run and changed: from MNIST's tensors to a network that
-you have trained. It wants the project's folder, and once, there:
+This notebook contains the lesson of the app's page *How it works*: from MNIST's tensors to a
+network that you train. Install the requirements once, in the project's folder:
 
     pip install -r requirements-training.txt jupyterlab
     jupyter lab notebooks/lesson.ipynb
 
-Run the cells from the top: each uses names of those above it. MNIST is downloaded into `data`, if
-it is not there yet. If that fails, the notebook uses the 9,000 images that ship, and says so. What
-to try is meant for the page, where a drawing is read while it grows: `python app.py`, then http://127.0.0.1:7860/lesson."""
+Run the cells in order, because each uses names from the cells before. MNIST is downloaded into
+`data` if it is not there yet. If the download fails, the notebook prints a message and uses the
+9,000 images that are part of the project. The *Try it* exercises are for the page, which reads a
+drawing while you draw: run `python app.py` and open http://127.0.0.1:7860/lesson."""
 PLACE = """\
 import os
 import sys
@@ -34,7 +35,7 @@ from pathlib import Path
 
 here = Path.cwd()
 root = next(folder for folder in [here, *here.parents] if (folder / "lesson" / "steps").is_dir())
-os.chdir(root)  # MNIST lies in the project's data, wherever this was started
+os.chdir(root)  # so that `data` is the project's folder
 sys.path.insert(0, str(root))"""
 IMPORTS = """\
 from collections.abc import Iterator
@@ -56,10 +57,10 @@ from model.preprocess import preprocess
 from training.canvas import canvas_picture
 from training.data import DataError, fetch, import_torchvision
 
-torchvision = import_torchvision()  # also where it does not fit the installed torch
+torchvision = import_torchvision()  # also works with another version of torch
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor
-torch.manual_seed(42)  # the same numbers each time
-torch.set_num_threads(1)  # batches this small take longer on several"""
+torch.manual_seed(42)  # for reproducible numbers
+torch.set_num_threads(1)  # small batches are slower on several threads"""
 MNIST_FILES = """\
 try:
     fetch("data")  # download what is missing, and verify every file
@@ -69,8 +70,8 @@ except DataError as error:
     MNIST = ShippedMNIST"""
 STROKES = [[[50, 48], [155, 45], [90, 240]]]
 DRAWING = f"""\
-strokes = {STROKES}  # x to the right, y down; a list per pen-down
-label = 7  # what it is meant to be
+strokes = {STROKES}  # x to the right, y down; one list per stroke
+label = 7  # the digit that it shows
 
 reader = Reader.load("mlp-32", device="cpu")
 logistic = Reader.load("logistic", device="cpu").model
@@ -81,8 +82,8 @@ reading = reader.read_strokes(strokes)
 drawing = torch.from_numpy(reading.input)[None]  # (1, 28, 28)
 reading.digit, reading.confidence"""
 DRAWING_TEXT = """\
-This is your drawing, and the two networks that ship. Put strokes of your own in its place, and run
-all cells again."""
+This cell defines a drawing and loads two of the shipped networks. You can replace the strokes by
+your own and run all cells again."""
 
 
 def notebook() -> dict[str, Any]:
@@ -140,7 +141,7 @@ def _cells(key: str, part: Part) -> Iterator[dict[str, Any]]:
 
 
 def split(code: str) -> list[str]:
-    """Split code after each expression, as a cell shows only the value of its last one."""
+    """Split code after each expression, because a cell shows only the value of its last one."""
     lines = code.splitlines(keepends=True)
     body = ast.parse(code).body
     ends = [node.end_lineno for node in body[:-1] if isinstance(node, ast.Expr)]

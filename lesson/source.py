@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
     kind: Kind
     text: str  # Markdown; Python for code; a picture's caption
-    name: str = ""  # of a picture, or of the function whose source this is
+    name: str = ""  # of the picture, or of the function whose source code this is
 
 
 class Step(NamedTuple):
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     title: str
     idea: str  # one sentence of Markdown
     parts: tuple[Part, ...]
-    maths: tuple[Part, ...]  # of the fold
+    maths: tuple[Part, ...]  # collapsed on the page
 
 
 @cache
@@ -57,7 +57,7 @@ def steps() -> tuple[Step, ...]:
 
 
 def introduction() -> str:
-    """Return what stands before the first step, as Markdown."""
+    """Return the introduction, which precedes the first step, as Markdown."""
     return INTRODUCTION.read_text(encoding="utf-8").strip()
 
 

@@ -120,10 +120,11 @@ def output_layer(model: MLP) -> tuple[np.ndarray, np.ndarray]:
 
 
 def heaviest_units(model: MLP) -> tuple[np.ndarray, list[int] | None]:
-    """Return the units of the first hidden layer that weigh most, and the digit each supports most.
+    """Return the most important units of the first hidden layer, and their favourite digits.
 
-    There are at most SHOWN_UNITS of them, by the norm of their weights to the next layer. If more
-    hidden layers follow, the digits are None. Without a hidden layer, the units are the ten digits.
+    The importance is the norm of a unit's outgoing weights; at most SHOWN_UNITS are returned. A
+    unit's favourite digit has its largest outgoing weight. With more than one hidden layer, the
+    digits are None. Without a hidden layer, the units are the ten digits.
     """
     if not model.hidden_sizes:
         return np.arange(N_CLASSES), [*range(N_CLASSES)]

@@ -19,7 +19,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubError(Exception):
-    """The Hub refused the request, or does not have what was asked for."""
+    """The Hub refused the request, or does not have the requested model."""
 
 
 class HubUnreachableError(HubError):
@@ -140,7 +140,7 @@ def cached(
 
 @dataclass(frozen=True)
 class _Download:
-    """A download, of which each step has a time limit."""
+    """A download; each of its steps has a time limit."""
 
     repo_id: str
     revision: str
@@ -191,8 +191,8 @@ class _Download:
             elif file.required:
                 raise FileTooLargeError(f"{file.name} has more than {limit:,} bytes.")
         if cached(self.repo_id, self.revision, self.files, self.options.cache_dir) != folder:
-            # Only now that all files are there, record which commit the revision stands for: after
-            # an interruption, it still stands for the commit before.
+            # Record the commit of the revision only after all files have arrived, so that after an
+            # interruption the revision still refers to the previous commit.
             name = self.files[0].name
             self._download_file(self.revision, name, max_bytes=sizes[name])
         return folder
@@ -202,7 +202,7 @@ class _Download:
         from huggingface_hub.utils import tqdm
 
         class LimitedProgressBar(tqdm):
-            """Ends the download of a file that is larger than the Hub said."""
+            """Ends the download of a file that is larger than the Hub announced."""
 
             n_bytes = 0
 

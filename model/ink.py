@@ -180,7 +180,7 @@ def _at(array: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _numbered(pixels: np.ndarray) -> np.ndarray:
-    """Give each picture levels of its own: those of the second picture are 256 to 511."""
+    """Add 256 times its index to each picture's levels, so that pictures share no levels."""
     if len(pixels) == 1:
         return pixels
     return pixels + N_LEVELS * np.arange(len(pixels))[:, None, None]

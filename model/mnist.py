@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset, random_split
 from model.mlp import N_PIXELS
 
 TRAIN_SIZE, VAL_SIZE, TEST_SIZE = 50_000, 10_000, 10_000
-# Of the uncompressed files, under the names that torchvision gives them.
+# Hashes of the uncompressed files, by torchvision's file names.
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -125,7 +125,7 @@ def _expected_size(name: str) -> int:
 
 
 def _size(path: Path) -> int:
-    """Return the uncompressed size of a file; a .gz file tells it in its last four bytes."""
+    """Return the uncompressed size of a file; a .gz file has it in its last four bytes."""
     size = path.stat().st_size
     if path.suffix != ".gz":
         return size

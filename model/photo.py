@@ -125,7 +125,7 @@ def _slide(pixels: np.ndarray, pick: Pick, size: float) -> np.ndarray:
 
 
 def _pairs(pixels: np.ndarray, dy: int, dx: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return two views of the pixels, of which the second is shifted by dx and dy."""
+    """Return two views of the pixels; the second is shifted by dx and dy."""
     height, width = pixels.shape[0] - abs(dy), pixels.shape[1] - dx
     y0, y1 = max(-dy, 0), max(dy, 0)
     return pixels[y0 : y0 + height, :width], pixels[y1 : y1 + height, dx:]

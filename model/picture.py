@@ -28,7 +28,7 @@ ACCEPTED = (
 )
 MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
 # All that Pillow's decoders are known to raise on damaged or hostile files.
-DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError)
+DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
 MAX_FRAMES = 100  # that are searched for ink
@@ -55,7 +55,7 @@ def to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
     dark ink and black under light ink. A grey picture whose pixels are all 0 or 1 is a mask.
 
     Raises:
-        PictureError: no picture, too large, or not in the range of its type.
+        PictureError: it is not a picture, too large, or outside the range of its type.
     """
     if isinstance(picture, Image.Image):
         image, side = _load(picture, max_pixels), max(picture.size)
@@ -90,7 +90,7 @@ def _read(file: object) -> bytes:
     """Return the bytes of a file, from its start if it can be rewound, as Pillow does.
 
     Raises:
-        PictureError: this is no file, or it cannot be read.
+        PictureError: `file` is not a file, or cannot be read.
     """
     if isinstance(file, bytes | bytearray | memoryview):
         return bytes(file)
@@ -189,8 +189,8 @@ def _open(data: bytes) -> ImageFile:
 def _first_with_ink(image: ImageFile, data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
     """Return the first frame or page that is not of one colour, upright, and its long side.
 
-    It is searched for in at most MAX_FRAMES frames, and FRAME_PIXELS times the pixels that are
-    read. If none is found, or a frame cannot be decoded, it is the first frame.
+    The search ends after MAX_FRAMES frames, or after FRAME_PIXELS times `max_pixels` pixels. If no
+    frame has ink, or a frame cannot be decoded, the first frame is returned.
     """
     first, side, pixels = _upright(image.copy()), max(image.size), 0
     if is_bomb(data, max_pixels=max_pixels, frames=MAX_FRAMES):
@@ -252,7 +252,7 @@ def _on_paper(image: Image.Image) -> np.ndarray:
     middle = np.median(opaque)
     solid = opaque.size > SOLID * (right - left) * (bottom - top)
     if solid and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
-        paper = middle  # a sheet with ink on it, and nothing around
+        paper = middle  # a sheet with ink, surrounded by transparency
     else:
         paper = 0.0 if middle > 0.5 else 1.0
     return as_grey(grey) * share + paper * (1 - share)

@@ -209,7 +209,7 @@ def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preproc
     scale = BOX / max(height, width)
     x, y = _centre_of_mass(ink)
     field = SIZE / scale  # side of the 28 × 28 field, in px of the picture
-    # If the mass lies far from the centre of the box, centring it must not cut ink off.
+    # If the centre of mass is far from the centre of the box, centring must not cut off ink.
     x0 = min(max(x - CENTRE / scale, width - field), 0.0)
     y0 = min(max(y - CENTRE / scale, height - field), 0.0)
     image = resample(ink, x0, y0, field)

@@ -46,7 +46,7 @@ LOOK_AHEAD = 1_000  # bytes: XML declarations and comments may precede the first
 
 
 def name_of(data: bytes) -> str | None:
-    """Return what a file of another format is, with its article; None for all other files."""
+    """Return an unsupported format with its article, such as "a PDF document", or None."""
     if data[4:8] == b"ftyp":
         return BRANDS.get(data[8:12], VIDEO)
     for start, name in SIGNATURES.items():

@@ -113,7 +113,7 @@ class Capacity:
         """Reserve `size` bytes for an upload, deleting old uploads if necessary.
 
         Raises:
-            RequestError: there is no room.
+            RequestError: the folder of uploads is full.
         """
         if not self.uploads.reserve(size):
             await self.delete_old_uploads(needed=size)

@@ -42,7 +42,7 @@ class Endpoints:
         Returns whether the body was changed.
 
         Raises:
-            RequestError: there is no such endpoint, or its arguments are not as it takes them.
+            RequestError: the endpoint does not exist, or its arguments are invalid.
         """
         if not isinstance(body, dict):
             raise RequestError(422, "The body must be a JSON object.")

@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute, Mount
 
 MAX_THREADS = 8  # worker threads; more would wait for the GIL, and each keeps its own memory
 MAX_SESSIONS = 100  # whose state Gradio keeps, at 34 KB each; the app does not depend on it
-MAX_UNREAD = 50  # sessions whose results nobody has fetched; an explanation takes 0.5 MB
-MAX_UNREAD_SECONDS = 60  # for which such results are kept: enough to copy an event id by hand
+MAX_UNREAD = 50  # sessions with results that were not fetched; an explanation takes 0.5 MB
+MAX_UNREAD_SECONDS = 60  # such results are kept this long, enough to copy an event id manually
 
 
 def mount(
@@ -90,7 +90,7 @@ def forget_uploads(demo: gr.Blocks, paths: Iterable[str]) -> None:
 
 
 def drop_finished_sessions(demo: gr.Blocks, unread: dict[str, float], *, now: float) -> None:
-    """Drop the queue's sessions whose results were fetched, or that nobody has fetched in time.
+    """Drop the queue's sessions whose results were fetched, or that were not fetched in time.
 
     Gradio keeps them all. `unread` maps each session with unread results to the time, in seconds,
     at which it was first seen; it is updated.

@@ -88,7 +88,9 @@ class RequestGuard:
             return  # uvicorn closes the connection
         except Exception as error:
             if sender.status and isinstance(error.__cause__, HTTPException):
-                await sender.end()  # Gradio's stream has said already that the session is unknown
+                await (
+                    sender.end()
+                )  # Gradio's stream has already reported that the session is unknown
                 return
             traceback.print_exc()
             if sender.status:
@@ -125,7 +127,7 @@ class RequestGuard:
         """Return the response to a call.
 
         The response is complete before the call's slot is free for the next, so that a client who
-        does not read it delays nobody.
+        does not read it delays no other client.
 
         Raises:
             RequestError: the call is invalid, costs too much, or failed.

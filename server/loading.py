@@ -1,4 +1,4 @@
-"""The app that is served until the models are loaded: a page that says so, and 503 responses."""
+"""The app that is served until the models are loaded: a loading page and 503 responses."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""What the server does beside responding: cleanup, health, and finishing before it stops."""
+"""Cleanup, health, and graceful shutdown of the server."""
 
 import asyncio
 import ctypes

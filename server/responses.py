@@ -119,7 +119,7 @@ def error_response(error: RequestError) -> Response:
 
 
 def translate(response: BufferedResponse, route: str) -> Response:
-    """Return Gradio's response to a call, with an error status that tells whose fault it was.
+    """Return Gradio's response to a call, with status 4xx for errors of the caller.
 
     Gradio answers 500 to every failed call. Here a call that its sender can correct gets 422.
 

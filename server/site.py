@@ -21,7 +21,7 @@ ORIGIN = re.compile(rf"https?://{HOST}(?::\d{{1,5}})?")
 FRAME_ANCESTOR = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?")
 ROOT_PATH = re.compile(rf"(?:https?://{HOST}(?::\d{{1,5}})?)?((?:/[\w.~-]+)*)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Behind a proxy that strips the root path, such a path could not be told from the app's own.
+# Behind a proxy that strips the root path, such a path would be ambiguous.
 OWN_PATHS = {
     "assets", "card", "config", "gradio_api", "health", "lesson", "scripts", "static", "svelte",
 }  # fmt: skip
@@ -145,7 +145,7 @@ def site_of(options: argparse.Namespace, listener: socket.socket) -> Site:
 def cross_origin(site: Site) -> Middleware:
     """Return middleware that lets pages of the allowed sites read the server's answers (CORS).
 
-    Gradio adds no CORS headers of its own where an app has this middleware.
+    Gradio adds no CORS headers itself if the app has this middleware.
     """
     return Middleware(
         CORSMiddleware,
@@ -190,7 +190,7 @@ def origins(text: str, allowed: re.Pattern[str] = ORIGIN) -> tuple[str, ...]:
 
 
 def frame_ancestors(text: str) -> tuple[str, ...]:
-    """Return origins, of which a host may begin with `*.`.
+    """Return origins; a host may begin with `*.`.
 
     Raises:
         argparse.ArgumentTypeError: one of them is not an origin.

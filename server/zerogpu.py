@@ -27,4 +27,4 @@ def declare() -> None:
 
 
 def _nothing() -> None:
-    """Do nothing; ZeroGPU requires a function, and nobody calls it."""
+    """Do nothing. ZeroGPU requires a declared function, but this one is never called."""

@@ -1,4 +1,4 @@
-"""What the tests share: real servers, a real browser, real digits."""
+"""Fixtures and functions for all tests: servers, a browser, a Hub and digits."""
 
 import json
 import os
@@ -28,20 +28,20 @@ bypass_proxies()
 
 @pytest.fixture(scope="session", params=available_devices())
 def torch_device(request: pytest.FixtureRequest) -> torch.device:
-    """Each device of this machine that a network can compute on."""
+    """Return each device of this machine that a network can run on."""
     return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")
 def mnist() -> tuple[np.ndarray, np.ndarray]:
-    """The first 500 images of the test set, (500, 28, 28) uint8, and their labels."""
+    """Return the first 500 test images, (500, 28, 28) uint8, and their labels, (500,) int64."""
     with np.load(DATA / "mnist-test-500.npz") as file:
         return file["images"], file["labels"].astype(np.int64)
 
 
 @pytest.fixture(scope="session")
 def digits() -> list[dict]:
-    """One drawing of each digit, made for this project: {"digit", "strokes"}."""
+    """Return one drawing of each digit, made for this project: {"digit", "strokes"}."""
     return [
         json.loads(line)
         for line in (ROOT / "ui" / "draw" / "examples.jsonl")
@@ -52,20 +52,20 @@ def digits() -> list[dict]:
 
 @pytest.fixture(scope="session")
 def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder of our own with the real MNIST, uncompressed, in which drawings may be kept."""
+    """Return a temporary folder with all of MNIST, uncompressed; tests may write to it."""
     folder = os.environ.get("MNIST_DIR")
     if not folder:
         pytest.skip("set MNIST_DIR to a folder that holds MNIST's files, to run this on real data")
-    mine = tmp_path_factory.mktemp("data")
-    raw = mine / "MNIST" / "raw"
+    data = tmp_path_factory.mktemp("data")
+    raw = data / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in SHA256:
         (raw / name).write_bytes(read(folder, name))
-    return str(mine)
+    return str(data)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need all of MNIST, in the report for .ci/run too."""
+    """Mark tests that need all of MNIST, also in the report that .ci/run checks."""
     for item in items:
         if isinstance(item, pytest.Function) and "mnist_dir" in item.fixturenames:
             item.add_marker("mnist")
@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run this project's Python with these arguments, from the project's folder."""
+    """Run Python with these arguments in the project's folder."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT, env=os.environ | (env or {}), capture_output=True, encoding="utf-8", timeout=300,
@@ -81,7 +81,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 
 
 def post(url: str, call: str, body: Any, *, timeout: float = 30) -> Any:
-    """Post JSON to an address of Gradio's API, and return the JSON that it answers."""
+    """Post JSON to a route of Gradio's API; return the JSON of the response."""
     request = urllib.request.Request(
         f"{url}/gradio_api/{call}", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
@@ -90,12 +90,12 @@ def post(url: str, call: str, body: Any, *, timeout: float = 30) -> Any:
 
 
 def ask(url: str, name: str, *data: Any, timeout: float = 30) -> Any:
-    """Call an endpoint in one shot, and return what it gives."""
+    """Call an endpoint through `run`; return its result."""
     return post(url, f"run/{name}", {"data": data}, timeout=timeout)["data"][0]
 
 
 def ask_page(url: str, piece: str, function: str, question: Any) -> Any:
-    """Ask a function of a piece of the page, as its script does."""
+    """Call a function of a component of the page, as its JavaScript does."""
     with urllib.request.urlopen(f"{url}/config") as answer:
         parts = json.loads(answer.read())["components"]
     asked = next(part["id"] for part in parts if part["props"].get("elem_id") == piece)
@@ -105,14 +105,14 @@ def ask_page(url: str, piece: str, function: str, question: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    """The app as it ships, in a process of its own."""
+    """Run the app with its default options; yield its URL."""
     with serve() as url:
         yield url
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -120,7 +120,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def hub() -> Iterator[loopback_hub.Hub]:
-    """An empty Hugging Face Hub on loopback."""
+    """Yield an empty Hugging Face Hub on loopback."""
     hub, server = loopback_hub.start()
     yield hub
     server.shutdown()
@@ -129,20 +129,20 @@ def hub() -> Iterator[loopback_hub.Hub]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """Yield a real Chromium."""
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture(params=list(DEVICES))
 def device(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A desktop, then a phone."""
+    """Return the settings of each device: a desktop and a phone."""
     return DEVICES[request.param]
 
 
 @pytest.fixture(scope="session")
 def open_pages(browser: Browser) -> dict[tuple, Page]:
-    """A page of the app for each kind of device, which tests use one after the other."""
+    """Return the open page of each device, which tests use one after the other."""
     return {}
 
 
@@ -150,10 +150,10 @@ def open_pages(browser: Browser) -> dict[tuple, Page]:
 def visitor(
     browser: Browser, app_url: str, device: dict[str, Any], open_pages: dict[tuple, Page]
 ) -> Iterator[Visitor]:
-    """A visitor of the app, on each device.
+    """Yield a visitor of the app on each device.
 
-    A page that was loaded before loads four times as fast as a new one, so it is used again,
-    unless the test before has failed or closed it.
+    An open page loads the app four times as fast as a new one, so it is used again, unless the
+    previous test failed or closed it.
     """
     key = tuple(device["viewport"].values())
     page = open_pages.pop(key, None)
@@ -169,7 +169,7 @@ def visitor(
 
 
 def forget_visit(page: Page) -> None:
-    """Undo what a visitor has changed in the browser."""
+    """Reset the settings and the storage that a visitor has changed in the browser."""
     page.context.set_offline(False)
     page.unroute_all(behavior="ignoreErrors")
     page.emulate_media(color_scheme="null", reduced_motion="null", media="null")

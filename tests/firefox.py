@@ -1,6 +1,6 @@
-"""A real Firefox, driven through Marionette, the protocol that each Firefox speaks.
+"""A client for the installed Firefox, through its remote protocol Marionette.
 
-Playwright drives a Firefox of its own only.
+Playwright can only drive its own build of Firefox.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-START = 60  # s
+START = 60  # s; timeout of the start
 PATH = shutil.which("firefox-esr") or shutil.which("firefox")
 
 
@@ -26,7 +26,7 @@ class Firefox:
         self._connection = connection
         self._stream = connection.makefile("rb")
         self._ids = itertools.count(1)
-        self._receive()  # its greeting
+        self._receive()  # the greeting
         self._send("WebDriver:NewSession")
 
     def goto(self, url: str) -> None:
@@ -51,7 +51,7 @@ class Firefox:
         self._send("WebDriver:ElementSendKeys", id=name, text=str(path.resolve()))
 
     def draw(self, strokes: Sequence[Sequence[tuple[float, float]]], *, tool: str) -> None:
-        """Draw strokes, in CSS px of the window, with a mouse or by touch: it has no pens."""
+        """Draw strokes, in CSS px of the window, by mouse or touch; Marionette has no pens."""
         actions: list[dict[str, Any]] = []
         for stroke in strokes:
             moves = [
@@ -79,7 +79,7 @@ class Firefox:
 
 @contextmanager
 def firefox(**preferences: Any) -> Generator[Firefox]:
-    """Run Firefox without a window, with these preferences ("_" stands for "."), until the end."""
+    """Run a headless Firefox with these preferences, where "_" stands for "."."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -35,8 +35,8 @@ class Hub:
     )  # the last is repeated
     blobs: dict[str, bytes] = field(default_factory=dict)  # SHA-256 → content of an LFS upload
     requests: list[str] = field(default_factory=list)
-    # Name of an endpoint, such as "commit" → the status, or (status, headers), to answer; or a
-    # function that is called first, and may return a status.
+    # Endpoint name, such as "commit" → response as status or (status, headers), or a function that
+    # is called first and may return a status.
     fail: dict[str, int | tuple[int, dict[str, str]] | Callable[[], int | None]] = field(
         default_factory=dict
     )
@@ -81,7 +81,7 @@ def start() -> tuple[Hub, ThreadingHTTPServer]:
     hub = Hub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    # The interval at which shutdown() is noticed: the default is 0.5 s for each test.
+    # Poll for shutdown() every 0.01 s: the default of 0.5 s would delay each test.
     threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     return hub, server
 
@@ -110,13 +110,13 @@ _ENDPOINTS = [  # (method, path, name); "!" marks those that need write access
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each body is delayed by 40 ms
+    disable_nagle_algorithm = True  # otherwise each body is delayed by 40 ms
 
     def log_message(self, format: str, *args: object) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
 
     def do_GET(self) -> None:
-        """Answer a request of any method, unless a test wants it to fail."""
+        """Answer a request of any method, or fail as the test has set."""
         body, path = self._body(), self.path.partition("?")[0]
         for method, pattern, name in _ENDPOINTS:
             match = re.fullmatch(pattern, path)
@@ -151,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
             if name.endswith("!") and not writes:
                 self._json(403, {"error": "no write access"})
                 return False
-        unseen = repo and repo[0] in self.hub.private and token not in (TOKEN, READ_ONLY_TOKEN)
-        if repo and (repo[0] not in self.hub.repos or unseen):
+        hidden = repo and repo[0] in self.hub.private and token not in (TOKEN, READ_ONLY_TOKEN)
+        if repo and (repo[0] not in self.hub.repos or hidden):
             self._missing("RepoNotFound")
             return False
         return True
@@ -297,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        with suppress(ConnectionError):  # the client may have left
+        with suppress(ConnectionError):  # the client may have disconnected
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)

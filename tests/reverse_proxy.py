@@ -28,12 +28,12 @@ class _Forward(StreamRequestHandler):
         with socket.create_connection(self.upstream) as server:
             server.sendall(b"\r\n".join(head))
             threading.Thread(target=self._send_body, args=(server,), daemon=True).start()
-            with suppress(OSError):  # the browser has left
+            with suppress(OSError):  # the browser has disconnected
                 while part := server.recv(65_536):
                     self.wfile.write(part)
 
     def _send_body(self, server: socket.socket) -> None:
-        with suppress(OSError, ValueError):  # the request is over
+        with suppress(OSError, ValueError):  # the request has ended
             while part := self.rfile.read1():
                 server.sendall(part)
 

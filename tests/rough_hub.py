@@ -1,4 +1,4 @@
-"""Servers in place of a Hub, at the level of sockets: they can stall and send wrong sizes."""
+"""Socket servers that stand in for a Hub; they can stall and announce wrong sizes."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from model.checkpoint import HUB_FILES, SHIPPED, WEIGHTS_FILE
 
 
 def files_of(name):
-    """The files of a shipped checkpoint, as in a repository on the Hub."""
+    """Return the files of a shipped checkpoint by name, as in a repository on the Hub."""
     return {each.name: (SHIPPED / name / each.name).read_bytes() for each in HUB_FILES}
 
 
@@ -45,7 +45,7 @@ def listening(answer):
 
 
 def head(status, *, length=0, commit=NEW, etag="0", extra=""):
-    """The status line and the headers of a response."""
+    """Return the status line and the headers of a response."""
     return (
         f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{extra}"
         f'ETag: "{etag}"\r\nX-Repo-Commit: {commit}\r\n\r\n'
@@ -56,7 +56,7 @@ def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None, siz
     """Return an `answer` of a Hub that has these files in one commit.
 
     `weights(connection, body)` sends the body of model.safetensors. `asked` collects the requests.
-    `sizes` replaces sizes, in bytes, in what the Hub says before a file is requested.
+    `sizes` replaces the announced sizes of files, in bytes.
     """
     sizes = {name: len(body) for name, body in files.items()} | (sizes or {})
     siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
@@ -80,12 +80,12 @@ def serving(files, weights=socket.socket.sendall, *, commit=NEW, asked=None, siz
 
 
 def silent(connection, line):
-    """Never answer."""
+    """Send no response."""
     time.sleep(30)
 
 
 def dripping(connection, line):
-    """Send headers without end, a byte at a time: no timeout of a single read expires."""
+    """Send endless headers, one byte at a time, so that no timeout of a single read expires."""
     for byte in head("200 OK") * 100:
         connection.sendall(bytes([byte]))
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Files of many pictures: what they hold, and what they say that they hold."""
+"""Tests of batch files: .npy, .npz and .zip."""
 
 import io
 import zipfile
@@ -18,9 +18,9 @@ BOMB = 500_000_000  # bytes
 @pytest.mark.parametrize("shape", [(3, 28, 28), (3, 784), (0, 28, 28)])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ["npy", "npz", "several"])
-def test_an_array_is_read_as_numpy_wrote_it(tmp_path, shape, order, kind):
+def test_arrays_saved_by_numpy_are_read(tmp_path, shape, order, kind):
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8, order=order)
-    path = tmp_path / "pictures.bin"  # its name says nothing
+    path = tmp_path / "pictures.bin"  # the format is detected from the content
     with path.open("wb") as file:
         if kind == "npy":
             np.save(file, images)
@@ -34,7 +34,7 @@ def test_an_array_is_read_as_numpy_wrote_it(tmp_path, shape, order, kind):
     assert (len(batch), batch.names) == (shape[0], None)
 
 
-def test_a_zip_keeps_its_names_and_its_order(tmp_path):
+def test_a_zip_keeps_names_and_order_and_skips_hidden_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for name in ("b/2.png", "a/1.png", "b/.hidden.png", "__MACOSX/a/1.png"):
             file = io.BytesIO()
@@ -51,7 +51,7 @@ def test_a_zip_keeps_its_names_and_its_order(tmp_path):
     ["Thumbs.db", "a/THUMBS.DB", "ehthumbs.db", "desktop.ini", "a\\Desktop.ini", "a/.DS_Store",
      "Icon\r", "__MACOSX/._1.png", "a/__MACOSX/1.png"],
 )  # fmt: skip
-def test_files_that_systems_add_to_a_zip_are_skipped(tmp_path, junk):
+def test_files_added_by_operating_systems_are_skipped(tmp_path, junk):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(junk, b"\xd0\xcf\x11\xe0")
         archive.writestr("a/1.png", b"")
@@ -59,22 +59,21 @@ def test_files_that_systems_add_to_a_zip_are_skipped(tmp_path, junk):
 
 
 @pytest.mark.parametrize("name", ["README.txt", "labels.csv", "my thumbs.db", "desktop.ini.png"])
-def test_other_files_in_a_zip_are_pictures(tmp_path, name):
-    """They are read as such, and the error names them."""
+def test_other_files_in_a_zip_are_not_skipped(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr(name, b"x")
     assert open_batch(tmp_path / "x.zip").names == [name]
 
 
-def test_several_arrays_must_be_told_apart(tmp_path):
+def test_an_npz_without_one_array_of_images_is_refused(tmp_path):
     np.savez(tmp_path / "x.npz", train=np.zeros((1, 28, 28), np.uint8), test=np.zeros(3))
     with pytest.raises(PictureError, match="several arrays \\('train', 'test'\\)"):
         open_batch(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("method", ["ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
-def test_a_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path, method):
-    """A hundred bytes, says the directory; there are 500 MB."""
+def test_a_zip_bomb_with_a_false_size_is_not_unpacked(tmp_path, method):
+    """The directory states 100 bytes; the file unpacks to 500 MB."""
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", getattr(zipfile, method)) as archive:
         archive.writestr("a.png", bytes(BOMB))
@@ -96,6 +95,6 @@ def test_a_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path, method):
         str(path),
     )
     assert done.returncode == 0, done.stderr
-    said, grown = done.stdout.splitlines()
-    assert said in ("[100]", "'a.png' in the .zip has an unsupported compression: use deflate.")
+    printed, grown = done.stdout.splitlines()
+    assert printed in ("[100]", "'a.png' in the .zip has an unsupported compression: use deflate.")
     assert int(grown) < 50  # MB

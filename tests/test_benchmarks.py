@@ -1,4 +1,4 @@
-"""The benchmarks that read what people draw and photograph still do."""
+"""Tests that the benchmarks run, and that their figures are plausible."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def test_drawings_on_a_canvas_are_read(digits):
     assert [reading.digit for reading in Reader.load().read_batch(pictures)] == list(range(10))
 
 
-def test_drawings_prints_a_table(digits, tmp_path):
+def test_benchmark_of_drawings_prints_a_table(digits, tmp_path):
     path = tmp_path / "drawings.jsonl"
     path.write_text(
         "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
@@ -28,14 +28,14 @@ def test_drawings_prints_a_table(digits, tmp_path):
     assert [float(share) >= 90 for share in row.split()] == [True] * 4
 
 
-def test_each_stage_of_the_lessons_framing_is_read_better(digits):
+def test_accuracy_increases_with_each_stage_of_preprocessing(digits):
     shares = [by_model["mlp-1024"] for by_model in lesson.framing(digits).values()]
     assert shares == sorted(shares)
     assert shares[0] < 0.4
     assert shares[-1] >= 0.9
 
 
-def test_framing_alone_leaves_the_other_figures_as_they_are(digits, tmp_path):
+def test_option_framing_keeps_the_other_figures(digits, tmp_path):
     path, out = tmp_path / "drawings.jsonl", tmp_path / "figures.json"
     path.write_text(
         "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
@@ -51,7 +51,7 @@ def test_framing_alone_leaves_the_other_figures_as_they_are(digits, tmp_path):
         assert share == np.mean(right)
 
 
-def test_drawings_lie_anywhere_on_the_canvas(digits):
+def test_drawings_are_placed_anywhere_on_the_canvas(digits):
     rng = np.random.default_rng(0)
     pictures = [lesson.placed(digits[3]["strokes"], rng) for _ in range(100)]
     ink = [np.argwhere(picture < 128) for picture in pictures]
@@ -63,19 +63,21 @@ def test_drawings_lie_anywhere_on_the_canvas(digits):
         assert min(each[:, axis].min() for each in ink) < 10
         assert max(each[:, axis].max() for each in ink) > lesson.CANVAS - 10
     inside = [each for each in pictures if (each[[0, -1]] == 255).all()]
-    assert len(inside) > 90  # nothing is cut off: an edge is touched at most
+    assert len(inside) > 90  # drawings are not cut off, but some touch an edge
 
 
-def test_photos_prints_a_table():
+def test_benchmark_of_photos_prints_a_table():
     done = run("-m", "benchmarks.photos", "--count", "1")
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"^(?:ballpoint|marker|on a table|empty) +(.*)$", done.stdout, re.MULTILINE)
     assert [row.split()[:4] for row in rows] == [["100"] * 4] * 4
 
 
-def test_serving_compares_every_endpoint_with_one_that_does_nothing():
+def test_serving_compares_every_endpoint_with_an_echo():
     done = run("-m", "benchmarks.serving", "--quick")
-    assert done.returncode in (0, 1), done.stderr  # on a busy machine a target may be missed
+    assert done.returncode in (0, 1), (
+        done.stderr
+    )  # 1: a target was missed, as may happen on a busy machine
     assert done.stderr == ""
     for way in ("gradio_client", "run", "call/v2"):
         for endpoint in ("predict", "explain", "predict_strokes", "explain_strokes"):
@@ -86,7 +88,7 @@ def test_serving_compares_every_endpoint_with_one_that_does_nothing():
     assert done.returncode == int("MISSED" in done.stdout)
 
 
-def test_a_flood_gets_right_answers_and_stated_refusals():
+def test_a_flood_gets_correct_results_and_expected_refusals():
     done = run("-m", "benchmarks.flood", "--seconds", "10", "--callers", "16", "--no-page")
     assert done.stderr == ""
     assert int(re.findall(r"^(\d+) right answers a second$", done.stdout, re.MULTILINE)[0]) > 0

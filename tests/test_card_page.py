@@ -155,7 +155,7 @@ def test_a_giant_card_is_cut_off(tmp_path):
 
 def test_without_a_card_what_is_known_is_shown(tmp_path):
     told = message(lay(tmp_path))
-    assert "came without a card" in told["parts"][0]["html"]
+    assert "has no model card" in told["parts"][0]["html"]
     assert "784 → 4 → 10" in told["parts"][0]["html"]
     assert [part["plot"] for part in told["parts"] if part["plot"]] == ["hidden"]
     everything = message(
@@ -311,7 +311,7 @@ def test_the_text_is_the_card_s(shown, model):
                                   "mistakes"}  # fmt: skip
     for alt, name in alts.items():
         expect(shown.page.get_by_role("figure", name=alt, exact=True)).to_have_count(1)
-        assert "Its figures are not here" not in shown.get(f"plot-{name}").inner_text()
+        assert "The figures of this plot are missing" not in shown.get(f"plot-{name}").inner_text()
     assert f"model={model}" in shown.page.url
     assert shown.page.title().startswith(model)
 
@@ -349,7 +349,7 @@ def test_a_cell_shows_its_mistakes_and_arrows_lead_from_cell_to_cell(shown):
 def test_the_training_is_the_results_epoch_by_epoch(shown):
     best = Reader.load(MODEL).results["best_epoch"]
     assert shown.texts("training-at") == [f"Epoch {best} of {len(HISTORY)}, the best"]
-    names = ("training loss", "validation loss", "validation error", "error on synthetic pens")
+    names = ("training loss", "validation loss", "validation error", "error on synthetic digits")
     for i in (0, 1, len(HISTORY) // 2, len(HISTORY) - 1):
         shown.slide("training", i)
         said = shown.texts(*(f"training-{name}" for name in names))
@@ -367,9 +367,9 @@ def test_the_training_is_the_results_epoch_by_epoch(shown):
 @pytest.mark.browser
 def test_the_refusal_s_slider_shows_each_kind_at_each_threshold(shown):
     curve = EVALUATION["refusal"]["curve"]
-    names = {"test": "MNIST test", "pens": "synthetic pens"}
+    names = {"test": "MNIST test", "pens": "synthetic digits"}
     kinds = [kind for kind in curve[0] if kind != "threshold"]
-    assert "the model's own" in shown.texts("refusal-at")[0]
+    assert "which this model uses" in shown.texts("refusal-at")[0]
     for i, point in enumerate(curve):
         shown.slide("refusal", i)
         said = shown.texts(*(f"refusal-{names.get(kind, kind)}" for kind in kinds))
@@ -402,7 +402,10 @@ def test_the_reliability_is_the_evaluation_s_bin_by_bin(shown):
         shown.slide("reliability", i)
         said = shown.texts("reliability-at")[0]
         assert f"{each['n']:,} answers" in said
-        assert f"{share(each['confidence'])} sure, and {share(each['accuracy'])} of them" in said
+        assert (
+            f"mean confidence {share(each['confidence'])}, accuracy {share(each['accuracy'])}"
+            in said
+        )
         assert heights[i] == pytest.approx(scale * each["accuracy"], abs=0.1)
 
 

@@ -1,3 +1,5 @@
+"""Tests of checkpoints: save, load, and errors for damaged files and other networks."""
+
 import json
 import time
 
@@ -29,7 +31,7 @@ def folder(tmp_path):
     return tmp_path / "tiny"
 
 
-def test_round_trip_is_exact(folder):
+def test_save_and_load_round_trip_is_exact(folder):
     torch.manual_seed(0)
     model, loaded = MLP((4, 3)), load(folder)
     assert loaded.config.name == "tiny"
@@ -95,7 +97,7 @@ DAMAGE = {
         lambda f: torch.save({}, f / WEIGHTS_FILE),
         r"model\.safetensors is not a whole safetensors file",
     ),
-    "a pickle beside it": (
+    "a pickle with another name": (
         lambda f: (f / WEIGHTS_FILE).rename(f / "pytorch_model.bin"),
         r"model\.safetensors is missing.* found config\.json, pytorch_model\.bin.*never read",
     ),
@@ -111,7 +113,7 @@ DAMAGE = {
         lambda f: change_config(f, name="-"),
         r"config\.json: .*unknown \[\], missing \['name'\]",
     ),
-    "config is no JSON": (
+    "config is not JSON": (
         lambda f: (f / CONFIG_FILE).write_text("{", encoding="utf-8"),
         r"config\.json is not JSON",
     ),
@@ -139,7 +141,7 @@ DAMAGE = {
         lambda f: change_config(f, hidden_sizes=[True]),
         r"hidden_sizes: .*found \[True\]",
     ),
-    "a size that would fill the memory": (
+    "a size that exceeds the memory": (
         lambda f: change_config(f, hidden_sizes=[10**12]),
         r"hidden_sizes: .*1\.\.65536",
     ),
@@ -147,7 +149,7 @@ DAMAGE = {
         lambda f: change_config(f, temperature=0),
         r"config\.json: temperature: expected a number of at least 0\.001 and up to 100, found 0",
     ),
-    "temperature by which the logits overflow": (
+    "temperature that makes the logits overflow": (
         lambda f: change_config(f, temperature=1e-320),
         r"temperature: expected a number of at least 0\.001 and up to 100, found 1e-320",
     ),
@@ -180,7 +182,7 @@ DAMAGE = {
         lambda f: (f / EVALUATION_FILE).write_text("[]", encoding="utf-8"),
         r"evaluation\.json: expected an object, found list",
     ),
-    "results are no JSON": (
+    "results are not JSON": (
         lambda f: (f / RESULTS_FILE).write_text("?", encoding="utf-8"),
         r"results\.json is not JSON",
     ),
@@ -206,9 +208,9 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_named(folder, damage):
-    harm, message = DAMAGE[damage]
-    harm(folder)
+def test_damage_is_reported(folder, damage):
+    apply, message = DAMAGE[damage]
+    apply(folder)
     with pytest.raises(CheckpointError, match=message) as caught:
         load(folder)
     assert str(caught.value).isprintable()
@@ -229,7 +231,7 @@ RENAME = (
     r"\(4, 784\).*under other names: rename {0}\.\* to layers\.0\.\*, {1}\.\* to layers\.1\.\*, "
     r"{2}\.\* to layers\.2\.\*\. .*an eleventh output, not_a_digit: weights of 0 and a bias of -100"
 )
-STRANGERS = {
+OTHER_WEIGHTS = {
     "linear": (
         tutorial(["linear1", "linear2", "linear3"]),
         RENAME.format("linear1", "linear2", "linear3"),
@@ -268,7 +270,7 @@ STRANGERS = {
         tutorial(range(8000), hidden=[1] * 7999),
         r"and more\. This is another kind of network",
     ),
-    "named by escape codes, and at length": (
+    "with escape codes and long names": (
         tutorial(["\x1b[2J\nerror: ", 9000 * "1", "²"]),
         r"'\\x1b\[2J\\nerror: \.weight': unknown key.*, '1{80}'…\.\* to layers\.1.*, ²\.\* to ",
     ),
@@ -279,44 +281,46 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_weights_of_others_are_refused_with_what_would_fit(folder, kind):
-    state, message = STRANGERS[kind]
+@pytest.mark.parametrize("kind", OTHER_WEIGHTS)
+def test_other_weights_are_refused_with_advice(folder, kind):
+    state, message = OTHER_WEIGHTS[kind]
     save_file(state, folder / WEIGHTS_FILE)
     started = time.monotonic()
     with pytest.raises(CheckpointError, match=message) as caught:
         load(folder)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2500
-    assert time.monotonic() - started < 5  # half a second; comparing all with all took a minute
+    assert time.monotonic() - started < 5  # quadratic comparison took a minute
 
 
-def test_a_tutorials_weights_work_once_they_are_as_the_message_says(folder):
+def test_renamed_weights_of_a_tutorial_are_loaded(folder):
     torch.manual_seed(0)
     layers = [torch.nn.Linear(784, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3), torch.nn.ReLU()]
-    theirs = torch.nn.Sequential(*layers, torch.nn.Linear(3, 10))
+    sequential = torch.nn.Sequential(*layers, torch.nn.Linear(3, 10))
     names = {"0": "layers.0", "2": "layers.1", "4": "layers.2"}
-    state = {f"{names[key[0]]}.{key[2:]}": tensor for key, tensor in theirs.state_dict().items()}
+    state = {
+        f"{names[key[0]]}.{key[2:]}": tensor for key, tensor in sequential.state_dict().items()
+    }
     head = {"not_a_digit.weight": torch.zeros(1, 3), "not_a_digit.bias": torch.tensor([-100.0])}
     save_file(state | head, folder / WEIGHTS_FILE)
     images = torch.rand(5, 784)
     trace = load(folder).model.trace(images)
-    assert torch.equal(trace.logits, theirs(images))
+    assert torch.equal(trace.logits, sequential(images))
     assert trace.rejection_log_odds.sigmoid().max() < 1e-30
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_an_unknown_name_is_refused_with_the_known_names():
     with pytest.raises(CheckpointError, match="expected one of logistic, mlp-32, mlp-1024"):
         load("mlp-33")
 
 
 @pytest.mark.parametrize("source", ["./nowhere", "../nowhere", "model/nowhere", "a b/c", "/no/it"])
-def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(source):
+def test_a_missing_folder_is_not_requested_from_the_hub(source):
     with pytest.raises(CheckpointError, match=f"There is no model {source}"):
         load(source)
 
 
-def test_a_name_that_could_not_be_loaded_is_not_saved(tmp_path):
+def test_an_invalid_name_is_not_saved(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json: name: .*found 'my net'"):
         MLP(()).save_pretrained(tmp_path / "my net")
     assert list(tmp_path.iterdir()) == []
@@ -330,14 +334,13 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     assert not (tmp_path / "bad").exists()
 
 
-def test_killed_while_it_saves_the_old_checkpoint_is_whole(folder):
-    """Killed halfway through the new file, in a process of its own."""
+def test_a_process_killed_while_saving_leaves_the_old_file(folder):
     before = (folder / WEIGHTS_FILE).read_bytes()
     code = f"""
 import os, pathlib
 from model.checkpoint import write_whole
-def write_half(beside):
-    beside.write_bytes(b"half")
+def write_half(file):
+    file.write_bytes(b"half")
     os.kill(os.getpid(), 9)
 write_whole(pathlib.Path({str(folder / WEIGHTS_FILE)!r}), write_half)
 """
@@ -346,12 +349,12 @@ write_whole(pathlib.Path({str(folder / WEIGHTS_FILE)!r}), write_half)
     assert load(folder).config.name == "tiny"
 
 
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(folder):
+def test_a_failed_save_leaves_only_the_old_file(folder):
     path = folder / CONFIG_FILE
     before = path.read_text(encoding="utf-8")
 
-    def fail_halfway(beside):
-        beside.write_text("{", encoding="utf-8")
+    def fail_halfway(file):
+        file.write_text("{", encoding="utf-8")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -360,12 +363,12 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(folder):
     assert sorted(p.name for p in folder.iterdir()) == [CONFIG_FILE, WEIGHTS_FILE]
 
 
-def test_write_json_can_be_read_by_others(tmp_path):
+def test_write_json_makes_files_readable_by_other_users(tmp_path):
     write_json(tmp_path / "a.json", {"a": 1})
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_shipped_checkpoints_say_how_they_were_made():
+def test_shipped_checkpoints_record_their_training():
     assert shipped_names() == ["logistic", "mlp-32", "mlp-1024"]
     for name in shipped_names():
         loaded = load(name)

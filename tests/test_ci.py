@@ -1,4 +1,4 @@
-"""What .ci/run accepts: a run in which tests that need all of MNIST are skipped, and no other."""
+"""Tests of .ci/check-report: only tests that need all of MNIST may be skipped."""
 
 import os
 import runpy
@@ -25,7 +25,7 @@ IN_BROWSER = "".join(case(f"{i}", file=file) for file in BROWSER_FILES for i in 
 
 @pytest.fixture
 def check(tmp_path):
-    """Check a report with these cases as .ci/run does; return its status and what it said."""
+    """Return a function that checks a report with these cases; it returns status and output."""
 
     def check(cases, *, mnist_dir=""):
         report = tmp_path / "report.xml"
@@ -40,7 +40,7 @@ def check(tmp_path):
     return check
 
 
-def test_without_mnist_what_needs_it_is_skipped_and_named(check):
+def test_without_mnist_skipped_tests_are_accepted_and_listed(check):
     cases = IN_BROWSER + case("plain") + case("real", NEEDS + SKIPPED)
     assert check(cases) == (
         0,
@@ -51,7 +51,7 @@ def test_without_mnist_what_needs_it_is_skipped_and_named(check):
     )
 
 
-def test_with_mnist_everything_runs(check):
+def test_with_mnist_all_tests_run(check):
     cases = IN_BROWSER + case("plain") + case("real", NEEDS)
     assert check(cases, mnist_dir="data") == (
         0,
@@ -72,14 +72,13 @@ def test_with_mnist_everything_runs(check):
         (IN_BROWSER[: IN_BROWSER.rindex("<testcase")], "", "too few browser tests ran"),
     ],
 )
-def test_any_other_skip_fails(check, cases, folder, message):
-    status, [said] = check(cases, mnist_dir=folder)
+def test_any_other_skip_is_refused(check, cases, folder, message):
+    status, [output] = check(cases, mnist_dir=folder)
     assert status == 1
-    assert message in said
+    assert message in output
 
 
 def test_a_test_that_uses_mnist_dir_is_marked_in_the_report(tmp_path):
-    """The set of tests that may be skipped is computed from their fixtures, not listed."""
     report = tmp_path / "report.xml"
     options = ["-q", "-n0", "-p", "no:cacheprovider", f"--junitxml={report}", "-k", "the_test_set"]
     done = run("-m", "pytest", "tests/test_data.py", *options, env={"MNIST_DIR": "", "CI": "true"})

@@ -1,6 +1,6 @@
-"""Networks compute on any device, and nothing mixes devices or copies to the host unseen.
+"""Tests of devices: no operation mixes devices, and copies to the host are explicit.
 
-CI has no GPU. torch's `meta` device finds most of the same faults: layers, sums, `cat` and
+CI has no GPU. The `meta` device finds most of the same errors: layers, sums, `cat` and
 cross-entropy refuse to mix it with CPU tensors, and `numpy()`, `item()` and `tolist()` raise.
 """
 
@@ -40,7 +40,7 @@ SEVEN = [[[0, 0], [100, 0], [40, 150]], [[20, 80], [90, 80]]]
 
 @pytest.fixture
 def meta_readers(monkeypatch):
-    """The shipped readers on `meta`; zeros stand in for what is copied to the host."""
+    """Return the shipped readers on `meta`. Copies to the host are replaced by zeros."""
     monkeypatch.setattr(model.reader, "to_host", lambda each: np.zeros(each.shape, np.float32))
     names = checkpoint.shipped_names()
     return {name: Reader(checkpoint.load(name), device=META) for name in names}
@@ -51,8 +51,8 @@ def test_the_drawing_page_reads_and_explains_on_the_networks_device(meta_readers
     reader = meta_readers[name]
     reading = reader.read_strokes(SEVEN)
     assert reading.input.max() == 1
-    told = message(reader, reading, strokes=SEVEN, chosen=None, against=None)
-    assert len(told["logits"]) == 11
+    response = message(reader, reading, strokes=SEVEN, chosen=None, against=None)
+    assert len(response["logits"]) == 11
     assert len(_stroke_explanation(reader, reading, SEVEN)["contributions"]) == 10
     if reading.layers:
         assert explain.unit(reader.cpu_model, reading, layer=0, index=3).activation == 0
@@ -62,8 +62,8 @@ def test_the_drawing_page_reads_and_explains_on_the_networks_device(meta_readers
 def test_the_lesson_computes_on_the_networks_device(meta_readers):
     reader, baseline = meta_readers["mlp-32"], meta_readers["logistic"]
     ink = lesson.ink_of({"strokes": SEVEN}, reader)
-    told = lesson.message(reader, baseline, ink, label=7)
-    assert [stage["name"] for stage in told["lesson"]["stages"]][-1] == "drawn anew"
+    response = lesson.message(reader, baseline, ink, label=7)
+    assert [stage["name"] for stage in response["lesson"]["stages"]][-1] == "drawn anew"
     assert lesson.fixed(reader, baseline)["network"]["name"] == "mlp-32"
 
 
@@ -85,7 +85,7 @@ def test_a_training_step_computes_on_one_device(preset):
     assert {each.device for each in ema.parameters()} == {META}
 
 
-def test_a_training_step_that_mixes_devices_is_noticed():
+def test_a_training_step_with_mixed_devices_is_an_error():
     network = MLP((8,)).to(META)
     optimizer = _optimizer(network, Recipe())
     images, labels = compose(Recipe(), split_on("cpu", label=3), None, generator=None)
@@ -120,7 +120,7 @@ def test_readings_are_computed_on_the_cpu_by_default():
     ],
     ids=["app", "training", "evaluate"],
 )
-def test_a_missing_device_gets_one_clear_line(arguments):
+def test_a_missing_device_is_reported_in_one_line(arguments):
     done = run(*arguments, "--device", "cuda:99")
     assert done.returncode == 1
     expected = "error: There is no device 'cuda:99' here: use auto, cpu"
@@ -128,7 +128,7 @@ def test_a_missing_device_gets_one_clear_line(arguments):
     assert "Traceback" not in done.stderr
 
 
-def test_every_device_of_the_machine_can_be_picked():
+def test_pick_device_accepts_available_devices_only():
     assert [str(pick_device(name)) for name in available_devices()] == available_devices()
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     absent = [] if torch.cuda.is_available() else ["cuda"]
@@ -137,7 +137,7 @@ def test_every_device_of_the_machine_can_be_picked():
             pick_device(name)
 
 
-def test_the_precision_of_products_is_restored_when_training_fails():
+def test_a_failed_training_restores_the_matmul_precision():
     before = torch.get_float32_matmul_precision()
     wrong = split_on("cpu", label=99)  # not a class
     with pytest.raises(IndexError):
@@ -157,7 +157,7 @@ def test_the_last_batch_has_its_share_of_synthetic_images():
 
 
 class Operators(TorchDispatchMode):
-    """The names of the operators that torch runs."""
+    """Records the names of the operators that torch runs."""
 
     def __init__(self):
         super().__init__()
@@ -168,7 +168,7 @@ class Operators(TorchDispatchMode):
         return operator(*arguments, **(keywords or {}))
 
 
-def test_the_constants_of_distortion_are_made_once_per_device(torch_device):
+def test_constants_of_distortion_are_created_once_per_device(torch_device):
     images = torch.zeros(2, 784, device=torch_device)
     distort(images)
     with Operators() as operators:

@@ -1,3 +1,5 @@
+"""Tests of rendering strokes: shape, invariances, errors, and cost."""
+
 import sys
 import tracemalloc
 from itertools import pairwise
@@ -20,7 +22,7 @@ SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
 
 def pillow_line(points, width, side, zoom=8):
-    """The same line by Pillow, drawn eight times as large and averaged."""
+    """Draw the same line with Pillow, eight times as large, then averaged."""
     big = Image.new("L", (side * zoom, side * zoom))
     pen = ImageDraw.Draw(big)
     scaled = [(x * zoom, y * zoom) for x, y in points]
@@ -32,12 +34,12 @@ def pillow_line(points, width, side, zoom=8):
 
 
 @pytest.mark.parametrize("width", [2.0, 7.0, 16.0])
-def test_rasterize_draws_what_pillow_draws(width):
+def test_rasterize_agrees_with_pillow(width):
     points = np.array([(12.0, 14.0), (50.0, 20.0), (22.0, 51.0)])
     ours = rasterize([points], pen_width=width, height=64, width=64)
-    theirs = pillow_line(points.tolist(), width, 64)
-    assert np.abs(ours - theirs).mean() < 0.006
-    assert ours.sum() == pytest.approx(theirs.sum(), rel=0.03)
+    reference = pillow_line(points.tolist(), width, 64)
+    assert np.abs(ours - reference).mean() < 0.006
+    assert ours.sum() == pytest.approx(reference.sum(), rel=0.03)
 
 
 def test_one_point_is_a_dot():
@@ -53,7 +55,7 @@ def test_a_hairline_never_covers_a_pixel():
     assert ink.max() == pytest.approx(0.5)
 
 
-def test_ink_outside_the_sheet_is_cut_off():
+def test_ink_outside_the_sheet_is_clipped():
     stroke = [np.array([[-50.0, 5.0], [60.0, 5.0]])]
     ink = rasterize(stroke, pen_width=4, height=10, width=10)
     assert ink.shape == (10, 10)
@@ -79,7 +81,7 @@ def test_draw_fits_the_ink_to_the_long_side():
     shift=st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)),
     pieces=st.integers(1, 9),
 )
-def test_unit_place_and_number_of_points_do_not_matter(scale, shift, pieces):
+def test_draw_is_invariant_to_scale_position_and_number_of_points(scale, shift, pieces):
     points = np.array(SEVEN[0], float)
     share = np.linspace(0, 1, pieces + 1)[:-1, None]
     cut = np.concatenate([a + (b - a) * share for a, b in pairwise(points)])
@@ -88,11 +90,11 @@ def test_unit_place_and_number_of_points_do_not_matter(scale, shift, pieces):
 
 
 @pytest.mark.parametrize("jump", [1e-310, 5e-324, 1e-12])
-def test_a_drawing_smaller_than_any_pen_is_a_dot(jump):
+def test_a_tiny_drawing_is_a_dot(jump):
     assert np.array_equal(draw([[[0, 0], [jump, 0]]]), draw([[[0, 0]]]))
 
 
-def test_a_resting_pen_costs_no_memory():
+def test_many_equal_points_need_little_memory():
     strokes = [[[0, 0]] * LIMITS.max_points]
     tracemalloc.start()
     ink = draw(strokes)
@@ -102,10 +104,10 @@ def test_a_resting_pen_costs_no_memory():
     assert peak < 60e6
 
 
-def test_ten_thousand_points_all_over_cost_little_memory():
+def test_ten_thousand_distant_points_need_little_memory():
     points = [[i % 100, 7 * i % 101] for i in range(LIMITS.max_points)]
     strokes = [points[i :: LIMITS.max_strokes] for i in range(LIMITS.max_strokes)]
-    limits = Limits(max_length=10_000)  # its points are far apart
+    limits = Limits(max_length=10_000)  # the strokes are long
     tracemalloc.start()
     draw(strokes, limits=limits)
     peak = tracemalloc.get_traced_memory()[1]
@@ -113,7 +115,7 @@ def test_ten_thousand_points_all_over_cost_little_memory():
     assert peak < 120e6
 
 
-def test_nothing_drawn_is_an_empty_sheet():
+def test_an_empty_drawing_is_an_empty_sheet():
     assert draw([]).max() == 0
     assert draw([[]]).max() == 0
 
@@ -141,21 +143,21 @@ def test_nothing_drawn_is_an_empty_sheet():
         (zigzag(LIMITS.max_length + 2), f"502 times as long.*at most {LIMITS.max_length} times"),
     ],
 )
-def test_what_is_no_drawing_is_refused(strokes, message):
+def test_an_invalid_drawing_is_refused(strokes, message):
     with pytest.raises(DrawingError, match=message):
         draw(strokes)
 
 
-def test_a_pens_width_is_drawn():
+def test_the_width_of_the_pen_is_drawn():
     line = [[0, 0], [0, 100]]
     usual, wide = draw([line]), draw([[[x, y, 2] for x, y in line]])
     np.testing.assert_array_equal(draw([[[x, y, 1] for x, y in line]]), usual)
-    # the pen is 0.14 of the line, then 0.28: of ink that is 80 px high with the pen's ends
+    # The pen is 0.14 and 0.28 of the line's length; line and round ends are 80 px high.
     assert usual[len(usual) // 2].sum() == pytest.approx(80 * 0.14 / 1.14, rel=0.02)
     assert wide[len(wide) // 2].sum() == pytest.approx(80 * 0.28 / 1.28, rel=0.02)
 
 
-def test_pressure_thins_a_line_along_its_way():
+def test_the_width_may_change_along_a_line():
     ink = draw([[[0, y, 0.5 + y / 100] for y in range(0, 101, 2)]])
     rows = ink[14:70].sum(axis=1)  # without the round ends
     assert rows[-1] > 2 * rows[0]
@@ -163,12 +165,12 @@ def test_pressure_thins_a_line_along_its_way():
 
 
 @pytest.mark.parametrize("width", [0, 0.1, 5, -1, float("nan")])
-def test_a_width_that_no_pen_has_is_refused(width):
+def test_an_invalid_width_is_refused(width):
     with pytest.raises(DrawingError, match=r"width|finite"):
         draw([[[0, 0, 1], [1, 1, width]]])
 
 
-def test_a_drawing_nearly_as_long_as_the_limit_is_read():
+def test_a_drawing_at_the_length_limit_is_read():
     assert draw(zigzag(LIMITS.max_length)).max() == 1
 
 
@@ -198,13 +200,13 @@ def test_strokes_of_two_points_are_read_as_points():
     np.testing.assert_array_equal(draw(PLUS), draw([[(x, y, 1) for x, y in s] for s in PLUS]))
 
 
-def test_a_time_is_not_taken_for_a_width():
+def test_times_in_place_of_widths_are_refused():
     with pytest.raises(DrawingError, match=r"Got 16 as a point's third number.*not a time\.$"):
         draw([[[0, 0, 1], [1, 1, 16], [2, 2, 33], [3, 3, 50]]])
 
 
 def measure(function):
-    """Return the peak of memory in bytes, and how many blocks of 64,000 pixels were drawn."""
+    """Return the peak memory in bytes, and the number of blocks of 64,000 pixels drawn."""
     calls = 0
 
     def count(frame, event, argument):
@@ -227,7 +229,7 @@ def reader():
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_no_drawing_within_the_limits_costs_much(reader, name):
+def test_drawings_within_the_limits_have_a_bounded_cost(reader, name):
     strokes = COSTLY[name]
     reading = reader.read_strokes(strokes)
     whole = template(reader.model, reading)
@@ -235,7 +237,9 @@ def test_no_drawing_within_the_limits_costs_much(reader, name):
         lambda: draw(strokes),
         lambda: stroke_contributions(whole, reading, strokes),
         lambda: message(reader, reading, strokes=strokes, chosen=None, against=None),
-        lambda: ink_of({"strokes": strokes}, reader),  # the lesson draws it on a sheet, too
+        lambda: ink_of(
+            {"strokes": strokes}, reader
+        ),  # the lesson also draws the strokes on a sheet
     ):
         peak, blocks = measure(function)
         assert peak < 20e6
@@ -243,7 +247,7 @@ def test_no_drawing_within_the_limits_costs_much(reader, name):
 
 
 def test_simplifying_a_drawing_hardly_changes_it():
-    """Thirty points a line draw the same lines as two, but are too many to be drawn one by one."""
+    """With 30 points per line, the drawing has too many pieces and is simplified."""
     for width in (0.125, 1, 4):
         strokes = scribble(300, width=width)
         dense = [
@@ -254,7 +258,7 @@ def test_simplifying_a_drawing_hardly_changes_it():
         assert 0 < np.abs(draw(dense) - draw(strokes)).mean() < 0.012
 
 
-def test_strokes_of_a_simplified_drawing_keep_their_places(reader):
+def test_strokes_of_a_simplified_drawing_keep_their_contributions(reader):
     left, right = ([[[x + 200 * side, y, 1] for x, y, _ in s] for s in scribble(4_000)]
                    for side in (0, 1))  # fmt: skip
     strokes = [[], *left, [], *right]

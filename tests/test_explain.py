@@ -1,4 +1,4 @@
-"""Each account of a reading sums to what it explains."""
+"""Tests of explanations: contributions sum to what they explain."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def eleven(reading):
     return np.append(reading.logits, reading.not_a_digit_logit)
 
 
-def test_the_template_gives_the_logits(reader):
+def test_the_template_computes_the_logits(reader):
     reading = reader.read_strokes(CROSS)
     whole = template(reader.model, reading)
     assert whole.weights.shape == (11, 784)
@@ -44,7 +44,7 @@ def test_the_template_is_the_gradient(reader):
         np.testing.assert_allclose(found, gradient[0], atol=2e-5)
 
 
-def test_a_units_sum_is_its_pre_activation_and_its_ways_out_are_the_gradient(reader):
+def test_a_units_sum_and_outgoing_weights_match_the_network(reader):
     reading = reader.read_strokes(CROSS)
     pixels = reading.input.reshape(-1).astype(np.float64)
     for layer, numbers in enumerate(reading.layers):
@@ -64,7 +64,7 @@ def test_a_units_sum_is_its_pre_activation_and_its_ways_out_are_the_gradient(rea
                 assert found.outgoing[digit] == pytest.approx(float(slope[index]), abs=2e-5)
 
 
-def test_a_unit_that_is_not_there_is_named():
+def test_a_missing_unit_is_an_error():
     reader = Reader.load("mlp-32")
     reading = reader.read_strokes(CROSS)
     with pytest.raises(IndexError, match="no unit 32 in hidden layer 0"):
@@ -83,8 +83,7 @@ def test_strokes_add_up_to_the_logits(reader):
     np.testing.assert_allclose(total, eleven(reading), atol=2e-5)
 
 
-def test_a_strokes_share_is_the_ink_under_it():
-    """The template on the pixels of the lower half belongs to the stroke that lies there."""
+def test_a_strokes_contribution_is_that_of_its_pixels():
     reader = Reader.load("logistic")
     strokes = [[[0, 0], [100, 0]], [[0, 100], [100, 100]]]  # two dashes, one over the other
     reading = reader.read_strokes(strokes)
@@ -95,7 +94,7 @@ def test_a_strokes_share_is_the_ink_under_it():
     )
 
 
-def test_no_ink_has_no_strokes():
+def test_empty_strokes_contribute_nothing():
     reader = Reader.load("mlp-32")
     blank = reader.read_strokes([])
     assert stroke_contributions(template(reader.model, blank), blank, []).shape == (11, 0)

@@ -1,4 +1,4 @@
-"""The page in a real Firefox: as it comes, and with its protection against fingerprinting."""
+"""Tests of the page in a real Firefox, also with fingerprinting protection or without cookies."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def window(request, app_url):
         yield window
 
 
-# The page may restore the drawing of the test before: it is cleared until nothing is drawn.
+# The page may restore the drawing of the previous test, so it is cleared until nothing is drawn.
 CLEARED = f"""(() => {{
   const answer = {ANSWER} ?? "";
   if (answer && !answer.startsWith("nothing drawn"))
@@ -54,7 +54,7 @@ def test_a_digit_is_read_while_it_is_drawn(page, digits, tool):
     page.wait_for(f"{ANSWER}.startsWith('3')")
 
 
-def test_an_opened_picture_is_read_as_the_file_is(page):
+def test_an_opened_picture_is_read_like_the_file(page):
     page.choose_file("[data-testid=picture]", DATA / "seven.png")
     page.wait_for(f"{ANSWER}.startsWith('7')")
     reading = Reader.load().read(DATA / "seven.png")
@@ -62,7 +62,7 @@ def test_an_opened_picture_is_read_as_the_file_is(page):
     assert shown == percent(reading.probabilities[7])
 
 
-def test_a_link_with_pixels_and_a_model_is_followed(page, app_url):
+def test_a_link_with_pixels_and_a_model_is_opened(page, app_url):
     text = "A" * 1046  # 784 empty pixels
     page.goto("about:blank")
     page.goto(f"{app_url}#model=mlp-32&pixels={text}")

@@ -1,4 +1,4 @@
-"""Each stage of the lesson's framing does one thing; the last is the page's own preprocessing."""
+"""Tests of the stages of preprocessing in the lesson."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def images(picture):
 
 
 def middle_and_sides(image):
-    """Return the middle, x and y, and the sides of the ink's box, as if pixels were points."""
+    """Return the centre (x, y) and the side lengths of the bounding box of the ink, in pixels."""
     inked = np.argwhere(image > 0.2)[:, ::-1]
     low, high = inked.min(axis=0), inked.max(axis=0) + 1
     return (low + high) / 2, high - low
@@ -32,17 +32,17 @@ def middle_and_sides(image):
 
 @pytest.mark.parametrize("digit", range(10))
 @pytest.mark.parametrize("light_on_dark", [False, True])
-def test_the_last_stage_is_what_the_network_sees(digits, digit, light_on_dark):
+def test_the_last_stage_is_the_input_of_the_network(digits, digit, light_on_dark):
     picture = drawn(digits, digit, size=120, shift=(50, -60))
     picture = 255 - picture if light_on_dark else picture
     for sheet in (picture, picture[:220], np.asarray(Image.fromarray(picture).resize((28, 28)))):
         assert (images(sheet)[-1] == preprocess(sheet).image).all()
 
 
-def test_each_stage_adds_one_thing(digits):
+def test_each_stage_adds_one_operation(digits):
     as_drawn, polarity, box, scale, centred = images(drawn(digits, size=140, shift=(50, -40)))
     cells = drawn(digits, size=140, shift=(50, -40)).reshape(28, 10, 28, 10).mean((1, 3)) / 255
-    assert np.abs(as_drawn - cells).mean() < 0.01  # which shrinks by another filter
+    assert np.abs(as_drawn - cells).mean() < 0.01  # it reduces with a different filter
     assert polarity == pytest.approx(1 - as_drawn, abs=0.02)
     (at, sides), (moved_to, same) = middle_and_sides(polarity), middle_and_sides(box)
     assert at == pytest.approx([14 + 5, 14 - 4], abs=1)
@@ -59,19 +59,19 @@ def test_each_stage_adds_one_thing(digits):
     assert np.abs(scale - centred).max() > 0.2
 
 
-def test_light_on_dark_differs_until_polarity_is_found(digits):
+def test_stages_from_polarity_on_do_not_depend_on_polarity(digits):
     picture = drawn(digits, size=140, shift=(50, -40))
     (dark, *others), (light, *same) = images(picture), images(255 - picture)
     assert light == pytest.approx(1 - dark, abs=1e-5)
     assert others == [pytest.approx(image, abs=0.01) for image in same]
 
 
-def test_a_sheet_that_is_not_square_keeps_its_ink_in_shape(digits):
+def test_a_sheet_that_is_not_square_keeps_the_aspect_ratio(digits):
     picture = drawn(digits, size=140)
     square, wide = images(picture)[1:], images(picture[40:-40])[1:]
     assert square == [pytest.approx(image, abs=1e-5) for image in wide]
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_blank_sheets_give_nothing(level):
+def test_stages_of_a_blank_sheet_are_zero(level):
     assert not np.any(images(np.full((CANVAS, CANVAS), level, np.uint8)))

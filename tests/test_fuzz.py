@@ -1,6 +1,6 @@
-"""What nobody thought of: values, bytes and broken files by chance, to each endpoint and route.
+"""Property tests: random values, bytes and damaged files, to each endpoint by each route.
 
-Whatever comes, it is answered: as asked, or with a refusal, and with nothing of the server's own.
+Each request gets a result or a 4xx error, without details of the server.
 """
 
 import io
@@ -20,7 +20,7 @@ from tests.hostile.server import attacked
 FUZZ = settings(
     max_examples=30,
     deadline=None,
-    derandomize=True,  # the same in each run: a red test is a change's own
+    derandomize=True,  # the same examples in each run, so that a failure is due to a change
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -35,12 +35,12 @@ BATCHES = [
     savedz(images=blank(2)),
     zipped(("a.png", png()), ("b/c.gif", seven("GIF"))),
 ]
-MEANT = st.sampled_from([
+PLAUSIBLE = st.sampled_from([
     "mlp-32", "image", "path", "url", "meta", "_type", "gradio.FileData", "data:image/png;base64,",
     data_url(seven()), {"path": "/etc/passwd"}, [[[1, 2], [3, 4]]], [[[1, 2, 1]]], [], 0, 1, -1,
 ])  # fmt: skip
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | MEANT,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | PLAUSIBLE,
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.sampled_from(["path", "url", "meta", "is_stream"]) | st.text(), inner)
@@ -61,28 +61,28 @@ QUESTIONS = st.fixed_dictionaries({}, optional={
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with attacked(tmp_path_factory.mktemp("fuzz")) as server:
-        server.complaints()
+        server.new_log()
         yield server
 
 
 @pytest.fixture(autouse=True)
-def alive_and_right(request, digits):
+def check_server_after_test(request, digits):
     yield
     if "server" in request.fixturenames:
         server = request.getfixturevalue("server")
-        server.assert_right(digits[3]["strokes"])
-        assert "Traceback" not in (complaints := server.complaints()), complaints[-3_000:]
+        server.assert_reads(digits[3]["strokes"])
+        assert "Traceback" not in (log := server.new_log()), log[-3_000:]
 
 
-def assert_sound(server, answer):
+def assert_valid(server, answer):
     assert answer.status == 200 or 400 <= answer.status < 500, answer
     assert server.leak(answer) is None
 
 
 @st.composite
-def broken(draw, wholes):
-    """A file of one of these kinds, with bytes changed, cut out, put in and told twice."""
-    data = bytearray(draw(st.sampled_from(wholes)))
+def damaged(draw, files):
+    """Draw one of the files, with bytes changed, removed, repeated or cut off."""
+    data = bytearray(draw(st.sampled_from(files)))
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(data)) | st.integers(0, min(80, len(data))))
         match draw(st.integers(0, 4)):
@@ -103,16 +103,16 @@ def broken(draw, wholes):
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @FUZZ
 @given(arguments=st.tuples(VALUES | DRAWINGS, VALUES | st.just("mlp-32")) | st.lists(VALUES))
-def test_any_arguments(server, endpoint, route, arguments):
-    assert_sound(server, getattr(server.caller, route)(endpoint, *arguments))
+def test_random_arguments_get_a_valid_response(server, endpoint, route, arguments):
+    assert_valid(server, getattr(server.caller, route)(endpoint, *arguments))
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @FUZZ
 @given(first=VALUES | DRAWINGS, model=VALUES, more=st.dictionaries(st.text(), VALUES, max_size=1))
-def test_any_named_arguments(server, endpoint, first, model, more):
+def test_random_named_arguments_get_a_valid_response(server, endpoint, first, model, more):
     named = {ENDPOINTS[endpoint]: first, "model": model, **more}
-    assert_sound(server, server.caller.post(f"call/v2/{endpoint}", named))
+    assert_valid(server, server.caller.post(f"call/v2/{endpoint}", named))
 
 
 @pytest.mark.parametrize(("part", "function"), [
@@ -120,8 +120,8 @@ def test_any_named_arguments(server, endpoint, first, model, more):
 ])  # fmt: skip
 @FUZZ
 @given(question=QUESTIONS | VALUES)
-def test_any_question_of_the_page(server, part, function, question):
-    assert_sound(server, server.caller.page(part, function, question))
+def test_random_requests_of_the_page_get_a_valid_response(server, part, function, question):
+    assert_valid(server, server.caller.page(part, function, question))
 
 
 @pytest.mark.parametrize("call", ["run/predict", "call/predict", "call/v2/predict", "queue/join",
@@ -131,26 +131,26 @@ def test_any_question_of_the_page(server, part, function, question):
     st.sampled_from(["data", "fn_index", "session_hash", "component_id", "fn_name", "event_id",
                      "trigger_id", "event_data", "batched", "simple_format"]), VALUES,
 ))  # fmt: skip
-def test_any_body(server, call, body):
-    assert_sound(server, server.caller.post(call, body))
+def test_random_bodies_get_a_valid_response(server, call, body):
+    assert_valid(server, server.caller.post(call, body))
 
 
 @settings(FUZZ, max_examples=150)
-@given(data=broken(PICTURES))
-def test_any_broken_picture(server, data):
-    assert_sound(server, server.caller.run("predict", server.caller.uploaded(data), "mlp-32"))
+@given(data=damaged(PICTURES))
+def test_damaged_pictures_get_a_valid_response(server, data):
+    assert_valid(server, server.caller.run("predict", server.caller.uploaded(data), "mlp-32"))
 
 
 @settings(FUZZ, max_examples=150)
-@given(data=broken(BATCHES))
-def test_any_broken_batch(server, data):
-    assert_sound(server, server.caller.run("predict_batch", server.caller.uploaded(data), "mlp-32"))
+@given(data=damaged(BATCHES))
+def test_damaged_batches_get_a_valid_response(server, data):
+    assert_valid(server, server.caller.run("predict_batch", server.caller.uploaded(data), "mlp-32"))
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of files that are cut off
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about truncated files
 @settings(FUZZ, max_examples=600)
-@given(data=broken(PICTURES))
-def test_a_broken_picture_is_read_or_refused(data):
+@given(data=damaged(PICTURES))
+def test_a_damaged_picture_is_read_or_refused(data):
     try:
         read = preprocess(io.BytesIO(data))
     except PictureError:

@@ -1,4 +1,4 @@
-"""The request guard's response to errors in the app behind it."""
+"""Tests of the request guard's response to errors in the app."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,7 +13,7 @@ from server.uploads import Uploads
 
 
 @pytest.mark.parametrize("fault", [TypeError, ValueError, KeyError, AttributeError])
-def test_a_fault_while_an_upload_is_taken_is_not_the_callers(fault, tmp_path, capsys):
+def test_a_server_error_during_an_upload_gets_status_500(fault, tmp_path, capsys):
     async def faulty(scope, receive, send):
         while (await receive()).get("more_body"):
             pass

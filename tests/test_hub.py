@@ -1,4 +1,4 @@
-"""Download from the Hub, with the real client and real sockets: limits, fallbacks and refusals."""
+"""Tests of downloads from the Hub, with the real client and real sockets."""
 
 import gzip
 import re
@@ -31,13 +31,13 @@ from tests.rough_hub import FILES, NEW, OLD, dripping, hang_halfway, head, liste
 
 REPO = "tester/digits"
 CONFIG = FILES[CONFIG_FILE]
-REFUSING = "http://127.0.0.1:9"  # nobody listens there
+REFUSING = "http://127.0.0.1:9"  # a closed port
 IMPATIENT = DownloadOptions(download_timeout=0.8)
 
 
 @pytest.fixture
 def point(monkeypatch, tmp_path):
-    """Point huggingface_hub at an address, with an empty cache."""
+    """Return a function that points huggingface_hub at a URL, with an empty cache."""
 
     def at(url):
         monkeypatch.setattr(constants, "ENDPOINT", url)
@@ -54,7 +54,7 @@ def point(monkeypatch, tmp_path):
 
 @pytest.fixture
 def downloaded(point):
-    """The cache holds the commit OLD as main and v1, and the Hub cannot be reached any more."""
+    """Fill the cache with the commit OLD as main and v1; then the Hub is unreachable."""
     with listening(serving(FILES, commit=OLD)) as url:
         point(url)
         for revision in (None, "v1"):
@@ -63,12 +63,12 @@ def downloaded(point):
 
 
 def requests_for(name, asked):
-    """The requests for a file, by method."""
+    """Return the methods of the requests for a file."""
     return [line.split()[0] for line in asked if line.endswith(f"/{name}")]
 
 
 def cached_weights(tmp_path):
-    """What the cache has of weights, whole or not."""
+    """Return the weights in the cache, complete or not."""
     return [*tmp_path.rglob("*.incomplete"), *tmp_path.rglob(f"snapshots/*/{WEIGHTS_FILE}")]
 
 
@@ -94,7 +94,7 @@ def test_a_hub_that_fails_counts_as_unreachable(point, answer, message):
 
 
 @pytest.mark.parametrize("url", [REFUSING, "http://no-such-host.invalid"])
-def test_no_connection_is_reported_with_its_cause(point, url):
+def test_a_failed_connection_is_reported_with_its_cause(point, url):
     point(url)
     with pytest.raises(UnreachableError, match=r"the Hub cannot be reached \(\[Errno -?\d+\] "):
         load(REPO)
@@ -170,7 +170,7 @@ def test_optional_files_that_are_too_large_or_missing_are_skipped(point):
         assert load(REPO).results == {}
 
 
-def test_all_files_are_of_the_commit_that_the_revision_stands_for(point):
+def test_all_files_come_from_the_commit_of_the_revision(point):
     asked = []
     with listening(serving(FILES, asked=asked)) as url:
         point(url)
@@ -183,10 +183,10 @@ def test_all_files_are_of_the_commit_that_the_revision_stands_for(point):
         assert asked == [f"GET /api/models/{REPO}/revision/v1?blobs=true"]
         asked.clear()
         assert load(REPO, revision=NEW).revision == NEW
-        assert asked == []  # a commit that is in the cache
+        assert asked == []  # the commit is in the cache
 
 
-def test_while_the_hub_is_unreachable_the_last_known_commit_is_loaded(downloaded):
+def test_the_last_known_commit_is_loaded_if_the_hub_is_unreachable(downloaded):
     message = rf"{REPO}: the Hub cannot be reached \(.*\): serving commit a{{12}} from the cache\."
     with pytest.warns(StaleWarning, match=message):
         reader = Reader.load(REPO)
@@ -207,7 +207,7 @@ def test_offline_mode_uses_the_cache(downloaded, monkeypatch):
         load("tester/other")
 
 
-def test_an_interrupted_update_keeps_the_commit_before(downloaded, point):
+def test_an_interrupted_update_keeps_the_previous_commit(downloaded, point):
     with listening(serving(FILES, hang_halfway)) as url:
         point(url)
         with pytest.warns(StaleWarning, match=r"not finish within 0\.8 s: serving commit a"):
@@ -217,7 +217,7 @@ def test_an_interrupted_update_keeps_the_commit_before(downloaded, point):
         assert load(REPO).revision == OLD
 
 
-def test_a_refusal_of_the_hub_counts_although_the_cache_has_the_files(downloaded, point, hub):
+def test_the_cache_is_not_used_if_the_hub_refuses(downloaded, point, hub):
     point(hub.url)
     with pytest.raises(CheckpointError, match=f"{REPO} on the Hub: RepositoryNotFound") as caught:
         load(REPO)
@@ -239,7 +239,7 @@ def test_a_revision_outside_the_cache_is_refused(point, revision):
             load(REPO, revision=revision, options=DownloadOptions(force_download=force))
 
 
-def test_a_revision_is_given_once_and_only_for_the_hub(point):
+def test_a_revision_is_refused_twice_or_for_a_folder(point):
     point(REFUSING)
     with pytest.raises(CheckpointError, match=r"mlp-32 has no revisions: .* found 'x'"):
         load(SHIPPED / "mlp-32", revision="x")
@@ -259,7 +259,7 @@ def test_a_revision_is_given_once_and_only_for_the_hub(point):
         ("-a/..b", {}, "Invalid name on the Hub: Repo id must"),
     ],
 )
-def test_what_the_hub_lacks_is_reported_in_one_line(point, hub, repo, files, message):
+def test_missing_or_invalid_files_are_reported_in_one_line(point, hub, repo, files, message):
     hub.repos[REPO] = [(NEW, files)]
     point(hub.url)
     with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
@@ -276,7 +276,7 @@ def test_weights_are_not_requested_for_an_invalid_config(point):
     assert requests_for(WEIGHTS_FILE, asked) == []
 
 
-def test_from_pretrained_takes_the_mixins_options(point, tmp_path):
+def test_from_pretrained_accepts_the_options_of_the_mixin(point, tmp_path):
     expected = load("mlp-32").model.state_dict()
     with listening(serving(FILES)) as url:
         point(url)
@@ -311,7 +311,7 @@ def test_a_forced_download_does_not_use_the_cache(downloaded):
         load(REPO, options=DownloadOptions(force_download=True))
 
 
-def test_the_app_says_what_it_serves_instead_of_the_requested_model(downloaded, capfd):
+def test_the_app_reports_the_model_that_it_serves_instead(downloaded, capfd):
     readers, name = load_readers(REPO, LIMITS)
     assert (name, readers[name].revision) == (REPO, OLD)
     [line] = capfd.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""The lesson's code does what its text says, on the page and in the notebook."""
+"""Tests of the lesson's code and figures, on the page and in the notebook."""
 
 import ast
 import base64
@@ -43,7 +43,7 @@ def logistic(torch_device):
 
 
 def picture_of(image):
-    """A question with a picture, as the page asks it."""
+    """Return a request with a picture, as the page sends it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "png")
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
@@ -54,8 +54,8 @@ def numbers(text):
     return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)]
 
 
-def of(outputs, code):
-    """What that part gave of the live code in which this stands."""
+def output_of(outputs, code):
+    """Return the output of the part of live code that contains `code`."""
     [key] = [
         f"{step.number}-{i}"
         for step in steps()
@@ -66,7 +66,7 @@ def of(outputs, code):
 
 
 @pytest.mark.parametrize("name", [*range(10), "mnist", "blank"])
-def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logistic):
+def test_live_code_computes_the_numbers_of_the_reading(name, digits, mnist, reader, logistic):
     label = name if isinstance(name, int) else 3
     question: dict = {"mnist": picture_of(mnist[0][2]), "blank": {"strokes": []}}.get(
         name, {"strokes": digits[label]["strokes"]}
@@ -77,37 +77,39 @@ def test_live_code_gives_the_readers_numbers(name, digits, mnist, reader, logist
     before = known.copy()
     outputs = live.run(known)
     assert known == before
-    told = message(reader, logistic, ink, label=label)["lesson"]
-    assert told["outputs"] == outputs
+    response = message(reader, logistic, ink, label=label)["lesson"]
+    assert response["outputs"] == outputs
 
     image = torch.from_numpy(reading.input)
     middle = image[12:17, 12:17].round(decimals=2)
-    assert of(outputs, "drawing.shape") == f"{torch.Size([1, 28, 28])}\n{middle!r}"
-    assert of(outputs, "logistic.layers") == f"tensor([{baseline.logits.argmax()}])"
+    assert output_of(outputs, "drawing.shape") == f"{torch.Size([1, 28, 28])}\n{middle!r}"
+    assert output_of(outputs, "logistic.layers") == f"tensor([{baseline.logits.argmax()}])"
 
-    shapes, difference = of(outputs, "inputs = ").splitlines()
+    shapes, difference = output_of(outputs, "inputs = ").splitlines()
     assert shapes == "(torch.Size([128, 784]), torch.Size([128, 32]))"
     assert numbers(difference)[0] < 1e-4
     on = int((reading.layers[0].pre_activations > 0).sum())
-    assert of(outputs, "activations = ") == f"tensor({on})"
-    assert numbers(of(outputs, "layer1.bias + layer2.bias"))[0] < 1e-3
+    assert output_of(outputs, "activations = ") == f"tensor({on})"
+    assert numbers(output_of(outputs, "layer1.bias + layer2.bias"))[0] < 1e-3
 
     logits = torch.from_numpy(reading.logits)
-    probs = reading.probabilities  # None on a blank, of which the text asks it all the same
+    probs = reading.probabilities  # None for a blank, but the text computes them
     probs = (logits / reader.temperature).softmax(0).numpy() if probs is None else probs
     shown = [probs.max(), probs.argmax(), 1]
-    assert numbers(of(outputs, "F.softmax")) == pytest.approx(shown, abs=6e-5)  # four digits
+    assert numbers(output_of(outputs, "F.softmax")) == pytest.approx(shown, abs=6e-5)  # four digits
     loss = float(-logits.log_softmax(0)[label])
-    assert numbers(of(outputs, "F.cross_entropy")) == pytest.approx([loss], abs=6e-5, rel=1e-4)
+    assert numbers(output_of(outputs, "F.cross_entropy")) == pytest.approx(
+        [loss], abs=6e-5, rel=1e-4
+    )
     train, _ = load_subset()
     rest = reader.cpu_model(train.images[1:BATCH_SIZE] / 255).argmax(1)
     right = int((rest == train.labels[1:BATCH_SIZE]).sum()) + int(logits.argmax() == label)
-    assert numbers(of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
+    assert numbers(output_of(outputs, "right = ")) == pytest.approx([right / BATCH_SIZE], abs=6e-5)
 
     done = preprocess(sheet)
     wanted = (done.inverted, done.box, round(done.scale, 3), done.shift)
-    assert of(outputs, "preprocess(sheet)") == repr(wanted)
-    assert done.inverted == bool(strokes)  # dark ink on the sketchpad, light in MNIST
+    assert output_of(outputs, "preprocess(sheet)") == repr(wanted)
+    assert done.inverted == bool(strokes)  # ink is dark on the sketchpad and light in MNIST
     if strokes:
         left, top, right, bottom = np.array(done.box) * SIDE / len(sheet)
         points = np.concatenate([np.array(stroke) for stroke in strokes])[:, :2]
@@ -120,20 +122,24 @@ def pixels_of(stage):
 
 
 @pytest.mark.parametrize("digit", range(10))
-def test_strokes_are_drawn_anew_after_the_sheet_is_framed(digit, digits, reader, logistic):
+def test_strokes_have_a_last_stage_that_draws_them_again(digit, digits, reader, logistic):
     strokes = [[[x / 3, y / 3] for x, y, *_ in each] for each in digits[digit]["strokes"]]  # small
     ink = ink_of({"strokes": strokes}, reader)
-    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
-    assert [stage["name"] for stage in told] == [*NAMES, ANEW]
+    found = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in found] == [*NAMES, ANEW]
     images = [preprocess(ink.sheet).image, reader.read_strokes(strokes).input]
-    for stage, image in zip(told[-2:], images, strict=True):
+    for stage, image in zip(found[-2:], images, strict=True):
         assert (pixels_of(stage) == (255 * image).round()).all()
-    assert np.abs(images[0] - images[1]).max() > 0.2  # the sheet's pen is thick beside them
-    assert told[-1]["digit"] == ink.reading.logits.argmax()
+    assert (
+        np.abs(images[0] - images[1]).max() > 0.2
+    )  # the pen is thick compared with the small strokes
+    assert found[-1]["digit"] == ink.reading.logits.argmax()
 
 
 @pytest.mark.parametrize("kind", ["mnist", "uneven", "16 bits"])
-def test_a_picture_is_seen_as_its_sheet_is_framed(kind, digits, mnist, reader, logistic):
+def test_the_last_stage_of_a_picture_is_the_input_of_the_network(
+    kind, digits, mnist, reader, logistic
+):
     canvas = canvas_picture(digits[3]["strokes"], pen=18)
     picture = {
         "mnist": lambda: mnist[0][2],
@@ -142,15 +148,15 @@ def test_a_picture_is_seen_as_its_sheet_is_framed(kind, digits, mnist, reader, l
     }[kind]()
     ink = ink_of(picture_of(picture), reader)
     assert (preprocess(ink.sheet).image == ink.reading.input).all()
-    told = message(reader, logistic, ink, label=None)["lesson"]["stages"]
-    assert [stage["name"] for stage in told] == [*NAMES]
-    assert (pixels_of(told[-1]) == (255 * ink.reading.input).round()).all()
-    assert told[-1]["digit"] == ink.reading.logits.argmax()
+    found = message(reader, logistic, ink, label=None)["lesson"]["stages"]
+    assert [stage["name"] for stage in found] == [*NAMES]
+    assert (pixels_of(found[-1]) == (255 * ink.reading.input).round()).all()
+    assert found[-1]["digit"] == ink.reading.logits.argmax()
 
 
 @pytest.fixture
 def one_thread():
-    """What the lesson sets stays in it."""
+    """Restore the number of threads that the lesson's code changes, and close its plots."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -158,7 +164,7 @@ def one_thread():
 
 
 def claims_of(code, known):
-    """Run code, and return what its comments claim beside what it gives."""
+    """Run code; yield each value that a comment claims, and the actual value."""
     for node in ast.parse(code).body:
         value = None
         if isinstance(node, ast.Expr):
@@ -173,9 +179,9 @@ def claims_of(code, known):
             yield repr(eval(claim[1], known)), repr(value)
 
 
-# Torch's, which matplotlib asks for an array.
+# Raised by torch when matplotlib converts a tensor to an array.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_code_gives_what_its_comments_claim(mnist_dir, tmp_path, monkeypatch, one_thread):
+def test_values_in_comments_are_correct(mnist_dir, tmp_path, monkeypatch, one_thread):
     (tmp_path / "data").symlink_to(mnist_dir)
     monkeypatch.chdir(tmp_path)
     plt.switch_backend("Agg")
@@ -204,7 +210,7 @@ def test_code_gives_what_its_comments_claim(mnist_dir, tmp_path, monkeypatch, on
     assert np.mean(losses[-10:]) < 0.6 < 1.5 < losses[0]
 
 
-def test_every_figure_of_the_text_is_there():
+def test_every_figure_in_the_text_exists():
     for step in steps():
         shown = [step.idea, *(p.text for p in step.parts if p.kind in ("text", "try", "picture"))]
         for text in [*shown, *(part.text for part in step.maths)]:
@@ -213,22 +219,22 @@ def test_every_figure_of_the_text_is_there():
         fill_in("{logistic.test.accuracies.value}")
 
 
-def test_the_figures_are_of_what_the_text_says():
+def test_figures_were_measured_with_the_settings_in_the_text():
     measured = figures()["lesson"]
     assert [measured["tutorial"][name]["lr"] for name in ("slow", "fast")] == [0.001, 0.5]
     assert measured["linear"]["hidden_size"] == 32
 
 
-def test_no_percentage_is_written_by_hand_but_those_that_explain():
+def test_measured_percentages_are_not_written_by_hand():
     found = []
     for path in sorted(STEPS.glob("*.md")):
         text = re.sub(r"\{[^}]*\}", "", path.read_text(encoding="utf-8"))
         found += [(path.name, share) for share in re.findall(r"\d[\d.,]*\s?%", text)]
-    explained = [("1-data.md", "97 %"), ("2-logistic.md", "87 %"), ("5-output.md", "90 %")]
-    assert found == [*explained, ("7-beyond.md", "99 %")]
+    examples = [("1-data.md", "97 %"), ("2-logistic.md", "87 %"), ("5-output.md", "90 %")]
+    assert found == [*examples, ("7-beyond.md", "99 %")]
 
 
-def test_the_notebook_is_what_the_source_gives():
+def test_the_notebook_matches_its_source():
     assert notebook.NOTEBOOK.read_text(encoding="utf-8") == notebook.as_text(), (
         "The lesson has changed: python -m lesson.notebook"
     )
@@ -236,7 +242,7 @@ def test_the_notebook_is_what_the_source_gives():
     assert len(set(keys)) == len(keys)
 
 
-def test_a_cell_ends_with_what_it_shows():
+def test_cells_are_split_after_each_expression():
     assert notebook.split("a = 1\na\n\nb = (\n    2\n)\nb  # two\n") == [
         "a = 1\na",
         "b = (\n    2\n)\nb  # two",
@@ -244,7 +250,7 @@ def test_a_cell_ends_with_what_it_shows():
     assert notebook.split("a\nb = 1") == ["a", "b = 1"]
 
 
-ASKED = """\
+PRINT_NUMBERS = """\
 import json
 names = ["drawing", "hidden", "activations", "logits", "probs"]
 numbers = {name: globals()[name][0].flatten().tolist() for name in names}
@@ -252,15 +258,15 @@ print(json.dumps(numbers | {"losses": losses, "val_accuracy": val_accuracy, "on"
 
 
 def execute(project, env):
-    """Run the notebook from a clean kernel in a copy of the project, with a question at its end."""
+    """Run the notebook with one more cell, PRINT_NUMBERS, in a new kernel; return its cells."""
     for name in ("lesson", "model", "training"):
         (project / name).symlink_to(ROOT / name)
-    asked = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
-    question = {"cell_type": "code", "id": "asked", "metadata": {}, "source": ASKED}
-    asked["cells"].append(question | {"execution_count": None, "outputs": []})
+    document = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
+    cell = {"cell_type": "code", "id": "numbers", "metadata": {}, "source": PRINT_NUMBERS}
+    document["cells"].append(cell | {"execution_count": None, "outputs": []})
     path = project / "notebooks" / "lesson.ipynb"
     path.parent.mkdir()
-    path.write_text(json.dumps(asked), encoding="utf-8")
+    path.write_text(json.dumps(document), encoding="utf-8")
     command = [Path(sys.executable).with_name("jupyter-execute"), "--inplace", str(path)]
     env = os.environ | {"IPYTHONDIR": str(project / "ipython")} | env
     done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=240)
@@ -270,25 +276,25 @@ def execute(project, env):
 
 @pytest.fixture(scope="module")
 def executed(mnist_dir, tmp_path_factory):
-    """The notebook, run beside MNIST."""
+    """Run the notebook with all of MNIST; return the project's folder and the cells."""
     project = tmp_path_factory.mktemp("project")
     (project / "data").symlink_to(mnist_dir)
     return project, execute(project, {})
 
 
-def test_offline_the_notebook_uses_the_images_that_ship(tmp_path):
+def test_offline_the_notebook_uses_the_shipped_images(tmp_path):
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     cells = execute(tmp_path, nowhere | {name.lower(): url for name, url in nowhere.items()})
-    [said] = [cell["outputs"] for cell in cells if cell["id"] == "mnist"]
-    text = "".join("".join(output["text"]) for output in said)
+    [outputs] = [cell["outputs"] for cell in cells if cell["id"] == "mnist"]
+    text = "".join("".join(output["text"]) for output in outputs)
     assert f"MNIST is not in {Path('data', 'MNIST', 'raw')} and could not be downloaded" in text
     assert "now uses the 9,000 images that ship" in text
     answer = json.loads("".join(cells[-1]["outputs"][0]["text"]))
-    assert len(answer["losses"]) == 5 * 59  # batches of 128 of 7,500 images
+    assert len(answer["losses"]) == 5 * 59  # 7,500 images in batches of 128
     assert 0.85 < answer["val_accuracy"] < 0.985
 
 
-def test_the_images_that_ship_come_as_torchvisions_do():
+def test_the_shipped_images_have_the_interface_of_torchvisions_mnist():
     train, val = load_subset()
     dataset = ShippedMNIST("data", train=True, download=True)
     assert len(dataset) == len(train.images) + len(val.images) == 9_000
@@ -299,7 +305,7 @@ def test_the_images_that_ship_come_as_torchvisions_do():
     assert tensor.shape == (1, 28, 28)
 
 
-def test_the_notebook_runs_and_gives_the_readers_numbers(executed, reader):
+def test_the_notebook_computes_the_numbers_of_the_reading(executed, reader):
     project, cells = executed
     given = json.loads("".join(cells[-1]["outputs"][0]["text"]))
     assert given["on"] == str(project)
@@ -319,7 +325,7 @@ def test_the_notebook_runs_and_gives_the_readers_numbers(executed, reader):
     assert 0.94 < given["val_accuracy"] < 0.985
 
 
-def test_the_notebook_shows_values_and_pictures_and_no_warnings(executed):
+def test_the_notebook_shows_values_and_plots_without_warnings(executed):
     _, cells = executed
     drawn = {f"{s.number}-{i}" for s in steps() for i, p in enumerate(s.parts) if "plt." in p.text}
     for cell in cells:

@@ -1,4 +1,4 @@
-"""The lesson's pictures of what comes out: their numbers are the Reader's, and the benchmark's."""
+"""Tests of the lesson's pictures, from the second layer on: their numbers are correct."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from ui.modules import module_address
 
 PICTURES = ("second", "softmax", "loss", "sizes", "framing", "samples", "ways")
 DIGITS = range(10)
-BLUR = 0.00501  # what rounding to hundredths may add
+BLUR = 0.00501  # largest error of rounding to hundredths
 
 
 def measured():
@@ -32,7 +32,7 @@ def measured():
 
 
 class Page:
-    """The lesson on one device, with the drawing that it begins with."""
+    """The lesson on one device, with the example drawing."""
 
     def __init__(self, context, url):
         self.page = context.new_page()
@@ -78,7 +78,7 @@ def reading(reader):
     return reader.read_strokes(example())
 
 
-def test_a_logit_is_its_terms_and_its_bias(lesson, reader, reading):
+def test_a_logit_is_the_sum_of_its_terms_and_its_bias(lesson, reader, reading):
     weight, bias = (p.detach().numpy().astype(float) for p in reader.model.layers[1].parameters())
     activations = reading.layers[0].activations.astype(float)
     on = np.flatnonzero(activations)
@@ -132,16 +132,16 @@ SECOND = f"""async readings => {{
 
 
 @pytest.mark.parametrize("n_on", [0, 1, 10, 11, 32])
-def test_a_logit_adds_up_however_many_units_are_on(lesson, n_on):
+def test_a_logit_adds_up_for_any_number_of_active_units(lesson, n_on):
     rng = np.random.default_rng(n_on)
     readings = []
     for _ in range(20):
         weight, bias = rng.normal(0, 0.5, (10, 32)).astype(np.float32), rng.normal(0, 1, 10)
         activations = rng.permutation(np.where(np.arange(32) < n_on, rng.uniform(0.01, 9, 32), 0))
         logits = weight @ activations + bias
-        told = {"weight": weight, "bias": bias, "activations": activations, "logits": logits}
-        told = {name: numbers.tolist() for name, numbers in told.items()}
-        readings.append(told | {"verdict": "digit"})
+        arrays = {"weight": weight, "bias": bias, "activations": activations, "logits": logits}
+        lists = {name: numbers.tolist() for name, numbers in arrays.items()}
+        readings.append(lists | {"verdict": "digit"})
     for reading, rows in zip(readings, lesson.page.evaluate(SECOND, readings), strict=True):
         *terms, total = [number(row[-2]) for row in rows]
         assert sum(terms) == total
@@ -153,15 +153,15 @@ def test_a_logit_adds_up_however_many_units_are_on(lesson, n_on):
 
 
 def amount(text):
-    """A number of the table of powers, where `< 0.01` stands for nothing that adds up."""
+    """Parse a number of the table of powers; `< 0.01` counts as 0."""
     return 0 if text.startswith("<") else number(text.replace(",", ""))
 
 
-def test_softmax_shows_the_readers_shares_and_what_a_temperature_does(lesson, reader, reading):
+def test_softmax_shows_the_probabilities_at_each_temperature(lesson, reader, reading):
     def column(name):
         return lesson.texts(f"softmax-{name}-{digit}" for digit in DIGITS)
 
-    def holds(temperature):
+    def check(temperature):
         shown = [float(number(text)) for text in column("divided")]
         assert shown == pytest.approx(reading.logits / temperature, abs=BLUR)
         assert sum(map(amount, column("power"))) == amount(lesson.texts(["softmax-sum"])[0])
@@ -170,7 +170,7 @@ def test_softmax_shows_the_readers_shares_and_what_a_temperature_does(lesson, re
     assert column("probability") == [percent(p) for p in reading.probabilities]
     logits = [float(number(text)) for text in column("logit")]
     assert logits == pytest.approx(reading.logits, abs=BLUR)
-    holds(reader.temperature)
+    check(reader.temperature)
     powers = np.exp(reading.logits / reader.temperature)
     assert [float(amount(text)) for text in column("power")] == pytest.approx(powers, abs=0.0101)
     winner = lesson.page.locator(".softmax .winner")
@@ -183,19 +183,19 @@ def test_softmax_shows_the_readers_shares_and_what_a_temperature_does(lesson, re
     assert (
         lesson.at("softmax-temperature").get_attribute("aria-valuetext") == "T = 1, the tutorial’s"
     )
-    holds(1.0)
+    check(1.0)
     for place, temperature in ((0, 0.25), (10**6, 16.0)):
         lesson.slide("softmax-temperature", place)
-        holds(temperature)
+        check(temperature)
     lesson.at("softmax-calibrated").click()
-    holds(reader.temperature)
+    check(reader.temperature)
 
 
-def test_the_loss_is_cross_entropy_of_the_label_that_is_said(lesson, reading):
+def test_the_loss_is_the_cross_entropy_of_the_selected_label(lesson, reading):
     lesson.see("loss")
     logits = torch.tensor(reading.logits, dtype=torch.float64)
     expect(lesson.at("loss-label")).to_contain_text(
-        f"You have not said what it is: the network’s own answer, {reading.digit}"
+        f"You have not selected a label, so the network’s own answer, {reading.digit}"
     )
     for label, press in ((reading.digit, None), (3, "label-3"), (8, "label-8")):
         if press:
@@ -211,10 +211,10 @@ def test_the_loss_is_cross_entropy_of_the_label_that_is_said(lesson, reading):
         assert sum(slopes) == 0
     lesson.at("label-8").click()
     expect(lesson.at("label-8")).to_have_attribute("aria-pressed", "false")
-    expect(lesson.at("loss-label")).to_contain_text("You have not said")
+    expect(lesson.at("loss-label")).to_contain_text("You have not selected")
 
 
-def test_a_blank_sheet_has_no_shares_and_no_loss(lesson):
+def test_a_blank_drawing_has_no_probabilities_and_no_loss(lesson):
     lesson.at("clear").click()
     for picture, part in (("softmax", "softmax-probability-7"), ("loss", "loss-value")):
         lesson.see(picture)
@@ -225,17 +225,17 @@ def test_a_blank_sheet_has_no_shares_and_no_loss(lesson):
     expect(lesson.at("stage-reads-4")).to_contain_text("reads 7")
 
 
-def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
+def test_sizes_show_the_measured_accuracies_on_the_slider_and_in_the_table(lesson):
     sizes = measured()["sizes"]
     lesson.see("sizes")
     assert lesson.at("sizes-at").inner_text().startswith("32 hidden units")
     for i, (size, row) in enumerate((size, row) for size, row in sizes.items() if size != "0"):
         lesson.slide("sizes-slider", i)
-        told = lesson.at("sizes-at").inner_text()
-        assert told.startswith(f"{int(size):,} hidden units")
+        shown = lesson.at("sizes-at").inner_text()
+        assert shown.startswith(f"{int(size):,} hidden units")
         shares = [f"{100 * row[name]:.2f} %" for name in ("mean", "low", "high")]
-        assert re.findall(r"[\d.]+ %", told) == shares
-        assert f"{row['n_parameters']:,} parameters" in told
+        assert re.findall(r"[\d.]+ %", shown) == shares
+        assert f"{row['n_parameters']:,} parameters" in shown
     lesson.at("sizes-table").locator("summary").click()
     rows = lesson.at("sizes-table").locator("tbody tr")
     expect(rows).to_have_count(len(sizes))
@@ -246,7 +246,7 @@ def test_sizes_are_the_benchmarks_at_every_stop_and_in_the_table(lesson):
         assert f"{100 * row['mean']:.2f} %" in line
 
 
-def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reader, reading):
+def test_each_stage_shows_its_image_its_answer_and_its_gain(lesson, reader, reading):
     lesson.see("framing")
     seen = [*stages(_sheet(example())), (ANEW, reading.input)]
     for i, (name, image) in enumerate(seen):
@@ -269,15 +269,15 @@ def test_each_stage_shows_the_drawing_the_answer_and_what_it_added(lesson, reade
         assert gains == [after - before for before, after in pairwise(shares)]
 
 
-def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
+def test_a_sample_is_put_on_the_sketchpad_by_mouse_and_by_keyboard(lesson, reader):
     with np.load(SAMPLES) as file:
         distorted, pens = file["distorted"], file["pens"]
 
-    def is_read(pixels):
+    def wait_until_read(pixels):
         png = io.BytesIO()
         Image.fromarray(pixels.reshape(28, 28)).save(png, "PNG")
         expected = (255 * reader.read(io.BytesIO(png.getvalue())).input).round().flatten()
-        lesson.see("framing")  # what is out of sight is not drawn
+        lesson.see("framing")  # pictures out of sight are not drawn
         lesson.page.wait_for_function(
             """expected => {
               const { data } = document.querySelector('[data-testid=stage-4] canvas')
@@ -289,8 +289,8 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
 
     lesson.see("samples")
     lesson.at("sample-digit-3").click()
-    is_read(distorted[3, 0])
-    expect(lesson.at("stage-5")).to_be_hidden()  # a picture is not drawn anew
+    wait_until_read(distorted[3, 0])
+    expect(lesson.at("stage-5")).to_be_hidden()  # a picture is not drawn again
     lesson.see("samples")
     assert (
         lesson.at("sample-distorted-5").locator("canvas").evaluate(REDS) == distorted[3, 5].tolist()
@@ -298,9 +298,9 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
     lesson.at("sample-distorted-4").click()
     lesson.page.keyboard.press("ArrowRight")
     lesson.page.keyboard.press("Enter")
-    is_read(distorted[3, 5])
+    wait_until_read(distorted[3, 5])
     lesson.at("sample-pen-6-2").click()
-    is_read(pens[6, 2])
+    wait_until_read(pens[6, 2])
     for _ in range(4):
         lesson.at("undo").click()
     expect(lesson.at("reads")).to_contain_text(f"{NETWORK} reads 7")
@@ -308,7 +308,7 @@ def test_a_sample_goes_onto_the_sketchpad_by_mouse_and_by_keys(lesson, reader):
     expect(lesson.at("stage-5")).to_be_visible()
 
 
-def test_ways_are_the_benchmarks_and_right_and_wrong_make_a_whole(lesson):
+def test_ways_show_the_measured_accuracies_and_errors(lesson):
     lesson.see("ways")
     for i, row in enumerate(measured()["ways"].values()):
         for name, share, digits in (
@@ -321,9 +321,7 @@ def test_ways_are_the_benchmarks_and_right_and_wrong_make_a_whole(lesson):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_all_fits_can_be_pressed_and_axe_finds_no_serious_fault(
-    browser, app_url, scheme
-):
+def test_pictures_fit_a_phone_and_are_accessible(browser, app_url, scheme):
     context = browser.new_context(**DEVICES["phone"], color_scheme=scheme)
     lesson = Page(context, app_url)
     lesson.at("softmax-tutorial").tap()

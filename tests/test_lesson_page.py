@@ -1,4 +1,4 @@
-"""How it works, as a student walks it: seven steps, by mouse, keyboard and link, on two devices."""
+"""Tests of the lesson page: seven steps by mouse, touch, keyboard and link."""
 
 import re
 
@@ -35,7 +35,7 @@ class Student(Visitor):
         self.settle()
 
     def output(self, code):
-        """What stands below the live code that has these words in it."""
+        """Return the output below the live code that contains `code`."""
         [key] = [
             f"{step.number}-{i}"
             for step in STEPS
@@ -58,8 +58,7 @@ def student(browser, app_url, device):
     context.close()
 
 
-def test_a_student_walks_the_seven_steps(student, digits):
-    """Each step by its link; the drawing's own numbers are there, and are the Reader's."""
+def test_step_links_lead_to_each_step_and_numbers_are_those_of_the_reading(student, digits):
     student.draw(digits[3]["strokes"])
     reading = student.reading(NETWORK)
     assert reading.digit == 3
@@ -84,7 +83,7 @@ def test_a_student_walks_the_seven_steps(student, digits):
 
 
 @ON_DESKTOP
-def test_a_link_opens_its_step_and_the_keyboard_goes_on(student, app_url):
+def test_a_link_opens_its_step_and_the_keyboard_reaches_the_next(student, app_url):
     other = Student(student.page.context, app_url, path="/lesson#relu")
     expect(other.step("relu").get_by_role("heading", level=2)).to_be_in_viewport()
     onward = other.step("relu").get_by_role("link", name=re.compile("→"))
@@ -95,17 +94,19 @@ def test_a_link_opens_its_step_and_the_keyboard_goes_on(student, app_url):
     fold.locator("summary").focus()
     other.page.keyboard.press("Enter")
     expect(fold.get_by_text("softmax(z / T)")).to_be_visible()
-    other.step("training").evaluate("part => part.scrollIntoView()")  # without a link
+    other.step("training").evaluate("part => part.scrollIntoView()")  # by scrolling
     expect(other.page).to_have_url(re.compile("#training$"))
     assert other.faults == []
 
 
 @ON_DESKTOP
-def test_the_drawing_and_the_chosen_model_go_from_page_to_page(student, app_url, digits):
+def test_pages_share_the_drawing_and_the_chosen_model(student, app_url, digits):
     page = student.page
     page.goto(app_url)
     page.get_by_test_id("model").select_option("logistic")
-    expect(page.get_by_test_id("clear")).to_be_disabled()  # an example stays in the lesson
+    expect(
+        page.get_by_test_id("clear")
+    ).to_be_disabled()  # the lesson's example is not a drawing of the visitor
     student.draw_by_mouse(digits[4]["strokes"])
     expect(page.get_by_test_id("answer")).to_contain_text(re.compile("^4"))
     student.settle()
@@ -117,7 +118,7 @@ def test_the_drawing_and_the_chosen_model_go_from_page_to_page(student, app_url,
 
 
 @ON_DESKTOP
-def test_printed_it_is_the_text_with_all_folds_open(student):
+def test_printing_opens_all_folds_and_hides_the_sketchpad(student):
     page = student.page
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
@@ -131,7 +132,7 @@ def test_printed_it_is_the_text_with_all_folds_open(student):
 @pytest.mark.parametrize(
     ("device", "theme"), [("desktop", "light"), ("phone", "dark")], indirect=["device"]
 )
-def test_nobody_is_kept_out(student, app_url, theme):
+def test_the_page_is_accessible_and_requests_no_other_host(student, app_url, theme):
     student.page.goto(f"{app_url}/lesson?__theme={theme}")
     expect(student.page.get_by_test_id("reads")).to_contain_text("reads")
     student.settle()
@@ -145,21 +146,21 @@ BLANK = {"strokes": []}
 
 
 @pytest.mark.parametrize(
-    ("question", "says"),
+    ("question", "error"),
     [
         ({}, "send the picture"),
         ([], "strokes"),
         (None, "strokes"),
-        ({**BLANK, "chosen": 10}, "A label is a digit"),
-        ({**BLANK, "chosen": True}, "A label is a digit"),
+        ({**BLANK, "chosen": 10}, "The label must be a digit"),
+        ({**BLANK, "chosen": True}, "The label must be a digit"),
         ({"strokes": [[[1]]]}, "strokes are"),
         ({"strokes": [[[9e8, 0], [0, 1]]]}, None),
         ({"strokes": None, "picture": "data:image/png;base64,AAAA"}, "not a picture"),
     ],
 )
-def test_a_question_that_no_page_asks_is_told_what_is_wrong(app_url, question, says):
+def test_an_invalid_request_gets_an_error(app_url, question, error):
     answer = ask_page(app_url, "lesson-sketchpad", "read", question)
-    if says is None:
+    if error is None:
         assert answer["lesson"]["verdict"]
     else:
-        assert says.lower() in answer["error"].lower()
+        assert error.lower() in answer["error"].lower()

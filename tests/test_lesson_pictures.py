@@ -1,4 +1,4 @@
-"""The lesson's pictures of pixels, templates and hidden units: their numbers are the Reader's."""
+"""Tests of the lesson's pictures up to the hidden layer: their numbers are correct."""
 
 import base64
 import io
@@ -23,8 +23,9 @@ MINE = ["pixels", "examples", "split", "templates", "confusions", "flatten", "un
         "collapse"]  # fmt: skip
 
 
-# Load ink as an example does, and wait until its reading is there and was drawn.
+# Resolves after two frames.
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# Puts strokes on the sketchpad and resolves when their reading has been drawn.
 LOAD = f"""strokes => new Promise(done => {{
   const heard = ({{ detail }}) => {{
     if (JSON.stringify(detail.asks.strokes) !== JSON.stringify(strokes)) return;
@@ -46,15 +47,15 @@ class Student(Visitor):
         expect(self.page.get_by_test_id("reads")).to_contain_text("reads")
 
     def draw(self, strokes, model="mlp-32") -> Reading:
-        """Put strokes on the sketchpad; give what Reader makes of them, once the page shows it."""
+        """Put strokes on the sketchpad, wait until they are shown, and return their reading."""
         self.page.evaluate(LOAD, strokes)
         return Reader.load(model).read_strokes(strokes)
 
     def see(self, name):
-        """Scroll to a picture, and give it time to be drawn."""
+        """Scroll to a picture and wait until it is drawn."""
         part = self.page.get_by_test_id(f"picture-{name}")
         part.scroll_into_view_if_needed()
-        self.page.evaluate(FRAMES)  # in sight, it is drawn
+        self.page.evaluate(FRAMES)  # pictures are drawn when they become visible
         return part
 
     def numbers(self, names) -> list[float]:
@@ -63,7 +64,7 @@ class Student(Visitor):
 
 @pytest.fixture(scope="module")
 def student(browser: Browser, app_url: str) -> Iterator[Student]:
-    """One page for all that does not depend on the device: it takes seconds to load."""
+    """One desktop page for all tests of this module, because it takes seconds to load."""
     context = browser.new_context(**DEVICES["desktop"])
     student = Student(context, app_url)
     yield student
@@ -80,7 +81,7 @@ REDS_AT = """(canvas, places) => {
 
 
 def reds(canvas, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The reds of a canvas at places, in shares of its width and height."""
+    """Return the red values of a canvas at positions that are shares of its width and height."""
     places = np.stack([x.reshape(-1), y.reshape(-1)], 1).tolist()
     return np.reshape(canvas.evaluate(REDS_AT, places), x.shape)
 
@@ -90,7 +91,7 @@ def posted(answer) -> str:
 
 
 def sides(weights: np.ndarray, reading: Reading) -> tuple[float, float]:
-    """What adds to a sum, and what takes from it."""
+    """Return the sum of the positive terms and that of the negative terms."""
     terms = weights.astype(np.float64) * reading.input.reshape(-1)
     return terms[terms > 0].sum(), terms[terms < 0].sum()
 
@@ -99,7 +100,7 @@ def parameters(model: str) -> list[np.ndarray]:
     return [each.numpy(force=True) for each in Reader.load(model).model.parameters()]
 
 
-def test_each_pixel_can_be_pointed_at_and_walked_to(student, digits):
+def test_pixels_show_their_numbers_by_mouse_and_arrow_keys(student, digits):
     reading = student.draw(digits[4]["strokes"])
     student.see("pixels")
     pixels = reading.input.reshape(28, 28)
@@ -119,7 +120,7 @@ def test_each_pixel_can_be_pointed_at_and_walked_to(student, digits):
     expect(value).to_have_text(f"row 0, column 27: {pixels[0, 27]:.2f}")
 
 
-def test_the_templates_scores_add_up_to_the_logits(student, digits):
+def test_terms_of_a_template_add_up_to_its_logit(student, digits):
     reading = student.draw(digits[4]["strokes"], "logistic")
     part = student.see("templates")
     logits = student.numbers(f"template-logit-{i}" for i in range(10))
@@ -137,17 +138,17 @@ def test_the_templates_scores_add_up_to_the_logits(student, digits):
         assert found == pytest.approx(list(map(float, expected)), abs=0.0151)
     pressed = part.locator("[aria-pressed=true]")
     assert pressed.get_attribute("data-testid") == f"template-{other}"
-    pressed.click()  # let go
+    pressed.click()  # follow the drawing again
     expect(part.locator("[aria-pressed=true]")).to_have_attribute("data-testid", f"template-{best}")
 
 
-def test_a_unit_is_taken_apart_and_compared(student, digits):
+def test_a_unit_shows_its_sum_and_its_change(student, digits):
     reading = student.draw(digits[1]["strokes"])
     student.see("unit")
     weight, bias, *_ = parameters("mlp-32")
     (layer,) = reading.layers
     most = int(layer.activations.argmax())
-    assert student.text("unit-title") == f"Unit {most}, lit most"
+    assert student.text("unit-title") == f"Unit {most}, the most active"
     shown = student.page.locator(".unit .tiles .score").all_inner_texts()
     lit = [0.0 if text == "off" else float(number(text)) for text in shown]
     assert lit == pytest.approx(list(map(float, layer.activations)), abs=0.00501)
@@ -161,18 +162,20 @@ def test_a_unit_is_taken_apart_and_compared(student, digits):
     total = student.text("unit-sum").split(" = ")[1]
     assert student.text("unit-relu") == f"activation: max(0, {total}) = 0.00: off"
     student.page.get_by_test_id("unit-remember").click()
-    assert "Remembered" in student.text("unit-changed")
+    assert "Now change" in student.text("unit-changed")
     after = student.draw(digits[3]["strokes"]).layers[0].activations
     student.see("unit")
     unit = int(np.abs(after - layer.activations).argmax())
     ends = f"from {layer.activations[unit]:.2f} to {after[unit]:.2f}"
     expect(student.page.get_by_test_id("unit-changed")).to_have_text(
-        f"most changed: unit {unit}, {ends}"
+        f"Largest change: unit {unit}, {ends}"
     )
-    student.page.get_by_test_id(f"unit-{off}").click()  # let go, for who comes next
+    student.page.get_by_test_id(
+        f"unit-{off}"
+    ).click()  # follow the drawing again, for the next test
 
 
-def test_the_dots_lie_on_relu(student, digits):
+def test_points_of_units_lie_on_the_relu_curve(student, digits):
     reading = student.draw(digits[7]["strokes"])
     part = student.see("relu")
     (layer,) = reading.layers
@@ -194,7 +197,7 @@ def test_the_dots_lie_on_relu(student, digits):
     assert student.text("relu-at").startswith("Unit 9:")
 
 
-def test_two_layers_without_relu_are_one_matrix(student, digits):
+def test_two_layers_without_relu_equal_one_matrix(student, digits):
     reading = student.draw(digits[7]["strokes"])
     student.see("collapse")
     weight1, bias1, weight2, bias2, *_ = (p.astype(np.float64) for p in parameters("mlp-32"))
@@ -208,22 +211,22 @@ def test_two_layers_without_relu_are_one_matrix(student, digits):
     assert Decimal(difference) < Decimal("0.0001")
 
 
-def test_flattened_rows_follow_one_another(student, digits):
+def test_flattened_pixels_are_in_row_order(student, digits):
     reading = student.draw(digits[2]["strokes"])
     part = student.see("flatten")
     student.page.get_by_test_id("flatten-slider").fill("12")
-    assert student.text("flatten-at") == "Row 12 is pixels 336 to 363 of 784."
+    assert student.text("flatten-at") == "Row 12 becomes pixels 336 to 363 of 784."
     strip = part.locator(".strip canvas")
     at = np.arange(784)
     middles = reds(strip, (at % 196 + 0.5) / 196, (at // 196 + 0.5) / 4)
-    clear = (at // 28 != 12) & (at % 28 != 0)  # of the frame, and of the lines between rows
+    clear = (at // 28 != 12) & (at % 28 != 0)  # neither on the frame nor on a line between rows
     expected = (255 * reading.input.reshape(-1)).round()
     assert np.array_equal(middles[clear], expected[clear])
     strip.click(position={"x": 1, "y": strip.bounding_box()["height"] - 2})
-    assert student.text("flatten-at") == "Row 21 is pixels 588 to 615 of 784."
+    assert student.text("flatten-at") == "Row 21 becomes pixels 588 to 615 of 784."
 
 
-def test_an_example_takes_the_drawing_s_place(student):
+def test_an_mnist_example_replaces_the_drawing(student):
     student.see("examples")
     expect(student.page.get_by_test_id("example-13")).to_have_text("3")
     with student.page.expect_response(lambda answer: '"picture":"data:' in posted(answer)):
@@ -239,7 +242,7 @@ def test_an_example_takes_the_drawing_s_place(student):
     assert student.text("pixel-value").endswith(f": {pixels[row, column]:.2f}")
 
 
-def test_confusions_are_the_evaluations(student):
+def test_confusions_are_those_of_the_evaluations(student):
     student.see("confusions")
     known = {name: np.array(each["test"]["confusion"]) for name, each in figures().items()
              if name != "lesson"}  # fmt: skip
@@ -255,7 +258,7 @@ def test_confusions_are_the_evaluations(student):
     assert sums == [each.sum() - each.trace() for each in known.values()]
 
 
-def test_without_ink_the_pictures_are_sane(student):
+def test_pictures_show_a_blank_drawing(student):
     student.draw([])
     for name in MINE:
         student.see(name)
@@ -269,7 +272,7 @@ def test_without_ink_the_pictures_are_sane(student):
     assert student.text("pixel-value").endswith(": 0.00")
 
 
-def test_on_a_phone_all_can_be_reached_and_axe_finds_nothing(browser, app_url):
+def test_pictures_fit_a_phone_and_are_accessible(browser, app_url):
     context = browser.new_context(**DEVICES["phone"], color_scheme="dark")
     student = Student(context, app_url)
     for name in MINE:

@@ -1,4 +1,4 @@
-"""Each limit that the server states, by its flag: at it, within it, beyond it."""
+"""Tests of each limit, set by its flag: below it, at it and above it."""
 
 import asyncio
 import dataclasses
@@ -35,8 +35,8 @@ NARROW = {
     "max_cache": 2_000_000,
     "max_page_calls": 2,
 }
-AT_ONCE = 1.0  # s, for a refusal
-DOT = '{"data": [[[[1, 1]]], "mlp-32"]'  # with a key more, which no endpoint asks for
+AT_ONCE = 1.0  # s; longest time of a refusal
+DOT = '{"data": [[[[1, 1]]], "mlp-32"]'  # without its closing brace, so that keys can be added
 
 
 def flags(limits):
@@ -65,7 +65,7 @@ def padded(size):
 
 
 def of_values(count):
-    """A body of so many commas and opening brackets."""
+    """Return a body with `count` commas and opening brackets."""
     start = DOT + ', "x": [1'
     return (start + ",1" * (count - sum(map(start.count, ",[{"))) + "]}").encode()
 
@@ -83,7 +83,7 @@ def of_depth(depth):
     ],
 )
 @pytest.mark.parametrize("call", ["run/predict_strokes", "api/predict_strokes"])
-def test_a_json_body(small, call, make, limit, says):
+def test_a_json_body_over_a_limit_is_refused(small, call, make, limit, says):
     for size in (limit - 1, limit):
         assert small.caller.post(call, make(size)).status == 200
     refused = small.caller.post(call, make(limit + 1))
@@ -94,20 +94,20 @@ def test_a_json_body(small, call, make, limit, says):
 
 @pytest.mark.parametrize("call", ["call/predict_strokes", "call/v2/predict_strokes",
                                   "queue/join", "component_server/", "cancel"])  # fmt: skip
-def test_a_json_body_by_the_other_routes(small, call):
+def test_limits_of_json_bodies_hold_on_other_routes(small, call):
     for make, limit in ((padded, 50_000), (of_values, 500), (of_depth, 8)):
         assert small.caller.post(call, make(limit)).status != 413
         assert small.caller.post(call, make(limit + 1)).status == 413
 
 
-def test_a_json_body_that_does_not_say_how_long_it_is(small):
+def test_a_chunked_json_body_over_the_limit_is_refused(small):
     for size, status in ((50_000, 200), (50_001, 413)):
         pieces = (padded(size)[i : i + 7_000] for i in range(0, size, 7_000))
         path = f"{API}/run/predict_strokes"
         assert small.caller.request("POST", path, pieces, JSON).status == status
 
 
-def test_the_bytes_of_an_upload(small):
+def test_an_upload_over_the_limit_is_refused(small):
     for size in (19_999, 20_000):
         assert small.caller.upload(bytes(size)).status == 200
     for size in (20_001, 31_000):
@@ -116,7 +116,7 @@ def test_the_bytes_of_an_upload(small):
         assert "20000" in refused.body.replace(",", "")
 
 
-def test_the_pixels_of_a_picture(small):
+def test_a_picture_with_too_many_pixels_is_refused(small):
     for height, status in ((99, 200), (100, 200), (101, 422)):
         file = small.caller.uploaded(png(100, height))
         answer = small.caller.run("predict", file)
@@ -125,7 +125,7 @@ def test_the_pixels_of_a_picture(small):
 
 
 @pytest.mark.parametrize("endpoint", ["predict_strokes", "explain_strokes"])
-def test_the_strokes_and_points_of_a_drawing(small, endpoint):
+def test_a_drawing_with_too_many_strokes_or_points_is_refused(small, endpoint):
     for strokes, status in (
         ([[[i, i]] for i in range(5)], 200),
         ([[[i, i % 5] for i in range(50)]], 200),
@@ -138,8 +138,8 @@ def test_the_strokes_and_points_of_a_drawing(small, endpoint):
         answer = small.caller.run(endpoint, strokes, "mlp-32")
         assert answer.status == status
         question = {"models": ["mlp-32"], "strokes": strokes}
-        told = small.caller.page("sketchpad", "read", question).json
-        assert ("error" in told) == (status == 422)
+        response = small.caller.page("sketchpad", "read", question).json
+        assert ("error" in response) == (status == 422)
         if status == 422:
             assert "are read" in answer.json["error"]
 
@@ -148,14 +148,14 @@ def test_the_strokes_and_points_of_a_drawing(small, endpoint):
     lambda n: saved(blank(n)),
     lambda n: zipped(*((f"{i}.png", png()) for i in range(n))),
 ], ids=["npy", "zip"])  # fmt: skip
-def test_the_pictures_of_a_batch(small, make):
+def test_a_batch_with_too_many_pictures_is_refused(small, make):
     for count, status in ((19, 200), (20, 200), (21, 422)):
         answer = small.caller.run("predict_batch", small.caller.uploaded(make(count)), "mlp-32")
         assert answer.status == status
     assert "A batch has at most 20 pictures" in answer.json["error"]
 
 
-def test_the_bytes_that_a_zip_unpacks_to(small):
+def test_a_zip_that_unpacks_to_too_many_bytes_is_refused(small):
     for size, says in ((99_999, "not a picture"), (100_000, "not a picture"),
                        (100_001, "unpacks to 100,001 bytes; at most 100,000")):  # fmt: skip
         file = small.caller.uploaded(zipped(("a.png", bytes(size))))
@@ -165,7 +165,7 @@ def test_the_bytes_that_a_zip_unpacks_to(small):
 
 
 @pytest.mark.parametrize("route", ["run/predict_strokes", "queue/join", "cancel", "upload"])
-def test_a_body_that_is_slow(small, route):
+def test_a_slow_body_is_refused(small, route):
     kind = "multipart/form-data; boundary=x" if route == "upload" else "application/json"
     head = f"POST {API}/{route} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
     started = time.monotonic()
@@ -175,7 +175,7 @@ def test_a_body_that_is_slow(small, route):
     assert 1.9 < time.monotonic() - started < 5
 
 
-def test_an_upload_is_deleted_when_it_is_old(small):
+def test_an_old_upload_is_deleted(small):
     file = small.caller.uploaded(png(99, 99))
     assert small.caller.run("predict", file, "mlp-32").status == 200
     deadline = time.monotonic() + 20
@@ -188,14 +188,14 @@ def test_an_upload_is_deleted_when_it_is_old(small):
 
 
 def slow_batch(count=300):
-    """A zip of pictures that together take longer to read than the server allows."""
+    """Return a .zip that takes longer to read than `max_seconds`."""
     packer = zlib.compressobj(1)
     row = b"\0" + bytes(range(256)) * 7 + bytes(208)
     rows = b"".join([packer.compress(row) for _ in range(2_000)]) + packer.flush()
     return zipped(*((f"{i}.png", png(2_000, 2_000, rows=rows)) for i in range(count)))
 
 
-def test_a_batch_that_takes_too_long_is_broken_off(narrow):
+def test_a_batch_over_the_time_limit_is_stopped(narrow):
     started = time.monotonic()
     file = narrow.caller.uploaded(slow_batch())
     for route in ("run", "join"):
@@ -206,12 +206,12 @@ def test_a_batch_that_takes_too_long_is_broken_off(narrow):
         assert 1.9 < time.monotonic() - started < 5
 
 
-def test_a_full_house_refuses_at_once(narrow, digits):
+def test_calls_above_the_limit_are_refused_at_once_on_every_route(narrow, digits):
     file = narrow.caller.uploaded(slow_batch())
     with ThreadPoolExecutor(3) as pool:
         held = [pool.submit(narrow.caller.run, "predict_batch", file, "mlp-32") for _ in range(3)]
         time.sleep(0.7)
-        for ask in (
+        for call in (
             lambda: narrow.caller.run("predict_strokes", [], "mlp-32"),
             lambda: narrow.caller.call("predict_strokes", [], "mlp-32"),
             lambda: narrow.caller.call_named("predict_strokes", strokes=[]),
@@ -219,19 +219,19 @@ def test_a_full_house_refuses_at_once(narrow, digits):
             lambda: narrow.caller.page("sketchpad", "read", {}),
         ):
             started = time.monotonic()
-            answer = ask()
+            answer = call()
             assert time.monotonic() - started < AT_ONCE
             assert answer.status == 503
             assert BUSY in answer.body
             assert "retry-after: 1" in answer.headers
         assert not any(each.done() for each in held)
-        assert narrow.caller.get("/health").status == 200  # it is busy, not ill
+        assert narrow.caller.get("/health").status == 200  # busy but healthy
         assert {each.result().status for each in held} == {422}
-    narrow.assert_right(digits[3]["strokes"])
+    narrow.assert_reads(digits[3]["strokes"])
 
 
 def test_a_page_with_too_many_calls_is_refused(narrow, digits):
-    """Pictures that take a while, sent at once by one page: other pages go on reading."""
+    """One page sends nine slow pictures at once. Other pages can still read."""
     url = data_url(png(1_900, 1_900, rows=noise(1_900)))
 
     def read(_):
@@ -242,47 +242,48 @@ def test_a_page_with_too_many_calls_is_refused(narrow, digits):
     assert set(statuses) == {200, 503}
     assert PAGE_BUSY in statuses[503].body
     assert "retry-after: 1" in statuses[503].headers
-    narrow.assert_right(digits[3]["strokes"])
+    narrow.assert_reads(digits[3]["strokes"])
 
 
 def noise(side):
-    """The rows of a picture that takes a while to read."""
+    """Return the rows of a picture of noise, which is slow to read."""
     pixels = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
     return zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes(), 1)
 
 
 def run_calls(calls, tmp_path, **limits):
-    """Start calls of (route, session) one after the other, and end them; say who was at work.
+    """Run calls, each (route, session), that start one after the other.
 
-    Returns the most of each route at once, the order in which they began, and the refusals.
+    Returns the largest number of running calls by route, the order in which calls began, and the
+    refusals, each (number, status, message).
     """
     capacity = Capacity(
         ServerLimits(**limits), Uploads(tmp_path, max_bytes=1, max_age=1, grace=1),
     )  # fmt: skip
-    began, refused, at_work, most = [], [], Counter(), Counter()
+    began, refused, running, most = [], [], Counter(), Counter()
 
     async def call(number, route, session):
         try:
             async with capacity.slot(route, "read", session):
                 began.append(number)
-                at_work[route] += 1
-                most[route] = max(most[route], at_work[route])
-                for _ in range(20):  # rounds of the event loop, in which others may begin
+                running[route] += 1
+                most[route] = max(most[route], running[route])
+                for _ in range(20):  # let other calls begin
                     await asyncio.sleep(0)
-                at_work[route] -= 1
+                running[route] -= 1
         except RequestError as error:
             refused.append((number, error.status, str(error)))
 
-    async def everyone():
+    async def run_all():
         await asyncio.gather(*(call(i, *each) for i, each in enumerate(calls)))
 
     with ThreadPoolExecutor(1) as pool:  # Playwright's event loop runs in this thread
-        pool.submit(asyncio.run, everyone()).result()
+        pool.submit(asyncio.run, run_all()).result()
     assert capacity.n_calls == 0
     return most, began, refused
 
 
-def test_calls_of_pages_are_worked_on_a_few_at_once_in_their_order(tmp_path):
+def test_calls_of_pages_run_in_order_up_to_the_limit(tmp_path):
     calls = [(PAGE_ROUTE, f"page {i}") for i in range(20)]
     most, began, refused = run_calls(calls, tmp_path, max_running=2)
     assert most[PAGE_ROUTE] == 2
@@ -296,14 +297,14 @@ def test_pages_do_not_wait_for_other_calls(tmp_path):
     assert set(began[:5]) == {0, 1, 10, 11, 12}
 
 
-def test_a_page_has_a_few_calls_and_others_theirs(tmp_path):
+def test_calls_above_the_limit_of_a_page_are_refused(tmp_path):
     calls = [*[(PAGE_ROUTE, "one")] * 5, (PAGE_ROUTE, "other")]
     _, began, refused = run_calls(calls, tmp_path, max_page_calls=3)
     assert began == [0, 1, 2, 5]
     assert refused == [(i, 503, PAGE_BUSY) for i in (3, 4)]
 
 
-def test_a_full_queue_refuses_at_once(narrow, digits):
+def test_a_full_queue_refuses_calls_at_once(narrow, digits):
     file = narrow.caller.uploaded(slow_batch())
     events = []
     for _ in range(12):
@@ -315,13 +316,13 @@ def test_a_full_queue_refuses_at_once(narrow, digits):
         events.append(asked.json["event_id"])
     assert asked.status == 503
     assert BUSY in asked.body
-    assert 3 <= len(events) <= 5  # three wait, one is worked on, one is between the two
-    narrow.assert_right(digits[3]["strokes"])  # what skips the queue is not held up
+    assert 3 <= len(events) <= 5  # three wait, one runs, and one may be between the two
+    narrow.assert_reads(digits[3]["strokes"])  # calls outside the queue are not delayed
     for event in events:
         narrow.caller.get(f"{API}/call/predict_batch/{event}")
 
 
-def test_uploads_are_refused_while_they_are_full_of_fresh_ones(narrow, digits):
+def test_uploads_are_refused_while_the_folder_is_full_of_new_ones(narrow, digits):
     taken = 0
     for i in range(12):
         answer = narrow.caller.upload(bytes([i]) * 400_000)
@@ -333,7 +334,7 @@ def test_uploads_are_refused_while_they_are_full_of_fresh_ones(narrow, digits):
     assert UPLOADS_FULL in answer.json["error"]
     assert "retry-after: 1" in answer.headers
     assert sum(p.stat().st_size for p in narrow.uploads().rglob("*") if p.is_file()) <= 2_000_000
-    narrow.assert_right(digits[3]["strokes"])
+    narrow.assert_reads(digits[3]["strokes"])
 
 
 def stored(folder, name, *, size, age):
@@ -344,7 +345,7 @@ def stored(folder, name, *, size, age):
     return path
 
 
-def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
+def test_the_oldest_uploads_are_deleted_and_new_ones_are_kept(tmp_path):
     uploads = Uploads(tmp_path, max_bytes=1_000, max_age=500, grace=30)
     ancient = stored(tmp_path, "ancient", size=1, age=501)
     old = stored(tmp_path, "old", size=400, age=50)
@@ -360,7 +361,7 @@ def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
     assert uploads.take_deleted() == [str(old)]
     assert uploads.reserve(500)
     uploads.delete_old()
-    assert not uploads.reserve(1)  # what is on its way is still counted
+    assert not uploads.reserve(1)  # reserved bytes are still counted
     uploads.release(500)
     uploads.delete_old(needed=1_000)
     assert uploads.take_deleted() == [str(younger)]
@@ -373,12 +374,12 @@ def test_the_oldest_uploads_make_room_and_fresh_ones_stay(tmp_path):
     [("2000", 2_000), ("10MB", 10_000_000), ("10mb", 10_000_000), ("500 kB", 500_000),
      (" 1 ", 1), ("2GB", 2_000_000_000)],
 )  # fmt: skip
-def test_an_amount(text, amount):
+def test_an_amount_is_parsed(text, amount):
     assert parse([f"--max-upload={text}"]).max_upload == amount
 
 
 @pytest.mark.parametrize("text", ["0", "0MB", "abc", "-1", "1.5MB", "", "10XB", "1e6", "1,000"])
-def test_no_amount(text, capsys):
+def test_an_invalid_amount_is_refused(text, capsys):
     with pytest.raises(SystemExit) as ended:
         parse([f"--max-upload={text}"])
     assert ended.value.code == 2
@@ -389,7 +390,7 @@ def test_no_amount(text, capsys):
 
 
 @pytest.mark.parametrize("limits", [Limits, ServerLimits])
-def test_each_limit_has_its_flag(limits):
+def test_each_limit_has_a_flag(limits):
     names = [each.name for each in dataclasses.fields(limits)]
     assert from_flags(limits, parse([])) == limits()
     options = parse(flags(dict.fromkeys(names, 7)))

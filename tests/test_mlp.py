@@ -1,3 +1,5 @@
+"""Tests of the network: forward pass, gradients and initial weights."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ SIZES = [(), (32,), (64, 32), (1024,)]
 
 
 def numpy_forward(model, images):
-    """The same network in float64 NumPy, written apart from the model."""
+    """Compute the forward pass independently, in float64 NumPy."""
     *weights, head, head_bias = (p.numpy(force=True).astype(np.float64) for p in model.parameters())
     values = images.astype(np.float64)
     hidden = []
@@ -21,15 +23,15 @@ def numpy_forward(model, images):
 
 
 @pytest.mark.parametrize("hidden_sizes", SIZES)
-def test_forward_is_numpys(hidden_sizes, torch_device):
+def test_forward_pass_agrees_with_numpy(hidden_sizes, torch_device):
     torch.manual_seed(0)
     model = MLP(hidden_sizes).to(torch_device)
     images = torch.rand(5, N_PIXELS, device=torch_device)
-    hidden, logits, doubts = model.trace(images)
-    expected_hidden, expected_logits, expected_doubts = numpy_forward(
+    hidden, logits, rejection = model.trace(images)
+    expected_hidden, expected_logits, expected_rejection = numpy_forward(
         model, images.numpy(force=True)
     )
-    np.testing.assert_allclose(doubts.numpy(force=True), expected_doubts, atol=2e-6)
+    np.testing.assert_allclose(rejection.numpy(force=True), expected_rejection, atol=2e-6)
     assert logits.shape == (5, 10)
     np.testing.assert_allclose(logits.numpy(force=True), expected_logits, atol=2e-6)
     assert [h.activations.shape for h in hidden] == [(5, n) for n in hidden_sizes]
@@ -38,14 +40,14 @@ def test_forward_is_numpys(hidden_sizes, torch_device):
         np.testing.assert_allclose(layer.activations.numpy(force=True), after, atol=2e-6)
 
 
-def test_forward_takes_tutorial_shaped_images_and_equals_trace(torch_device):
+def test_forward_accepts_images_of_shape_b_1_28_28_and_equals_trace(torch_device):
     model = MLP().to(torch_device)
     images = torch.rand(3, 1, 28, 28, device=torch_device)
     assert torch.equal(model(images), model(images.view(3, N_PIXELS)))
     assert torch.equal(model(images), model.trace(images).logits)
 
 
-def test_gradients_are_finite_differences():
+def test_gradients_agree_with_finite_differences():
     torch.manual_seed(0)
     model = MLP((7, 5)).double()
     images, labels = torch.rand(4, N_PIXELS, dtype=torch.float64), torch.tensor([1, 2, 3, 4])
@@ -69,7 +71,7 @@ def test_gradients_are_finite_differences():
         assert parameter.grad[index].item() == pytest.approx(difference, rel=1e-5, abs=1e-9)
 
 
-def test_starts_as_nn_linear_does():
+def test_initial_weights_are_those_of_nn_linear():
     torch.manual_seed(3)
     weight = next(MLP((500,)).parameters())
     bound = 1 / 28
@@ -78,6 +80,6 @@ def test_starts_as_nn_linear_does():
 
 
 @pytest.mark.parametrize("hidden_sizes", SIZES)
-def test_parameter_shapes_are_the_state_dicts(hidden_sizes):
+def test_parameter_shapes_are_those_of_the_state_dict(hidden_sizes):
     state = MLP(hidden_sizes).state_dict()
     assert parameter_shapes(hidden_sizes) == {k: tuple(v.shape) for k, v in state.items()}

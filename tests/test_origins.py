@@ -1,4 +1,4 @@
-"""Which other sites may call the server or frame it, and in which types of content."""
+"""Tests of cross-origin calls, host names, content types and frames."""
 
 import json
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ def caller(app_url):
 
 @pytest.fixture(scope="module")
 def place(app_url):
-    """The server's own host and port."""
+    """Return the server's host and port."""
     return urlsplit(app_url).netloc
 
 
@@ -42,14 +42,14 @@ def assert_refused(answer):
 
 @pytest.mark.parametrize("route", POSTS)
 @pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Sec-Fetch-Site": "cross-site"}])
-def test_pages_of_other_sites_post_nothing(caller, route, headers):
+def test_posts_from_other_sites_are_refused(caller, route, headers):
     assert_refused(caller.post(route, BODY, headers | {"Content-Type": "text/plain"}))
     assert_refused(caller.post(route, BODY, headers | JSON))
 
 
 @pytest.mark.parametrize("route", STREAMS)
 @pytest.mark.parametrize("headers", [{"Origin": EVIL}, {"Sec-Fetch-Site": "same-site"}])
-def test_pages_of_other_sites_open_no_stream(caller, route, headers):
+def test_streams_from_other_sites_are_refused(caller, route, headers):
     assert_refused(caller.request("GET", f"{API}/{route}", None, headers))
 
 
@@ -58,12 +58,12 @@ def test_pages_of_other_sites_open_no_stream(caller, route, headers):
     ["null", "", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost:{port}",
      "http://127.0.0.1.evil.example:{port}", "http://[::1", "http://", "127.0.0.1:{port}"],
 )  # fmt: skip
-def test_only_its_own_origin_is_its_own(caller, app_url, origin):
+def test_similar_origins_are_refused(caller, app_url, origin):
     headers = JSON | {"Origin": origin.format(port=urlsplit(app_url).port)}
     assert_refused(caller.post("run/predict_strokes", BODY, headers))
 
 
-def test_its_own_pages_and_programs_call_it(caller, app_url):
+def test_own_pages_and_programs_may_call(caller, app_url):
     for headers in ({}, {"Origin": app_url}, {"Origin": EVIL, "Sec-Fetch-Site": "same-origin"}):
         answer = caller.post("run/predict_strokes", BODY, JSON | headers)
         assert answer.json["data"][0]["digit"] == 7
@@ -75,7 +75,7 @@ def test_links_from_other_sites_open_the_pages(caller):
         assert caller.request("GET", path, None, headers).status == 200
 
 
-def test_other_sites_read_nothing(caller):
+def test_other_sites_get_no_cors_headers(caller):
     for path in ("/", "/config", f"{API}/info"):
         answer = caller.request("GET", path, None, {"Origin": EVIL})
         assert answer.status == 200
@@ -88,7 +88,7 @@ def test_other_sites_read_nothing(caller):
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/health", f"{API}/run/predict_strokes"])
-def test_a_name_that_leads_to_loopback_is_refused(caller, path):
+def test_other_host_names_are_refused_on_loopback(caller, path):
     method = "POST" if "run" in path else "GET"
     headers = JSON | {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"}
     answer = caller.request(method, path, BODY if "run" in path else None, headers)
@@ -97,7 +97,7 @@ def test_a_name_that_leads_to_loopback_is_refused(caller, path):
 
 
 @pytest.mark.parametrize("host", ["localhost:{port}", "127.0.0.1", "192.0.2.1:80", "[::1]:{port}"])
-def test_localhost_and_numbers_are_this_machine(caller, app_url, host):
+def test_localhost_and_ip_addresses_are_accepted(caller, app_url, host):
     headers = {"Host": host.format(port=urlsplit(app_url).port)}
     assert caller.request("GET", "/health", None, headers).status == 200
 
@@ -128,22 +128,22 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("site", "headers"), OWN)
-def test_requests_of_its_own_pages_pass(site, headers):
+def test_own_origins_are_accepted(site, headers):
     site.check_origin(Headers(headers))
 
 
 @pytest.mark.parametrize(("site", "headers"), OTHER)
-def test_requests_of_other_pages_are_refused(site, headers):
+def test_other_origins_are_refused(site, headers):
     with pytest.raises(RequestError, match="may not call this server"):
         site.check_origin(Headers(headers))
 
 
-def test_any_name_is_taken_where_others_can_connect():
+def test_any_host_name_is_accepted_on_other_addresses():
     Site(loopback=False).check_host(Headers({"Host": PUBLIC}))
 
 
 @pytest.mark.parametrize("host", [PUBLIC, f"{PUBLIC}:7860"])
-def test_a_proxy_on_this_machine_may_pass_its_name_on(host):
+def test_the_public_name_of_a_proxy_is_accepted_if_allowed(host):
     for site in (
         Site(loopback=True, allow_origins=(f"https://{PUBLIC}",)),
         Site(loopback=True, root_path=f"https://{PUBLIC}/draw"),
@@ -156,7 +156,7 @@ def test_a_proxy_on_this_machine_may_pass_its_name_on(host):
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=utf-8", "application/xml",
                                   "application/x-www-form-urlencoded", ""])  # fmt: skip
 @pytest.mark.parametrize("route", [each for each in POSTS if each != "upload"])
-def test_json_is_said_to_be_json(caller, route, kind):
+def test_json_with_another_content_type_is_refused(caller, route, kind):
     answer = caller.post(route, BODY, {"Content-Type": kind})
     assert answer.status == 415, answer
     assert "send Content-Type: application/json" in answer.json["error"]
@@ -168,13 +168,13 @@ def test_json_as_a_form_is_refused(caller):
 
 
 @pytest.mark.parametrize("headers", [{}, JSON, {"Content-Type": "Application/JSON; charset=utf-8"}])
-def test_json_may_leave_its_type_out(caller, headers):
+def test_json_without_a_content_type_is_accepted(caller, headers):
     assert caller.post("run/predict_strokes", BODY, headers).status == 200
 
 
 @pytest.fixture(scope="module")
 def sites():
-    """A server that allows one site to call it and frame it; the site's port and its own."""
+    """Yield the port of a site, and the URL of a server that the site may call and frame."""
     page = "<!doctype html><title>a site</title>"
     with static_site(page) as port:
         allowed = f"http://localhost:{port}"
@@ -190,20 +190,20 @@ CALL = """async ([url, body]) => {
   if (typeof answer === "string") return answer;
   const joined = await fetch(`${url}/gradio_api/call/predict_strokes`, options);
   const { event_id } = await joined.json();
-  const heard = await fetch(`${url}/gradio_api/call/predict_strokes/${event_id}`);
+  const result = await fetch(`${url}/gradio_api/call/predict_strokes/${event_id}`);
   const wrong = await fetch(`${url}/gradio_api/run/predict_strokes`, { ...options, body: "{" });
-  return [await answer.json(), await heard.text(), (await wrong.json()).error];
+  return [await answer.json(), await result.text(), (await wrong.json()).error];
 }"""
 
 
 @pytest.mark.browser
-def test_an_allowed_site_calls_it(browser, sites):
+def test_an_allowed_site_may_call(browser, sites):
     port, url = sites
     page = browser.new_page()
     page.goto(f"http://localhost:{port}")
-    answer, heard, error = page.evaluate(CALL, [url, BODY.decode()])
+    answer, result, error = page.evaluate(CALL, [url, BODY.decode()])
     assert answer["data"][0]["digit"] == 7
-    assert '"digit": 7' in heard
+    assert '"digit": 7' in result
     assert "The body is not JSON" in error
     page.goto(f"http://127.0.0.1:{port}")
     assert "Failed to fetch" in page.evaluate(CALL, [url, BODY.decode()])
@@ -214,15 +214,13 @@ FRAME = "url => document.body.append(Object.assign(document.createElement('ifram
 
 
 @pytest.mark.browser
-def test_an_allowed_site_frames_it(browser, sites):
+def test_an_allowed_site_may_frame_the_app(browser, sites):
     port, url = sites
     page = browser.new_page()
     page.goto(f"http://localhost:{port}")
     page.evaluate(FRAME, url)
     answer = page.frame_locator("iframe").get_by_test_id("answer")
     expect(answer).to_contain_text("nothing drawn", timeout=60_000)
-    said = []
-    page.on("console", lambda message: said.append(message.text))
     page.goto(f"http://127.0.0.1:{port}")
     with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
         page.evaluate(FRAME, url)
@@ -230,7 +228,7 @@ def test_an_allowed_site_frames_it(browser, sites):
     page.close()
 
 
-def test_cors_is_answered_for_an_allowed_site(sites):
+def test_an_allowed_site_gets_cors_headers(sites):
     port, url = sites
     caller, origin = Caller(url), f"http://localhost:{port}"
     asks = {"Origin": origin, "Access-Control-Request-Method": "POST",
@@ -249,7 +247,7 @@ def test_cors_is_answered_for_an_allowed_site(sites):
     assert answer.status == 403
 
 
-def test_who_may_frame_it_by_default(caller):
+def test_only_hugging_face_may_frame_the_app_by_default(caller):
     policy = caller.get("/").headers.partition("frame-ancestors ")[2].partition("\n")[0]
     assert policy == "'self' https://huggingface.co"
 
@@ -264,7 +262,7 @@ def test_who_may_frame_it_by_default(caller):
         ("http://[::1]:80 http://127.0.0.1", ("http://[::1]", "http://127.0.0.1")),
     ],
 )  # fmt: skip
-def test_origins(text, found):
+def test_origins_are_parsed(text, found):
     assert parse(["--allow-origin", text]).allow_origin == found
     assert parse(["--frame-ancestors", text]).frame_ancestors == found
 
@@ -273,13 +271,13 @@ def test_origins(text, found):
 @pytest.mark.parametrize("text", ["*", "a.example", "https://a.example/", "https://a.example/x",
                                   "https://a.example;script-src", "'self'", "null", "data:",
                                   "https://", "https://a..example"])  # fmt: skip
-def test_no_origins(flag, text, capsys):
+def test_an_invalid_origin_is_refused(flag, text, capsys):
     with pytest.raises(SystemExit):
         parse([flag, text])
     assert "is not an origin: write scheme, host and port" in capsys.readouterr().err
 
 
-def test_frames_may_be_of_all_hosts_of_a_domain(capsys):
+def test_frame_ancestors_accept_a_wildcard_host(capsys):
     assert parse(["--frame-ancestors", "https://*.a.example"]).frame_ancestors == (
         "https://*.a.example",
     )
@@ -287,7 +285,7 @@ def test_frames_may_be_of_all_hosts_of_a_domain(capsys):
         parse(["--allow-origin", "https://*.a.example"])
 
 
-def test_the_environment_names_other_sites(monkeypatch):
+def test_environment_variables_set_origins_and_root_path(monkeypatch):
     monkeypatch.setenv("ALLOW_ORIGIN", "https://a.example,https://b.example")
     monkeypatch.setenv("FRAME_ANCESTORS", "https://c.example")
     monkeypatch.setenv("GRADIO_ROOT_PATH", "/draw/")

@@ -1,4 +1,4 @@
-"""What a picture may be: arrays, tensors, images, bytes and files, and what is refused."""
+"""Tests of the accepted types of pictures, and of the errors for others."""
 
 import io
 import os
@@ -35,7 +35,7 @@ PNG = saved(Image.fromarray(GREY))
 
 
 def equal(picture, expected=GREY, *, atol=0.0):
-    """Assert that both are seen alike, by their 28 × 28 pixels."""
+    """Assert that both pictures have the same 28 × 28 pixels after preprocessing."""
     seen, wanted = preprocess(picture), preprocess(expected)
     assert not wanted.blank
     assert (seen.blank, seen.inverted) == (False, wanted.inverted)
@@ -55,7 +55,7 @@ def test_integers_up_to_255_are_8_bits(dtype):
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.uint32, np.int64, np.uint64, ">u2"])
-def test_integers_above_255_have_the_fewest_bits_that_hold_them(dtype, bits):
+def test_integers_above_255_are_scaled_by_their_bit_depth(dtype, bits):
     levels = np.rint(GREY / 255 * (2**bits - 1)).astype(dtype)
     equal(levels, GREY / 255, atol=1e-3)
     equal(levels[:, :, None].repeat(3, axis=2), RGB, atol=0.02)
@@ -63,7 +63,7 @@ def test_integers_above_255_have_the_fewest_bits_that_hold_them(dtype, bits):
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F"])
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-def test_images_have_the_fewest_bits_that_hold_their_pixels(mode, bits):
+def test_images_are_scaled_by_their_bit_depth(mode, bits):
     dtype = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4", "F": "<f4"}[mode]
     levels = np.rint(GREY / 255 * (2**bits - 1)).astype(dtype)
     image = Image.frombytes(mode, GREY.shape[::-1], levels.tobytes())
@@ -77,7 +77,7 @@ def test_images_have_the_fewest_bits_that_hold_their_pixels(mode, bits):
 def test_floats_are_0_to_1_or_0_to_255(dtype, top):
     levels = (GREY.astype(dtype) / dtype(255) if callable(dtype) else GREY / 255) * top
     equal(np.asarray(levels, dtype), GREY / 255, atol=2e-3)
-    equal(np.asarray(levels * 1.0004, dtype), GREY / 255, atol=2e-3)  # as resampling overshoots
+    equal(np.asarray(levels * 1.0004, dtype), GREY / 255, atol=2e-3)  # resampling may overshoot
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.uint16, np.int64, np.uint64])
@@ -87,10 +87,10 @@ def test_zeros_and_ones_are_a_mask(dtype, polarity):
     expected = mask * np.uint8(255)
     equal(mask.astype(dtype), expected)
     equal(np.stack([mask] * 3, axis=2).astype(dtype), expected)
-    large = np.kron(mask, np.ones((15, 15), bool)).astype(dtype)  # is shrunk
+    large = np.kron(mask, np.ones((15, 15), bool)).astype(dtype)  # large enough to be reduced
     equal(large, large * np.uint8(255))
-    for all_of_it in (np.zeros((40, 40), dtype), np.ones((40, 40), dtype)):
-        assert preprocess(all_of_it).blank
+    for uniform in (np.zeros((40, 40), dtype), np.ones((40, 40), dtype)):
+        assert preprocess(uniform).blank
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "I;16", "I", "F"])
@@ -105,7 +105,7 @@ def test_an_image_of_zeros_and_ones_is_a_mask(mode):
         equal(saved(image, "TIFF"), MASK * np.uint8(255))
 
 
-def test_a_batch_has_masks_too():
+def test_a_batch_may_contain_masks():
     masks = np.random.default_rng(0).integers(0, 2, (60, 28, 28), np.uint8)
     masks[::3] *= 200
     masks[1::6, :14] = 0
@@ -128,10 +128,10 @@ def shapes():
     }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # NumPy's, of matrices
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # NumPy deprecates matrices
 @pytest.mark.parametrize("name", shapes())
 @pytest.mark.parametrize("scale", [1, 1 / 255])
-def test_shapes(name, scale):
+def test_arrays_of_any_layout_are_read(name, scale):
     equal(shapes()[name] if scale == 1 else shapes()[name] / 255, GREY, atol=1e-2)
 
 
@@ -141,7 +141,7 @@ TENSORS = [torch.uint8, torch.uint16, torch.int64, torch.bool,
 
 @pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
 @pytest.mark.parametrize("dtype", TENSORS, ids=str)
-def test_tensors(dtype, device):
+def test_tensors_are_read(dtype, device):
     tensor = torch.from_numpy(GREY).to(device)
     expected = GREY
     if dtype is torch.bool:
@@ -162,27 +162,27 @@ def test_a_tensor_that_requires_grad_keeps_it():
         equal(torch.from_numpy(GREY).clone())
 
 
-def test_a_reader_reads_tensors_one_by_one_and_together(mnist):
+def test_a_reader_reads_single_tensors_and_batches(mnist):
     reader = Reader.load("mlp-32", device="cpu")
     images, _ = mnist
     expected = [reading.digit for reading in reader.read_batch(images[:20])]
-    floats = torch.from_numpy(images[:20])[:, None] / 255  # as torchvision's ToTensor gives them
+    floats = torch.from_numpy(images[:20])[:, None] / 255  # the format of torchvision's ToTensor
     assert [reading.digit for reading in reader.read_batch(floats)] == expected
     assert [reader.read(each).digit for each in floats] == expected
     assert [reader.read(each.expand(3, 28, 28)).digit for each in floats] == expected
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, io.BytesIO])
-def test_bytes(kind):
+def test_bytes_are_read(kind):
     equal(kind(PNG))
 
 
-def test_file_objects(tmp_path):
+def test_file_objects_are_read(tmp_path):
     path = tmp_path / "seven.png"
     path.write_bytes(PNG)
     with path.open("rb") as file:
         equal(file)
-        equal(file)  # it is at its end now
+        equal(file)  # at its end
         file.seek(7)
         equal(file)
     with path.open("rb", buffering=0) as file:
@@ -196,14 +196,14 @@ def test_file_objects(tmp_path):
     with os.fdopen(read, "rb") as pipe:
         equal(pipe)
 
-    class Stream:  # of another library: it has read() alone
+    class Stream:  # of another library, with read() only
         def read(self):
             return PNG
 
     equal(Stream())
 
 
-def test_paths(tmp_path):
+def test_paths_are_read(tmp_path):
     path = tmp_path / "seven.png"
     path.write_bytes(PNG)
 
@@ -226,7 +226,7 @@ class Array:
         return GREY
 
 
-def test_arrays_of_other_libraries():
+def test_arrays_of_other_libraries_are_read():
     equal(Array())
 
 
@@ -247,7 +247,7 @@ def write_only():
 
 
 class Broken:
-    """Nothing works."""
+    """An object whose protocols do not work."""
 
     read = __array__ = __fspath__ = None
 
@@ -270,7 +270,7 @@ REFUSED = {
     "an object": (object, "Got object"),
     "a function": (lambda: len, "Got builtin_function_or_method"),
     "a broken object": (Broken, "cannot be copied"),
-    "an array that is gone": (Raises, "cannot be copied"),
+    "a deleted array": (Raises, "cannot be copied"),
     "a class": (lambda: np.ndarray, "is not one picture|cannot be copied"),
     "a NumPy number": (lambda: np.uint8(7), NOT_ONE),
     "a row": (lambda: np.zeros(784, np.uint8), NOT_ONE),
@@ -299,13 +299,14 @@ REFUSED = {
     "a file that is closed": (closed, "cannot be read.*closed"),
     "a file for writing": (write_only, "cannot be read"),
     "a folder": (lambda: "model", "cannot be read: Is a directory"),
-    "a file that is not there": (lambda: "nothing-there.png", "There is no file nothing-there.png"),
+    "a missing file": (lambda: "nothing-there.png", "There is no file nothing-there.png"),
     "a path with a NUL": (lambda: "a\0b", "cannot be read"),
     "a very long path": (lambda: "x" * 5_000, "cannot be read"),
     "no bytes": (lambda: b"", "not a picture, or is damaged"),
     "pixels alone": (lambda: bytes(784), "not a picture, or is damaged"),
+    "a truncated file": (lambda: PNG[:200], "not a picture, or is damaged"),
     "an image that is closed": (closed_image, "damaged"),
-    "an image of no size": (lambda: Image.new("L", (0, 5)), "no pixels"),
+    "an image without pixels": (lambda: Image.new("L", (0, 5)), "no pixels"),
     "an image above 16 bits": (lambda: Image.new("I", (5, 5), 70_000), "above 65,535"),
     "an image below 0": (lambda: Image.new("F", (5, 5), -1.0), BELOW),
     "an image of NaN": (lambda: Image.new("F", (5, 5), float("nan")), "NaN"),
@@ -313,7 +314,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_a_picture_is_refused_and_says_why(name):
+def test_other_types_and_values_are_refused_with_a_reason(name):
     make, message = REFUSED[name]
     with pytest.raises(PictureError, match=message):
         preprocess(make())
@@ -334,7 +335,7 @@ def arrays(draw):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @settings(max_examples=150, deadline=None)
 @given(picture=arrays() | st.binary(max_size=99))
-def test_any_array_is_read_or_refused(picture):
+def test_random_arrays_are_read_or_refused(picture):
     try:
         seen = preprocess(picture)
     except PictureError:
@@ -344,21 +345,18 @@ def test_any_array_is_read_or_refused(picture):
     assert 0 <= seen.image.min() <= seen.image.max() <= 1
 
 
-def test_a_mode_of_any_kind_is_read_or_refused():
+def test_every_mode_of_pillow_is_read():
     for mode in (*Image.MODES, "I;16L", "I;16B", "I;16N", "PA", "La", "RGBa", "BGR;15"):
         with warnings.catch_warnings(action="ignore"):
             try:
                 image = Image.new(mode, (30, 30))
             except (ValueError, KeyError):
-                continue  # this Pillow has none
+                continue  # not available in this Pillow
         assert preprocess(image).blank
 
 
-# Large photos, animations, and formats that are named.
-
-
 def phone(width, height, *, trailer=b""):
-    """Return a photo of a seven in as many pixels as a phone's has, most of them grey."""
+    """Return a large grey JPEG with a seven, with data after its end as phones append it."""
     image = Image.new("L", (width, height), 200)
     ink = Image.fromarray(np.minimum(GREY, 200)).resize((height // 2, height // 2))
     image.paste(ink, (width // 4, height // 4))
@@ -375,7 +373,7 @@ def phone(width, height, *, trailer=b""):
         b"\xff\xda" * 500,
     ],
 )
-def test_a_large_photo_is_read_whatever_follows_it(trailer):
+def test_a_large_photo_is_read_with_any_trailer(trailer):
     data = phone(8_160, 6_120, trailer=trailer)
     seen = preprocess(data)
     assert not seen.blank
@@ -383,14 +381,13 @@ def test_a_large_photo_is_read_whatever_follows_it(trailer):
 
 
 def test_a_photo_of_200_megapixels_is_read_without_a_warning():
-    data = _resized(phone(4_080, 3_060), 12_240, 16_320)  # the rest of it is grey
+    data = _resized(phone(4_080, 3_060), 12_240, 16_320)  # the rest is grey
     grey, zoom = to_grey(data, 4_000_000)
     assert grey.shape == (765, 1_020)
     assert zoom == 16
 
 
-def test_a_panorama_is_read():
-    """Its shorter side alone would leave it larger than what is read."""
+def test_a_panorama_is_reduced_below_the_limit():
     data = _resized(phone(4_080, 3_060), 1_900, 12_000)
     grey, zoom = to_grey(data, 4_000_000)
     assert (grey.shape, zoom) == ((159, 1_000), 12)
@@ -405,7 +402,7 @@ def test_a_thumbnail_in_the_first_image_is_not_counted():
     assert not preprocess(photo[:2] + segment + photo[2:]).blank
 
 
-def test_a_large_photo_by_scans_is_refused_with_advice_that_works():
+def test_a_large_progressive_jpeg_is_refused_with_advice_that_works():
     image = Image.open(io.BytesIO(phone(8_160, 6_120)))
     data = saved(image, "JPEG", progressive=True)
     with pytest.raises(PictureError, match="to at most 2,000 pixels a side and save it as PNG"):
@@ -418,7 +415,7 @@ def test_a_large_photo_by_scans_is_refused_with_advice_that_works():
 @pytest.mark.parametrize("blank", [1, 3])
 def test_the_first_frame_with_ink_is_read(kind, blank):
     ink, empty = Image.fromarray(GREY), Image.new("L", GREY.shape[::-1], 255)
-    # Pillow leaves out frames that are equal.
+    # Pillow omits frames that are equal.
     frames = [*(empty.point(lambda level, i=i: level - i) for i in range(blank)), ink, empty]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
@@ -432,7 +429,7 @@ def test_a_transparent_first_frame_is_empty():
     equal(data, GREY)
 
 
-def test_the_first_frame_is_read_where_it_has_ink():
+def test_the_first_frame_is_read_if_it_has_ink():
     frames = [Image.fromarray(GREY), Image.fromarray(GREY[::-1].copy())]
     equal(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]), GREY, atol=0.02)
 
@@ -442,6 +439,7 @@ def test_an_animation_without_ink_is_blank():
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
         assert preprocess(saved(frames[0], kind, save_all=True, append_images=frames[1:])).blank
     assert preprocess(blank_gif()).blank
+    assert preprocess(blank_gif()[:-1] + b"!").blank  # Pillow raises IndexError
 
 
 def box(brand):
@@ -468,12 +466,12 @@ def box(brand):
         (b"PK\x03\x04" + bytes(99), "a .zip archive"),
     ],
 )
-def test_a_format_that_is_not_read_is_named(data, name):
+def test_the_error_names_an_unsupported_format(data, name):
     message = f"This is {name}.*convert it to PNG or JPEG, or send a screenshot"
     with pytest.raises(PictureError, match=message):
         preprocess(data)
 
 
-def test_formats_that_are_read_are_not_taken_for_others():
+def test_supported_formats_are_read():
     for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"):
         equal(saved(Image.fromarray(RGB), kind), GREY, atol=0.05)

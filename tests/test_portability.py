@@ -1,4 +1,4 @@
-"""The code does not depend on this system's defaults, as far as reading it can tell."""
+"""Tests that the code names the encoding of text files, which differs between systems."""
 
 import ast
 import re
@@ -11,11 +11,11 @@ SCRIPTS = [ROOT / ".ci" / name for name in ("check-report", "image-test")]
 SOURCES = [
     path for path in sorted([*ROOT.rglob("*.py"), *SCRIPTS]) if ".venv" not in path.parts
 ]  # fmt: skip
-MODE = re.compile(r"[rwax][+t]*")  # of a text file
+MODE = re.compile(r"[rwax][+t]*")  # modes of text files
 
 
 def without_encoding(source):
-    """The lines of calls that use the system's encoding for text: on Windows, not UTF-8."""
+    """Yield the lines of calls that read or write text without an encoding."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and not any(k.arg == "encoding" for k in node.keywords):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -36,7 +36,7 @@ def _is_text(name, node, keywords):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_text_has_an_encoding(path):
+def test_text_is_read_and_written_with_an_encoding(path):
     assert [*without_encoding(path.read_text(encoding="utf-8"))] == []
 
 
@@ -57,5 +57,5 @@ def test_text_has_an_encoding(path):
         ("subprocess.run(command, capture_output=True)", 0),
     ],
 )
-def test_a_missing_encoding_is_found(code, found):
+def test_calls_without_an_encoding_are_found(code, found):
     assert len([*without_encoding(code)]) == found

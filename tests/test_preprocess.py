@@ -1,3 +1,5 @@
+"""Tests of preprocessing: MNIST's framing, invariances, photos, and invalid pictures."""
+
 import io
 import time
 
@@ -23,7 +25,7 @@ SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
 
 def sheet(side=280, at=(90, 60), size=1.0, pen=0.1):
-    """A seven on a sheet, (side, side) float in 0..1, ink 1."""
+    """Return a seven on a sheet: (side, side) float in 0..1, ink 1."""
     ink = Image.fromarray(draw(SEVEN, pen_width=pen))
     ink = ink.resize((round(ink.width * size * 2), round(ink.height * size * 2)))
     paper = np.zeros((side, side), np.float32)
@@ -41,7 +43,7 @@ def reference():
     return preprocess(sheet()).image
 
 
-def test_mnists_own_pictures_come_through(mnist):
+def test_mnists_images_are_unchanged(mnist):
     images, _ = mnist
     for image in images:
         done = preprocess(image)
@@ -51,12 +53,12 @@ def test_mnists_own_pictures_come_through(mnist):
 
 
 def small_pictures(images):
-    """Pictures of 28 × 28 of every kind that the rules tell apart, (N, 28, 28) uint8."""
+    """Return pictures for each case of the rules, by name, (N, 28, 28) uint8."""
     rng = np.random.default_rng(0)
     two_levels = rng.random(images.shape) < rng.random((len(images), 1, 1))
     halves = rng.integers(0, 13, (len(images), 10))
     sides = np.concatenate([halves, halves[:, ::-1]], axis=1)
-    mirrored = np.zeros_like(images)  # its mass lies between two pixels: a tie, but for rounding
+    mirrored = np.zeros_like(images)  # the centre of mass is between two pixels
     mirrored[:, 4:24, 4:24] = sides[:, :, None] * sides[:, None, :]
     grain = 25 + 0.8 * images + rng.normal(0, 8, images.shape)
     return {
@@ -80,7 +82,7 @@ KINDS = list(small_pictures(np.zeros((1, 28, 28), np.uint8)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_is_its_pictures_bit_for_bit(kind, mnist):
+def test_a_batch_equals_its_pictures_exactly(kind, mnist):
     pictures = small_pictures(mnist[0])[kind]
     images, blank = preprocess_batch(pictures)
     alone = [preprocess(picture) for picture in pictures]
@@ -89,7 +91,7 @@ def test_a_batch_is_its_pictures_bit_for_bit(kind, mnist):
     assert np.array_equal(blank, [each.blank for each in alone])
 
 
-def test_a_batch_of_mixed_rows_is_its_pictures(mnist):
+def test_a_batch_of_mixed_pictures_equals_its_pictures(mnist):
     every = np.concatenate([each[::50] for each in small_pictures(mnist[0]).values()])
     images, blank = preprocess_batch(every.reshape(-1, 784))
     assert np.array_equal(images, [preprocess(picture).image for picture in every])
@@ -102,21 +104,21 @@ def test_a_batch_of_mixed_rows_is_its_pictures(mnist):
 @pytest.mark.parametrize(
     "images", [np.zeros((2, 28, 27), np.uint8), np.zeros((2, 28, 28)), np.zeros(784, np.uint8)]
 )
-def test_what_is_no_batch_is_refused(images):
+def test_an_invalid_batch_is_refused(images):
     with pytest.raises(PictureError, match="send uint8 of shape"):
         preprocess_batch(images)
 
 
-def test_mnists_framing_is_what_comes_out(reference):
+def test_the_result_has_mnists_framing(reference):
     rows, columns = np.nonzero(reference > 0.2)
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(BOX, abs=1)
     y, x = (np.array(np.nonzero(reference)) + 0.5) @ reference[reference > 0] / reference.sum()
     assert x == pytest.approx(CENTRE, abs=0.05)
-    assert y == pytest.approx(CENTRE, abs=0.6)  # the stem keeps the mass from sinking further
+    assert y == pytest.approx(CENTRE, abs=0.6)  # the stem limits the shift
     assert reference.max() == 1
 
 
-def test_it_reports_what_it_did():
+def test_the_report_states_box_scale_and_shift():
     picture = np.full((100, 200), 255, np.uint8)
     picture[10:50, 60:80] = 0
     done = preprocess(picture)
@@ -124,7 +126,7 @@ def test_it_reports_what_it_did():
     assert done.scale == BOX / 40
     assert done.inverted
     assert done.shift == (0, 0)
-    down, across = np.zeros(28), np.zeros(28)  # 20 × 10 about 14.5, where MNIST's centres lie
+    down, across = np.zeros(28), np.zeros(28)  # 20 × 10 around 14.5, MNIST's centre
     down[5:24], across[10:19] = 1, 1
     down[[4, 24]] = across[[9, 19]] = 0.5
     np.testing.assert_allclose(done.image, np.outer(down, across), atol=0.05)
@@ -132,20 +134,20 @@ def test_it_reports_what_it_did():
 
 @settings(max_examples=30, deadline=None)
 @given(x=st.integers(0, 150), y=st.integers(0, 100), size=st.floats(0.5, 1.0))
-def test_place_and_size_hardly_matter(x, y, size):
+def test_position_and_size_hardly_change_the_result(x, y, size):
     moved = preprocess(sheet(at=(x, y), size=size)).image
     assert np.abs(moved - preprocess(sheet()).image).mean() < 0.02
 
 
 @settings(max_examples=15, deadline=None)
 @given(pen=st.floats(0.07, 0.13))
-def test_thickness_within_bounds_hardly_matters(pen):
+def test_pen_width_hardly_changes_the_result(pen):
     assert np.abs(preprocess(sheet(pen=pen)).image - preprocess(sheet()).image).mean() < 0.05
 
 
 @settings(max_examples=20, deadline=None)
 @given(paper=st.floats(0.0, 1.0), ink=st.floats(0.0, 1.0), noise=st.floats(0, 0.02))
-def test_any_ink_on_any_paper(paper, ink, noise):
+def test_lightness_and_noise_hardly_change_the_result(paper, ink, noise):
     if abs(paper - ink) < 0.3:
         return
     grain = np.random.default_rng(0).normal(0, noise, (280, 280))
@@ -176,14 +178,10 @@ def modes():
         "I": dark.convert("I"),
         "F": dark.convert("F"),
         "float": 1 - ink,
-        "float64": (1 - ink).astype(np.float64),
         "black on nothing": black_on_nothing,
         "white on nothing": white_on_nothing,
         "sheet in nothing": framed,
         "uint8": np.asarray(dark),
-        "(1, H, W)": np.asarray(dark)[None],
-        "(H, W, 1)": np.asarray(dark)[:, :, None],
-        "(H, W, 3)": np.asarray(dark.convert("RGB")),
         "(H, W, 4)": np.asarray(black_on_nothing),
         "red on yellow": Image.fromarray(
             (np.multiply.outer(1 - ink, [255, 230, 90]) + np.multiply.outer(ink, [200, 0, 0]))
@@ -193,20 +191,13 @@ def modes():
 
 
 @pytest.mark.parametrize("name", modes())
-def test_every_kind_of_picture(name, reference):
+def test_every_mode_gives_the_same_result(name, reference):
     image = preprocess(modes()[name]).image
     tolerance = 0.02 if name == "1" else 0.005
     assert np.abs(image - reference).mean() < tolerance
 
 
-def test_files_and_jpeg(tmp_path, reference):
-    for name, options in (("seven.png", {}), ("seven.jpg", {"quality": 50})):
-        as_image(sheet()).save(tmp_path / name, **options)
-        assert np.abs(preprocess(tmp_path / name).image - reference).mean() < 0.02
-        assert np.abs(preprocess(str(tmp_path / name)).image - reference).mean() < 0.02
-
-
-def test_a_large_photo_is_shrunk(tmp_path, reference):
+def test_a_large_photo_gives_the_same_result(tmp_path, reference):
     large = as_image(sheet()).resize((2800, 2800))
     large.save(tmp_path / "photo.jpg")
     assert np.abs(preprocess(tmp_path / "photo.jpg").image - reference).mean() < 0.02
@@ -226,7 +217,7 @@ def blanks():
 
 
 @pytest.mark.parametrize("name", blanks())
-def test_blank_is_blank(name):
+def test_pictures_without_ink_are_blank(name):
     done = preprocess(blanks()[name])
     assert done.blank
     assert done.box is None
@@ -234,7 +225,7 @@ def test_blank_is_blank(name):
     assert done.image.max() == 0
 
 
-def test_thin_lines_on_large_sheets_are_ink():
+def test_thin_lines_on_large_sheets_are_not_blank():
     hairline = np.full((1024, 1024), 255, np.uint8)
     hairline[200:800, 500] = 0
     pencil = np.full((640, 640), 255, np.uint8)
@@ -245,7 +236,7 @@ def test_thin_lines_on_large_sheets_are_ink():
         assert done.inverted
 
 
-def test_the_report_is_in_the_pictures_own_pixels(tmp_path):
+def test_the_report_is_in_pixels_of_the_picture(tmp_path):
     picture = np.full((3000, 1500), 255, np.uint8)
     picture[600:2400, 300:1200] = 0
     Image.fromarray(picture).save(tmp_path / "large.jpg", quality=95)
@@ -256,34 +247,19 @@ def test_the_report_is_in_the_pictures_own_pixels(tmp_path):
         assert done.scale == pytest.approx(BOX / 1800 * span, rel=0.01)
 
 
-def test_ink_is_not_blank(reference):
+def test_pictures_with_ink_are_not_blank(reference):
     assert not preprocess(draw([[[1, 1]]])).blank
     assert not preprocess(0.8 - 0.3 * sheet()).blank
     assert not preprocess(sheet()).blank
 
 
-def test_far_off_mass_cuts_nothing_off():
+def test_an_eccentric_centre_of_mass_cuts_off_no_ink():
     picture = np.zeros((100, 100), np.uint8)
     picture[0:30, 0:30] = 255
     picture[30:100, 29:30] = 255
     image = preprocess(picture).image
     assert (image[-8:] > 0.1).any()
     assert np.abs(image).sum() == pytest.approx((picture / 255).sum() / 25, rel=0.3)
-
-
-def test_damaged_and_foreign_files_are_refused(tmp_path):
-    png = io.BytesIO()
-    as_image(sheet()).save(png, "PNG")
-    for name, data in (
-        ("cut.png", png.getvalue()[:200]),
-        ("text.png", b"hello"),
-        ("empty.png", b""),
-    ):
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(PictureError, match="not a picture, or is damaged"):
-            preprocess(io.BytesIO(data))
-        with pytest.raises(PictureError, match="not a picture, or is damaged"):
-            preprocess(tmp_path / name)
 
 
 def test_a_damaged_image_object_is_refused():
@@ -302,7 +278,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     side = int(LIMITS.max_pixels**0.5)
     Image.new("1", (side, side)).save(tmp_path / "at.png")
     assert preprocess(tmp_path / "at.png").blank
-    for pixels in (side + 1, 9_000, 20_000):  # the last is beyond Pillow's own limit, too
+    for pixels in (side + 1, 9_000, 20_000):  # the last also exceeds Pillow's limit
         Image.new("1", (pixels, pixels)).save(tmp_path / "bomb.png")
         started = time.perf_counter()
         with pytest.raises(PictureError, match=r"pixels.* 4,000,000 (that )?are read"):
@@ -311,7 +287,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
 
 
 def photo(light, strokes=(), *, ink=0.15, paper=0.85, at=(150, 180), table=0):
-    """Strokes on lit paper, a table around it: (640, 480) uint8, as a camera sees them."""
+    """Return a photo of strokes on paper, with a table around it: (640, 480) uint8."""
     placed = [points[:, :2] * 1.2 + at for points in parse(strokes)]
     covered = rasterize(placed, pen_width=6, height=640, width=480) if placed else 0
     sheet = np.full((640, 480), 0.2)
@@ -323,10 +299,10 @@ def photo(light, strokes=(), *, ink=0.15, paper=0.85, at=(150, 180), table=0):
 
 def lights():
     y, x = np.mgrid[0:1:640j, 0:1:480j]
-    hand = np.hypot((x - 0.9) / 0.4, (y - 0.5) / 0.3) - 1
+    distance = np.hypot((x - 0.9) / 0.4, (y - 0.5) / 0.3) - 1
     return {
         "gradient": 1 - 0.5 * (x + y) / 2,
-        "soft shadow": 1 - 0.45 / (1 + np.exp(10 * hand)),
+        "soft shadow": 1 - 0.45 / (1 + np.exp(10 * distance)),
         "sharp shadow": np.where(x + 0.3 * y > 0.6, 0.55, 1.0),
         "vignette": 1 - 0.5 * np.hypot(2 * x - 1, 2 * y - 1) ** 2 / 2,
     }
@@ -342,7 +318,7 @@ def test_photos_under_uneven_light_are_read(light, reader, digits):
     lit, chalk = lights()[light], {"ink": 0.8, "paper": 0.25}
     for options in ({}, {"ink": 0.45}, {"table": 24}, chalk):
         if (light, options) == ("sharp shadow", {"table": 24}):
-            continue  # its edge and the sheet's leave a dark corner between them
+            continue  # the shadow and the table enclose a dark corner
         pictures = [photo(lit, each["strokes"], **options) for each in digits]
         readings = reader.read_batch(pictures)
         assert [r.digit for r in readings] == [each["digit"] for each in digits]
@@ -354,7 +330,7 @@ def test_paper_under_uneven_light_is_blank(light):
     assert preprocess(photo(lights()[light])).blank
 
 
-def test_squared_paper_under_uneven_light(reader, digits):
+def test_digits_on_squared_paper_are_read(reader, digits):
     y, x = np.mgrid[:640, :480]
     squares = (y % 24 < 2) | (x % 24 < 2)
     lit = lights()["gradient"]
@@ -363,7 +339,7 @@ def test_squared_paper_under_uneven_light(reader, digits):
     assert [r.digit for r in readings] == [each["digit"] for each in digits]
 
 
-def test_a_photos_report_is_in_its_own_pixels():
+def test_the_report_of_a_photo_is_in_its_pixels():
     square = [[[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]]
     done = preprocess(photo(lights()["gradient"], square, at=(150, 180)))
     np.testing.assert_allclose(done.box, [147, 177, 273, 303], atol=4)
@@ -371,7 +347,7 @@ def test_a_photos_report_is_in_its_own_pixels():
     np.testing.assert_allclose(done.origin, np.array([210, 240]) - CENTRE / done.scale, atol=5)
 
 
-def test_even_paper_keeps_every_bit(mnist, digits):
+def test_evenly_lit_paper_is_unchanged(mnist, digits):
     flat = np.ones((640, 480))
     for picture in [
         *[image / np.float32(255) for image in mnist[0]],

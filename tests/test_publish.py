@@ -1,4 +1,4 @@
-"""Publish to a Hub on loopback, with the real client and real sockets."""
+"""Tests of publishing to a loopback Hub, with the real client and real sockets."""
 
 import copy
 import os
@@ -25,7 +25,7 @@ from tests.loopback_hub import ACCOUNT, READ_ONLY_TOKEN, TOKEN
 from training import publish, space, upload
 from training.space import FILES, FOLDERS, TORCH, space_files
 
-# huggingface_hub's own, where it sends a file to LFS
+# huggingface_hub raises this warning when it uploads a file to LFS.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 WRONG_TOKEN = (
     "The Hub answered 401: the token in HF_TOKEN is not valid: correct it, or unset it and "
@@ -57,7 +57,7 @@ def client(hub, monkeypatch, tmp_path):
 
 @pytest.fixture
 def net(tmp_path):
-    """A checkpoint with everything that is pushed."""
+    """Return a checkpoint with all files that are pushed."""
     folder = tmp_path / "net"
     shutil.copytree(SHIPPED / "mlp-32", folder)
     (folder / "plots" / "mine.png").write_bytes(b"PNG")
@@ -66,7 +66,7 @@ def net(tmp_path):
 
 @pytest.fixture
 def call(capsys):
-    """Run the command; return its status, its lines on stdout and those on stderr."""
+    """Return a function that runs the command; it returns status, stdout and stderr lines."""
 
     def call(*arguments):
         capsys.readouterr()
@@ -79,7 +79,7 @@ def call(capsys):
 
 @pytest.fixture
 def error(call):
-    """Run the command, which fails; return its one line on stderr."""
+    """Return a function that runs a failing command; it returns the line on stderr."""
 
     def error(*arguments):
         status, _, [line] = call(*arguments)
@@ -90,18 +90,18 @@ def error(call):
 
 
 def paths(net):
-    """The files of a checkpoint's folder."""
+    """Return the paths of a checkpoint's files."""
     return {each.relative_to(net).as_posix() for each in net.rglob("*") if each.is_file()}
 
 
 def writes(hub):
-    """The requests that change something on the Hub."""
+    """Return the requests that change something on the Hub."""
     return [line for line in hub.requests if not line.startswith(("GET", "HEAD"))]
 
 
 @pytest.fixture
 def silence(monkeypatch):
-    """Wait for a second at most; return what keeps the Hub silent until the test ends."""
+    """Set the timeout to 1 s; return a function that keeps the Hub silent until the test ends."""
     monkeypatch.setattr(upload, "TIMEOUT", 1.0)
     ended = threading.Event()
     yield lambda: ended.wait(30) and 500
@@ -115,7 +115,7 @@ def interrupt():
     return 500
 
 
-def test_a_new_repository_is_one_commit(hub, net, call):
+def test_a_new_repository_is_pushed_in_one_commit(hub, net, call):
     status, out, err = call(net, REPO, "--private", "--tag", "v1")
     assert (status, err) == (0, [])
     [(commit, files)] = hub.repos[REPO]
@@ -141,7 +141,7 @@ def test_identical_files_make_no_commit(hub, net, call):
     assert writes(hub) == []
 
 
-def test_a_change_is_a_new_commit_and_the_old_one_stays(hub, net, call):
+def test_a_changed_checkpoint_is_pushed_as_a_new_commit(hub, net, call):
     call(net, REPO, "--tag", "v1")
     (net / "plots" / "mine.png").rename(net / "plots" / "other.png")
     shutil.copytree(SHIPPED / "logistic", net, dirs_exist_ok=True)
@@ -156,7 +156,7 @@ def test_a_change_is_a_new_commit_and_the_old_one_stays(hub, net, call):
     assert sizes == [(32,), (), (32,)]
 
 
-def test_a_tag_does_not_move(hub, net, call, error):
+def test_a_tag_is_never_moved(hub, net, call, error):
     call(net, REPO)
     assert call(net, REPO, "--tag", "v1")[1][-1] == "tagged: v1"
     status, out, err = call(net, REPO, "--tag", "v1")
@@ -235,7 +235,7 @@ def test_nothing_is_overwritten_or_misnamed(hub, error, arguments, message):
     [], ["mlp-32"], ["mlp-32", REPO, "--hardware", "cpu-basic"], ["--space", SPACE, "--tag", "v1"],
     ["--space", SPACE, "--hardware", "abacus"],
 ])  # fmt: skip
-def test_arguments_that_do_not_fit_together_are_refused(hub, call, arguments):
+def test_invalid_combinations_of_arguments_are_refused(hub, call, arguments):
     with pytest.raises(SystemExit, match="2"):
         call(*arguments)
     assert hub.requests == []
@@ -268,13 +268,15 @@ def test_the_hubs_initial_files_may_be_overwritten(hub, net, call):
         ("commit", 500, f"The Hub answered 500: try again later. {DELETED}"),
     ],
 )  # fmt: skip
-def test_a_failure_is_one_line_and_leaves_nothing(hub, net, error, step, failure, message):
+def test_a_failed_push_reports_one_line_and_leaves_no_repository(
+    hub, net, error, step, failure, message
+):
     hub.fail[step] = failure
     assert error(net, REPO) == message
     assert hub.repos == {}
 
 
-def test_a_passing_failure_is_retried_without_a_word(hub, net, call):
+def test_a_temporary_failure_is_retried_without_output(hub, net, call):
     answers = iter([503, None])
     hub.fail["preupload"] = lambda: next(answers, None)
     status, _, err = call(net, REPO)
@@ -282,7 +284,7 @@ def test_a_passing_failure_is_retried_without_a_word(hub, net, call):
 
 
 @pytest.mark.parametrize("files", [EXISTING[0][1], {"theirs.txt": b"x"}])
-def test_a_failure_deletes_only_what_this_run_created(hub, net, error, files):
+def test_a_failed_push_only_deletes_repositories_that_it_created(hub, net, error, files):
     """The repository existed before, or someone pushed to it after this run had created it."""
     if files == EXISTING[0][1]:
         hub.repos[REPO] = copy.deepcopy(EXISTING)
@@ -291,7 +293,7 @@ def test_a_failure_deletes_only_what_this_run_created(hub, net, error, files):
     assert hub.files(REPO) == files
 
 
-def test_a_push_by_someone_else_in_between_is_not_overwritten(hub, net, call, error):
+def test_a_concurrent_push_is_not_overwritten(hub, net, call, error):
     call(net, REPO)
     (net / "plots" / "mine.png").write_bytes(b"mine")
     hub.fail["commit"] = lambda: hub.commit(REPO, {"config.json": b"theirs"}) and None
@@ -311,7 +313,9 @@ def test_a_push_by_someone_else_in_between_is_not_overwritten(hub, net, call, er
          "as, for an owner that you are (You cannot create under somebody)."),
     ],
 )  # fmt: skip
-def test_a_token_needs_write_access(hub, net, error, monkeypatch, token, owner, message):
+def test_a_token_without_write_access_is_refused(
+    hub, net, error, monkeypatch, token, owner, message
+):
     monkeypatch.delenv("HF_TOKEN")
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
@@ -319,7 +323,7 @@ def test_a_token_needs_write_access(hub, net, error, monkeypatch, token, owner, 
     assert hub.repos == {}
 
 
-def test_no_network_and_offline_mode(net, error, monkeypatch):
+def test_without_network_the_push_fails_in_one_line(net, error, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert error(net, REPO) == "The Hub cannot be reached (ConnectError): check the network."
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -335,13 +339,13 @@ def test_no_network_and_offline_mode(net, error, monkeypatch):
         ("commit", True, f"The push may still arrive: {RERUN}"),
     ],
 )
-def test_a_silent_hub_is_not_waited_for(hub, net, error, silence, step, existed, left):
+def test_a_silent_hub_is_a_timeout(hub, net, error, silence, step, existed, left):
     if existed:
         hub.repos[REPO] = copy.deepcopy(EXISTING)
 
     def fail():
         if step == "create":
-            hub.repos[REPO] = []  # the Hub creates it, and does not say so
+            hub.repos[REPO] = []  # created, but without a response
         return silence()
 
     hub.fail[step] = fail
@@ -351,7 +355,7 @@ def test_a_silent_hub_is_not_waited_for(hub, net, error, silence, step, existed,
     assert (REPO in hub.repos) == existed
 
 
-def test_a_commit_whose_response_is_lost_is_found(hub, net, error, silence):
+def test_a_commit_without_a_response_is_found(hub, net, error, silence):
     hub.repos[REPO] = []
     files = publish._files(net, REPO)
     hub.fail["commit"] = lambda: hub.commit(REPO, files) and silence()
@@ -359,7 +363,7 @@ def test_a_commit_whose_response_is_lost_is_found(hub, net, error, silence):
     assert error(net, REPO).endswith(f"All files have arrived nevertheless: {url}{hub.head(REPO)}")
 
 
-def test_a_repository_that_cannot_be_deleted_is_named(hub, net, error):
+def test_a_repository_that_cannot_be_deleted_is_reported(hub, net, error):
     hub.fail |= {"commit": 500, "delete": 403}
     assert error(net, REPO) == (
         f"The Hub answered 500: try again later. {hub.url}/{REPO} may have been created, and may "
@@ -367,7 +371,7 @@ def test_a_repository_that_cannot_be_deleted_is_named(hub, net, error):
     )
 
 
-def test_a_tag_that_fails_is_made_the_next_time(hub, net, call, error):
+def test_a_failed_tag_is_created_by_the_next_push(hub, net, call, error):
     hub.fail["tag"] = 500
     line = error(net, REPO, "--tag", "v1")
     [(commit, _)] = hub.repos[REPO]
@@ -391,7 +395,7 @@ def test_a_tag_that_fails_is_made_the_next_time(hub, net, call, error):
          "it runs."),
     ],
 )  # fmt: skip
-def test_ctrl_c_says_what_was_pushed(hub, net, call, step, arguments, message):
+def test_ctrl_c_reports_what_was_pushed(hub, net, call, step, arguments, message):
     hub.fail[step] = interrupt
     status, _, [line] = call(*([] if step == "runtime" else [net]), *arguments)
     assert status == 130
@@ -399,8 +403,7 @@ def test_ctrl_c_says_what_was_pushed(hub, net, call, step, arguments, message):
     assert (hub.repos == {}) == (step in ("whoami", "commit"))
 
 
-def test_training_keeps_its_weights_when_the_push_fails(hub, mnist_dir, call, tmp_path):
-    """Without write access `--push` fails in one line; then the command pushes what was trained."""
+def test_training_keeps_its_checkpoint_when_the_push_fails(hub, mnist_dir, call, tmp_path):
     out = tmp_path / "trained"
     training = [
         "-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20",
@@ -418,13 +421,13 @@ def test_training_keeps_its_weights_when_the_push_fails(hub, mnist_dir, call, tm
     assert card.data.eval_results[0].metric_value == accuracy
 
 
-def test_a_wrong_token_is_found_before_training(hub, tmp_path):
+def test_a_wrong_token_is_reported_before_training(hub, tmp_path):
     env = hub.environment(str(tmp_path / "home"), "hf_wrong")
     done = run("-m", "training", "--data-dir", str(tmp_path), "--push", REPO, env=env)
     assert (done.returncode, done.stderr) == (1, f"error: {WRONG_TOKEN}\n")
 
 
-def test_a_space_holds_what_the_app_needs(hub, call):
+def test_a_space_contains_the_files_of_the_app(hub, call):
     status, out, err = call("--space", SPACE, "--private", "--hardware", "zero-a10g")
     assert (status, err) == (0, [])
     [(commit, files)] = hub.repos[f"spaces/{SPACE}"]
@@ -443,7 +446,7 @@ def test_a_space_holds_what_the_app_needs(hub, call):
     ]
 
 
-def test_a_space_gets_no_caches_and_no_hidden_files(tmp_path, monkeypatch):
+def test_a_space_contains_no_caches_and_no_hidden_files(tmp_path, monkeypatch):
     for path in (*FILES, "ui/why.js", "ui/__pycache__/why.pyc", "model/.config.json.x7"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("---\nthumbnail: a.png\n---\n", encoding="utf-8")
@@ -451,14 +454,14 @@ def test_a_space_gets_no_caches_and_no_hidden_files(tmp_path, monkeypatch):
     assert set(space_files(SPACE)) == {*FILES, "ui/why.js"}
 
 
-def test_the_image_holds_the_same_files():
+def test_the_image_contains_the_files_of_a_space():
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", dockerfile, re.MULTILINE)
     copied = {path for line in lines for path in line.split()}
     assert copied | {"README.md", "screenshot.png"} == {*FILES, *FOLDERS}
 
 
-def test_a_space_serves_from_its_files_alone(tmp_path):
+def test_the_app_runs_from_the_files_of_a_space(tmp_path):
     folder = tmp_path / "space"
     for path, content in space_files(SPACE).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -467,7 +470,7 @@ def test_a_space_serves_from_its_files_alone(tmp_path):
         assert ask(url, "predict_strokes", [[[0, 0], [100, 0], [40, 150]]])["digit"] == 7
 
 
-def test_a_space_is_brought_up_to_date(hub, call):
+def test_a_space_is_updated(hub, call):
     call("--space", SPACE)
     [(_, files)] = hub.repos[f"spaces/{SPACE}"]
     hub.requests.clear()
@@ -500,7 +503,7 @@ OLD = {"stage": "RUNNING", "sha": "the commit before"}
         ([OLD], ["RUNNING"], "does not run after 0.3 s, its stage is RUNNING"),
     ],
 )  # fmt: skip
-def test_a_space_is_waited_for(hub, call, stages, lines, message):
+def test_the_command_waits_until_a_space_runs(hub, call, stages, lines, message):
     hub.stages = list(stages)
     status, out, err = call("--space", SPACE, "--wait", "0.3")
     assert [line for line in out if line.startswith("stage")] == [f"stage: {s}" for s in lines]
@@ -519,7 +522,7 @@ def test_a_failed_request_for_the_stage_is_repeated(hub, call, error):
     assert message in error("--space", SPACE, "--wait", "0.1")
 
 
-def test_a_space_without_a_plan(hub, error):
+def test_a_space_that_needs_a_paid_plan_is_reported(hub, error):
     hub.fail["create"] = 402
     assert error("--space", SPACE) == (
         "The Hub answered 402: that needs a paid plan; a free account has two Spaces with "
@@ -530,7 +533,7 @@ def test_a_space_without_a_plan(hub, error):
 def test_a_space_serves_a_model_pinned_to_its_commit(hub, call, net):
     call(net, REPO, "--tag", "v1")
     commit = hub.head(REPO)
-    hub.commit(REPO, {})  # main moves on
+    hub.commit(REPO, {})  # a later commit on main
     assert call("--space", SPACE, "--model", f"{REPO}@v1")[0] == 0
     front = front_matter(hub.files(f"spaces/{SPACE}")["README.md"].decode())
     assert front["models"] == [REPO]
@@ -541,7 +544,7 @@ def test_a_space_serves_a_model_pinned_to_its_commit(hub, call, net):
     call("--space", SPACE)
     assert hub.variables[f"spaces/{SPACE}"] == {}
     runtimes = [line for line in hub.requests if line.endswith("/runtime")]
-    assert len(runtimes) > 1  # the first that runs may still have the old variable
+    assert len(runtimes) > 1  # the Space may still run with the old variable
     call("--space", SPACE, "--model", f"{REPO}@v1")
     assert hub.variables[f"spaces/{SPACE}"] == {"MODEL": f"{REPO}@{commit}"}
 
@@ -563,23 +566,23 @@ def test_a_space_serves_only_public_models_that_it_can_load(hub, call, error, ne
 
 
 def front_matter(text):
-    """The metadata of a README."""
+    """Return the metadata of a README."""
     return yaml.safe_load(text.split("---\n")[1])
 
 
 def requirements(text):
-    """The version range of each requirement."""
+    """Return the version range of each requirement by name."""
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     return {each.name: each.specifier for each in map(Requirement, filter(None, lines))}
 
 
-def test_the_front_matter_is_valid():
+def test_the_readmes_front_matter_is_valid():
     front = front_matter((ROOT / "README.md").read_text(encoding="utf-8"))
     assert (front["sdk"], front["license"]) == ("gradio", "apache-2.0")
     assert front["sdk_version"] == gradio.__version__
     ranges = requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
     assert ranges["gradio"].contains(front["sdk_version"])
-    assert front["python_version"] == "3.12.12"  # text, not a number; ZeroGPU has this one
+    assert front["python_version"] == "3.12.12"  # a string; the version that ZeroGPU has
     assert (ROOT / front["app_file"]).is_file()
     assert (ROOT / front["thumbnail"]).is_file()
     assert len(front["short_description"]) <= 60
@@ -588,15 +591,17 @@ def test_the_front_matter_is_valid():
     assert all(re.fullmatch(r"[a-z-]+", tag) for tag in front["tags"])
 
 
-def test_a_spaces_front_matter_and_requirements(hub):
+def test_a_space_gets_its_own_thumbnail_and_torch_version(hub):
     files = space_files(SPACE)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    ours, theirs = front_matter(readme), front_matter(files["README.md"].decode())
+    own, pushed = front_matter(readme), front_matter(files["README.md"].decode())
     thumbnail = f"{hub.url}/spaces/{SPACE}/resolve/main/screenshot.png"
-    assert theirs == ours | {"thumbnail": thumbnail}
+    assert pushed == own | {"thumbnail": thumbnail}
     assert files["README.md"].decode().split("---\n", 2)[2] == readme.split("---\n", 2)[2]
-    ours = requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
-    assert requirements(files["requirements.txt"].decode()) == ours | {
+    own = requirements((ROOT / "requirements.txt").read_text(encoding="utf-8"))
+    assert requirements(files["requirements.txt"].decode()) == own | {
         "torch": Requirement(TORCH).specifier
     }
-    assert all(ours["torch"].contains(f"2.{minor}") for minor in range(8, 12))  # ZeroGPU's
+    assert all(
+        own["torch"].contains(f"2.{minor}") for minor in range(8, 12)
+    )  # the versions that ZeroGPU has

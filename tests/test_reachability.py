@@ -1,4 +1,4 @@
-"""The app is reached through proxies, by IPv4 and IPv6, and below a path, by real browsers."""
+"""Tests of addresses: proxies, IPv4 and IPv6, and serving below a path."""
 
 import errno
 import os
@@ -17,17 +17,16 @@ from server.listen import is_loopback, listen, url_of
 from server.site import Site
 from tests.conftest import ask, run
 from tests.reverse_proxy import reverse_proxy
-from tests.test_start import loading_page
 from tests.visitor import Visitor
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
-BROKEN = "http://127.0.0.1:9"  # nothing listens at this port
+BROKEN = "http://127.0.0.1:9"  # a closed port
 PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), BROKEN)
 PREFIX = "/draw"
 
 
 def draw_a_seven(browser, url, digits):
-    """Draw a digit on the page at `url`, and see that it is read."""
+    """Draw a digit on the page at `url`, and wait until it is read."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     visitor = Visitor(context, url)
     visitor.draw_by_mouse(digits[7]["strokes"])
@@ -46,7 +45,7 @@ WAYS = {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("way", WAYS)
-def test_a_digit_is_read_by(browser, digits, way):
+def test_a_digit_is_read_with(browser, digits, way):
     arguments, env, host = WAYS[way]
     with running(*arguments, env=env) as (url, _):
         visitor = draw_a_seven(browser, url.replace("127.0.0.1", host), digits)
@@ -61,7 +60,7 @@ def below_a_path():
 
 @pytest.fixture(scope="module", params=["no proxy", "strips", "keeps"])
 def prefixed_url(request, below_a_path):
-    """The app's address below the prefix: its own, or that of a proxy."""
+    """Yield the app's URL below the prefix: its own, or that of a proxy."""
     with (
         nullcontext(below_a_path + PREFIX)
         if request.param == "no proxy"
@@ -91,7 +90,7 @@ def test_the_pages_work_below_a_path(browser, digits, prefixed_url):
     page.context.close()
 
 
-def test_programs_call_it_below_a_path(prefixed_url):
+def test_programs_can_call_below_a_path(prefixed_url):
     client = Client(f"{prefixed_url}/", verbose=False)
     assert client.predict(SEVEN, api_name="/predict_strokes")["digit"] == 7
     assert ask(prefixed_url, "predict_strokes", SEVEN)["digit"] == 7
@@ -107,19 +106,9 @@ def test_redirects_stay_below_the_path(below_a_path, path, leads_to):
         assert answer.status == 200
 
 
-def test_health_is_there_without_the_path_too(below_a_path):
+def test_health_is_also_served_without_the_path(below_a_path):
     with urllib.request.urlopen(f"{below_a_path}/health") as answer:
         assert answer.status == 200
-
-
-def test_the_loading_page_works_below_a_path():
-    with loading_page(Site(root_path=PREFIX)) as url:
-        for path in (PREFIX, f"{PREFIX}/", "/"):
-            with urllib.request.urlopen(url + path) as answer:
-                assert 'fetch("/draw/health"' in answer.read().decode()
-        for path in (f"{PREFIX}/health", "/health"):
-            with pytest.raises(urllib.error.HTTPError, match="503"):
-                urllib.request.urlopen(url + path)
 
 
 HOSTS = {
@@ -134,7 +123,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_host_is_listened_on(host):
+def test_listen_binds_the_addresses_of_a_host(host):
     shown, reached_by, local = HOSTS[host]
     with listen(host, [0]) as listener:
         port = listener.getsockname()[1]
@@ -146,16 +135,18 @@ def test_a_host_is_listened_on(host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
-def test_a_port_that_is_taken_there_is_passed_over(host):
+def test_a_port_in_use_is_skipped(host):
     with listen(host, [0]) as first:
         taken = first.getsockname()[1]
         with listen(host, [taken, 0]) as second:
             assert second.getsockname()[1] not in (0, taken)
         with pytest.raises(OSError, match=f"Port {taken} is taken: choose another by --port"):
             listen(host, [taken])
+        with pytest.raises(OSError, match=f"Ports {taken} to {taken} are taken"):
+            listen(host, [taken, taken])
 
 
-def test_a_port_that_is_taken_on_ipv4_alone_is_passed_over_by_both():
+def test_a_port_in_use_on_ipv4_only_is_skipped():
     with listen("127.0.0.1", [0]) as first, listen("::", [first.getsockname()[1], 0]) as second:
         assert second.getsockname()[1] != first.getsockname()[1]
 
@@ -168,14 +159,14 @@ def test_a_port_that_is_taken_on_ipv4_alone_is_passed_over_by_both():
         ("a..b", "error: Cannot listen on a..b: it is not a host name."),
     ],
 )
-def test_a_host_that_is_not_of_this_machine_is_one_line(host, says):
+def test_a_host_of_another_machine_is_reported_in_one_line(host, says):
     done = run("app.py", "--host", host, "--port", "0")
     assert done.returncode == 1
     assert done.stderr.startswith(says)
     assert done.stderr.count("\n") == 1
 
 
-def test_no_ipv6_on_this_machine_is_one_line(monkeypatch):
+def test_missing_ipv6_is_reported(monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
 
@@ -196,7 +187,7 @@ def test_no_ipv6_on_this_machine_is_one_line(monkeypatch):
         ("HTTPS://Example.com/Draw", "https://example.com/Draw", "/Draw"),
     ],
 )
-def test_a_root_path(given, root_path, prefix):
+def test_a_root_path_is_parsed(given, root_path, prefix):
     assert parse(["--root-path", given]).root_path == root_path
     assert Site(root_path=root_path).prefix == prefix
 
@@ -204,7 +195,7 @@ def test_a_root_path(given, root_path, prefix):
 @pytest.mark.parametrize(
     "given", ["draw", "//evil.example", "/a b", "/a?b", "ftp://x/draw", "/a%2f"]
 )
-def test_no_root_path(given, capsys):
+def test_an_invalid_root_path_is_refused(given, capsys):
     with pytest.raises(SystemExit):
         parse(["--root-path", given])
     assert "is not a path such as /draw or a URL such as" in capsys.readouterr().err

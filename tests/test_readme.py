@@ -1,4 +1,4 @@
-"""The README's code runs as it is written."""
+"""Tests of the documentation: its code runs, and its links and figures are correct."""
 
 import base64
 import json
@@ -27,8 +27,8 @@ DOCUMENTS = [
 ENDPOINTS = ["predict", "predict_strokes", "explain", "explain_strokes", "predict_batch", "models"]
 
 
-def named(code):
-    """The endpoints that code calls, in its order."""
+def endpoints_in(code):
+    """Return the endpoints that code calls, in order."""
     return [name for name in re.findall(r"/(\w+)", code) if name in ENDPOINTS]
 
 
@@ -46,13 +46,13 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 160
 
 
-def test_http_reads_a_seven(app_url):
+def test_the_http_example_reads_a_seven(app_url):
     [code] = [block for block in blocks("bash") if "curl" in block]
     answer = json.loads(shell(code.replace("http://127.0.0.1:7860", app_url)).stdout)
     assert answer["data"][0]["digit"] == 7
 
 
-def test_python_reads_a_seven():
+def test_the_python_example_reads_a_seven():
     [code] = blocks("python")
     done = run("-c", code)
     assert done.returncode == 0, done.stderr
@@ -60,9 +60,9 @@ def test_python_reads_a_seven():
     assert done.stdout.endswith("\n7\n(10, 1024)\n")
 
 
-def test_gradio_client_calls_each_endpoint(app_url, mnist):
+def test_the_gradio_client_example_calls_each_endpoint(app_url, mnist):
     [code] = blocks("python", API)
-    assert named(code) == ENDPOINTS
+    assert endpoints_in(code) == ENDPOINTS
     done = run("-c", code.replace("http://127.0.0.1:7860", app_url))
     assert done.returncode == 0, done.stderr
     predicted, drawn, logits, strokes, digits, models = done.stdout.splitlines()[-6:]
@@ -74,9 +74,9 @@ def test_gradio_client_calls_each_endpoint(app_url, mnist):
     assert len(literal_eval(models)) == 3
 
 
-def test_curl_calls_each_endpoint(app_url, mnist):
+def test_the_curl_example_calls_each_endpoint(app_url, mnist):
     [code] = [block for block in blocks("bash", API) if "$app/run" in block]
-    assert named(code) == ENDPOINTS
+    assert endpoints_in(code) == ENDPOINTS
     done = shell(code.replace("http://127.0.0.1:7860", app_url))
     answers, text = [], done.stdout
     while text:
@@ -91,7 +91,7 @@ def test_curl_calls_each_endpoint(app_url, mnist):
     assert len(models) == 3
 
 
-def test_curl_asks_and_then_fetches_the_answer(app_url):
+def test_the_curl_example_of_the_queue_fetches_the_result(app_url):
     [code] = [block for block in blocks("bash", API) if "gradio_api/call/v2/" in block]
     command, _, stream = code.replace("http://127.0.0.1:7860", app_url).partition("\ncurl ")
     event = json.loads(shell(command).stdout)["event_id"]
@@ -99,9 +99,9 @@ def test_curl_asks_and_then_fetches_the_answer(app_url):
     assert re.search(r'"digit": ?7\b', answer), answer
 
 
-def test_javascript_calls_each_endpoint(app_url, tmp_path):
+def test_the_javascript_example_calls_each_endpoint(app_url, tmp_path):
     [code] = blocks("js", API)
-    assert named(code) == ENDPOINTS
+    assert endpoints_in(code) == ENDPOINTS
     packages = tmp_path / "node_modules"
     done = subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", "--prefix", tmp_path, "@gradio/client@2"],
@@ -121,7 +121,7 @@ def test_javascript_calls_each_endpoint(app_url, tmp_path):
     assert done.stdout.count("hidden_sizes") == 3
 
 
-def test_from_training_to_a_space(hub, mnist_dir, tmp_path):
+def test_the_commands_from_training_to_a_space_run(hub, mnist_dir, tmp_path):
     [block] = [each for each in blocks("bash") if "--space" in each]
     env = hub.environment(str(tmp_path / "home"), token=None)
     quick = ["--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20", "--quiet"]
@@ -134,7 +134,7 @@ def test_from_training_to_a_space(hub, mnist_dir, tmp_path):
                 assert (ROOT / name).is_file()
             case ["hf", *rest]:
                 hf = Path(sys.executable).with_name("hf")
-                login = [hf, *rest, "--token", TOKEN]  # it would ask for it
+                login = [hf, *rest, "--token", TOKEN]  # otherwise the command prompts for it
                 subprocess.run(login, env=os.environ | env, check=True, capture_output=True)
             case ["python", "app.py", *rest]:
                 with serve(*rest, env=env) as url:
@@ -173,7 +173,7 @@ def test_paths_in_the_documentation_exist():
             assert known or document.name == "CHANGELOG.md", f"{document.name}: {path}"
 
 
-def test_links_to_sections_lead_to_one():
+def test_links_to_sections_have_a_target():
     for document in DOCUMENTS:
         for path, section in re.findall(
             r"\]\((?!http)([^)#]*)#([^)]+)\)", document.read_text(encoding="utf-8")
@@ -184,7 +184,7 @@ def test_links_to_sections_lead_to_one():
             assert section in slugs, f"{document.name}: {path}#{section}"
 
 
-def test_the_figures_are_the_checkpoints():
+def test_the_readmes_figures_are_those_of_the_checkpoints():
     for name in ("logistic", "mlp-32", "mlp-1024"):
         folder = ROOT / "model" / "weights" / name
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))

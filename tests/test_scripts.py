@@ -1,4 +1,4 @@
-"""The page's JavaScript: how modules are served, and the functions that need no page."""
+"""Tests of the page's JavaScript: serving modules, and functions without a page."""
 
 import json
 import random
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def run_script(browser, app_url):
-    """Evaluate an expression that may use the functions of numbers.js and link.js."""
+    """Return a function that evaluates expressions with numbers.js and link.js."""
     page = browser.new_page()
     page.goto(app_url)
     modules = [
@@ -62,7 +62,7 @@ CURRENT = module_address("")
         CURRENT,
     ],
 )
-def test_nothing_but_the_current_modules_is_served(app_url, path):
+def test_only_the_current_modules_are_served(app_url, path):
     with pytest.raises(urllib.error.HTTPError, match="404") as raised:
         get(f"{app_url}/{path}")
     assert raised.value.headers["Cache-Control"] in ("no-store", None)
@@ -76,7 +76,7 @@ def test_a_change_of_any_module_changes_the_version(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(content, encoding="utf-8")
         versions.add(version_of(read_modules.__wrapped__(tmp_path)))
-    assert len(versions) == 3  # a style is not a module
+    assert len(versions) == 3  # a stylesheet is not a module
 
 
 @pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/ink.js"])
@@ -92,7 +92,7 @@ def test_the_page_says_that_a_module_did_not_load(browser, app_url, missing):
     page.close()
 
 
-def test_what_is_shown_adds_up(run_script):
+def test_rounded_terms_add_up_to_the_rounded_sum(run_script):
     rng = random.Random(0)
     sums = [[rng.gauss(0, 3) for _ in range(rng.randint(1, 40))] for _ in range(300)]
     sums += [[0.0, 0.005, 0.005, 0.005], [0.0, 1.0], [-0.004, -0.004, -0.004], [2.675, 0.0]]
@@ -107,7 +107,7 @@ def test_what_is_shown_adds_up(run_script):
             assert number == 0 or term != 0
 
 
-def test_a_link_holds_the_drawing_exactly(run_script, digits):
+def test_a_link_encodes_the_drawing_exactly(run_script, digits):
     rng = random.Random(0)
     wide = [[[rng.randint(-50, 2850) / 10, rng.randint(0, 2800) / 10, 1.5] for _ in range(30)]]
     for strokes in ([], [[[0, 0]]], wide, *(digit["strokes"] for digit in digits)):
@@ -117,15 +117,15 @@ def test_a_link_holds_the_drawing_exactly(run_script, digits):
         assert len(text) < 7 * sum(map(len, strokes)) + 5
 
 
-def test_wrong_terms_are_not_made_to_fit(run_script):
-    says = (
+def test_terms_with_a_wrong_sum_are_an_error(run_script):
+    expression = (
         "(() => { try { return addUp([1, 2, 3], 6.05).total; } catch (e) { return e.message; } })()"
     )
-    assert run_script(says) == "a sum that does not hold"
+    assert run_script(expression) == "a sum that does not hold"
     assert run_script("addUp([1, 2, 3], 6.02).total") == "6.02"
 
 
-def test_a_product_is_of_the_digits_shown(run_script):
+def test_products_are_exact_in_the_digits_shown(run_script):
     rng = random.Random(0)
     pairs = [[rng.gauss(0, 1), abs(rng.gauss(0, 4))] for _ in range(300)] + [[0.0, 1.0]]
     shown = run_script(f"{json.dumps(pairs)}.map(([w, a]) => timesUp(w, a))")
@@ -137,11 +137,11 @@ def test_a_product_is_of_the_digits_shown(run_script):
 
 
 @pytest.mark.parametrize("text", ["%%%", "gICAgICA", "BQ", "_____w"])
-def test_a_broken_link_is_none(run_script, text):
+def test_a_damaged_link_is_ignored(run_script, text):
     assert run_script(f"decode('{text}')") is None
 
 
-def test_a_share_is_never_rounded_to_certainty(run_script):
+def test_a_share_is_never_rounded_to_100_percent(run_script):
     assert run_script("[0.99951, 1, 0.9994, 0].map(percent)") == [
         "> 99.9 %", "> 99.9 %", "99.9 %", "0.0 %"
     ]  # fmt: skip

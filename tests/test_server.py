@@ -1,4 +1,4 @@
-"""The server around the app: its health, its figures, its headers, and how it ends."""
+"""Tests of the server around the app: health, metrics, headers and shutdown."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def get(url):
 
 @pytest.fixture(scope="module")
 def slow_batch(tmp_path_factory):
-    """A batch that takes a second or two."""
+    """Return a batch that takes one or two seconds to read."""
     path = tmp_path_factory.mktemp("slow") / "noise.zip"
     noise = np.random.default_rng(0).integers(0, 255, (70, 70), np.uint8)
     Image.fromarray(noise).resize((1000, 1000), Image.Resampling.NEAREST).save(
@@ -45,18 +45,13 @@ def slow_batch(tmp_path_factory):
     return path
 
 
-def test_it_is_ready_when_the_models_are_there(app_url):
+def test_health_is_ready_when_the_models_are_loaded(app_url):
     status, _, body = get(f"{app_url}/health")
     assert status == 200
     assert json.loads(body) == {"status": "ready", "models": ["logistic", "mlp-32", "mlp-1024"]}
 
 
-def test_figures_are_off_by_default(app_url):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        get(f"{app_url}/metrics")
-
-
-def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
+def test_metrics_count_readings_and_calls(free_port):
     with running("--metrics", f"127.0.0.1:{free_port}") as (url, _):
         for strokes in (SEVEN, SEVEN, []):
             ask(url, "predict_strokes", strokes, "mlp-32")
@@ -86,13 +81,13 @@ def test_prometheus_gets_figures_where_it_asks_for_them(free_port):
 
 
 @pytest.mark.parametrize("flag", ["9100", "localhost:", "localhost:x"])
-def test_an_address_that_is_none_is_said(flag):
+def test_an_invalid_metrics_address_is_refused(flag):
     done = run("app.py", "--metrics", flag)
     assert done.returncode == 2
     assert "is not HOST:PORT, such as 127.0.0.1:9100" in done.stderr
 
 
-def test_a_port_that_is_taken_is_said(app_url):
+def test_a_port_in_use_is_an_error(app_url):
     done = run("app.py", "--port", app_url.rpartition(":")[2])
     assert done.returncode == 1
     assert done.stderr.startswith("error: Port ")
@@ -102,7 +97,7 @@ def test_a_port_that_is_taken_is_said(app_url):
 @pytest.mark.parametrize(
     "path", ["/", "/card", "/health", "/config", "/gradio_api/info", "/nothing"]
 )
-def test_every_answer_has_the_headers(app_url, path):
+def test_every_response_has_security_headers(app_url, path):
     try:
         _, headers, _ = get(app_url + path)
     except urllib.error.HTTPError as error:
@@ -122,7 +117,7 @@ def test_every_answer_has_the_headers(app_url, path):
     assert policy["connect-src"] == "'self'"
 
 
-def test_no_two_pages_have_the_same_nonce(app_url):
+def test_each_page_load_has_a_new_nonce(app_url):
     pages = [get(app_url) for _ in range(2)]
     nonces = [
         re.search(r"'nonce-([\w-]{20,})'", h["content-security-policy"])[1] for _, h, _ in pages
@@ -133,23 +128,23 @@ def test_no_two_pages_have_the_same_nonce(app_url):
         assert body.count(f'<script nonce="{nonce}"') > 3
 
 
-def test_no_answer_says_what_serves(app_url):
+def test_responses_have_no_server_header(app_url):
     for path in ("/", "/health", "/config"):
         assert "server" not in get(app_url + path)[1]
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("view", ["", "?view=api", "?view=settings", "?__theme=dark"])
-def test_the_page_works_under_its_policy(browser, app_url, view):
+def test_the_page_works_under_its_content_security_policy(browser, app_url, view):
     page = browser.new_page()
-    said = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(f"{app_url}/{view}")
     expect(page.get_by_test_id("answer")).to_contain_text("nothing drawn")
     page.wait_for_timeout(1000)
-    # Gradio asks for two doors that are closed here, and does without.
-    assert [text for text in said if "404" not in text] == []
+    # Gradio requests two routes that are closed here, and works without them.
+    assert [text for text in messages if "404" not in text] == []
     page.evaluate("""() => {
       const script = document.createElement('script');
       script.textContent = 'window.injected = true';
@@ -160,7 +155,7 @@ def test_the_page_works_under_its_policy(browser, app_url, view):
 
 
 @pytest.mark.parametrize("queued", [False, True])
-def test_sigterm_answers_what_is_in_flight_and_refuses_the_rest(slow_batch, queued):
+def test_sigterm_finishes_running_calls_and_refuses_new_ones(slow_batch, queued):
     with running() as (url, process):
         client = Client(url, verbose=False)
         answers, refusals = [], []
@@ -196,7 +191,7 @@ def test_sigterm_answers_what_is_in_flight_and_refuses_the_rest(slow_batch, queu
     assert process.returncode == 0
 
 
-def test_sigterm_ends_it_though_pages_are_open_and_a_batch_would_take_longer(browser, slow_batch):
+def test_sigterm_ends_within_5_s_despite_open_pages_and_long_batches(browser, slow_batch):
     with running() as (url, process):
         page = browser.new_page()
         page.goto(url)
@@ -222,15 +217,15 @@ exec env TMPDIR="$0" HF_HOME="$0/hf" "$@"
 """
 
 
-def test_callers_who_take_no_answers_hold_nobody_up():
-    """Two connections ask for much and read nothing: their answers fill what the kernel holds."""
+def test_clients_that_do_not_read_responses_do_not_block_others():
+    """Four connections send many requests and read nothing, so the socket buffers fill."""
     body = json.dumps({"data": [SEVEN]}).encode()
     head = "POST /gradio_api/run/explain_strokes HTTP/1.1\r\nHost: localhost\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with running("--max-seconds", "3") as (url, _):
         host, port = url.removeprefix("http://").split(":")
-        deaf = [socket.socket() for _ in range(4)]
-        for each in deaf:
+        unread = [socket.socket() for _ in range(4)]
+        for each in unread:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
             each.connect((host, int(port)))
             each.sendall(60 * (head.encode() + body))
@@ -239,41 +234,40 @@ def test_callers_who_take_no_answers_hold_nobody_up():
             assert ask(url, "predict_strokes", SEVEN, timeout=2)["digit"] == 7
         time.sleep(3)
         assert ask(url, "predict_strokes", SEVEN, timeout=2)["digit"] == 7
-        for each in deaf:
+        for each in unread:
             each.close()
 
 
-def test_an_unread_answer_waits_while_others_come_and_go(app_url):
+def test_an_unread_result_is_kept_during_other_calls(app_url):
     client = Client(app_url, verbose=False)
     call = "call/predict_strokes"
     event = post(app_url, call, {"data": [SEVEN, "mlp-32"]})["event_id"]
-    for _ in range(70):  # more than the unread ones that are kept
+    for _ in range(70):  # more calls than unread results are kept
         assert client.predict(SEVEN, api_name="/predict_strokes")["digit"] == 7
     assert '"digit": 7' in get(f"{app_url}/gradio_api/{call}/{event}")[2]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' /proc")
-def test_a_signal_ends_it_while_it_starts():
-    """A container's first process gets no signal that it has not asked for."""
+def test_sigterm_during_start_ends_the_app():
+    """The first process of a container only gets signals that it has a handler for."""
     app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, stdout=subprocess.PIPE)
     with app:
-        while not heard(app.pid) >> (signal.SIGTERM - 1) & 1:
+        while not handled_signals(app.pid) >> (signal.SIGTERM - 1) & 1:
             time.sleep(0.01)
         app.terminate()
-        assert app.communicate(timeout=20)[0] == b""  # or it would say where to draw
+        assert app.communicate(timeout=20)[0] == b""  # the address was not printed
     assert app.returncode == 0
 
 
-def heard(pid):
-    """The signals that a process has a handler for, a bit each."""
+def handled_signals(pid):
+    """Return the signals that a process has a handler for, as a bit mask."""
     return int(
         re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))[1],
         16,
     )
 
 
-def test_what_the_image_holds_is_enough(tmp_path):
-    """The Dockerfile's own files, and no others."""
+def test_the_files_that_the_dockerfile_copies_are_sufficient(tmp_path):
     kept = [
         line[1:]
         for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
@@ -283,7 +277,7 @@ def test_what_the_image_holds_is_enough(tmp_path):
         r"^COPY (.*)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
     ):
         *sources, target = line.split()
-        if sources[0].startswith("--from="):  # what another stage made
+        if sources[0].startswith("--from="):  # files of another build stage
             continue
         for source in sources:
             assert source in kept
@@ -324,8 +318,8 @@ print(app.wait(timeout=5))
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs Linux' unshare, of util-linux")
-def test_it_runs_on_a_read_only_disk_without_network(tmp_path):
-    """All of the disk is read-only, but one folder; no network but loopback."""
+def test_the_app_runs_on_a_read_only_disk_without_network(tmp_path):
+    """Everything except one folder is read-only, and only loopback is available."""
     done = subprocess.run(
         [
             *("unshare", "--map-root-user", "--mount", "--net", "bash", "-c", LOCK, str(tmp_path)),

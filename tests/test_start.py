@@ -1,10 +1,9 @@
-"""The start of the app with a model of the Hub: what visitors see, and what can go wrong."""
+"""Tests of the start of the app: loading page, port, and models from the Hub."""
 
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -68,7 +67,7 @@ def page_url():
         yield url
 
 
-def test_the_loading_page_rejects_foreign_hosts():
+def test_the_loading_page_rejects_other_hosts():
     with loading_page(Site(loopback=True)) as url:
         assert get(f"{url}/health")[0] == 503
         status, _, body = get(url, Host="evil.example")
@@ -76,7 +75,7 @@ def test_the_loading_page_rejects_foreign_hosts():
     assert "listens on this machine only" in json.loads(body)["error"]
 
 
-def test_until_the_model_is_loaded_pages_say_so_and_calls_get_503(page_url):
+def test_during_loading_pages_say_so_and_calls_get_503(page_url):
     status, headers, body = get(page_url)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "<strong>me/&lt;b&gt;digits&lt;/b&gt;</strong>" in body
@@ -100,17 +99,10 @@ def test_until_the_model_is_loaded_pages_say_so_and_calls_get_503(page_url):
 def test_the_loading_page_works_below_a_prefix():
     with loading_page(Site(root_path="/draw")) as url:
         for path in ("/draw/health", "/health"):  # a proxy may keep the prefix or strip it
-            assert json.loads(get(url + path)[2]) == {"status": "loading"}
-        assert 'fetch("/draw/health"' in get(f"{url}/draw/")[2]
-
-
-def test_the_first_free_port_is_taken(free_port):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = [taken.getsockname()[1], free_port]
-        with listen("127.0.0.1", ports) as listener:
-            assert listener.getsockname() == ("127.0.0.1", free_port)
-            with pytest.raises(OSError, match=f"Ports {ports[0]} to {ports[1]} are taken"):
-                listen("127.0.0.1", ports)
+            status, _, body = get(url + path)
+            assert (status, json.loads(body)) == (503, {"status": "loading"})
+        for path in ("/draw", "/draw/", "/"):
+            assert 'fetch("/draw/health"' in get(url + path)[2]
 
 
 @pytest.mark.browser
@@ -118,19 +110,19 @@ def test_the_first_free_port_is_taken(free_port):
 def test_the_loading_page_is_accessible_and_fits(browser, page_url, device, scheme):
     context = browser.new_context(**device, color_scheme=scheme)
     page = context.new_page()
-    said = []
-    page.on("pageerror", lambda error: said.append(str(error)))
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(page_url)
     expect(page.get_by_role("status")).to_contain_text("Loading me/<b>digits</b>")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert Axe().run(page).response["violations"] == []
-    assert said == []
+    assert errors == []
     context.close()
 
 
 @contextmanager
 def starting(url, home, free_port):
-    """Start the app on a model of the Hub at `url`, and wait for the page that says so."""
+    """Start the app with a model of the Hub at `url`, and wait for the loading page."""
     env = os.environ | {"HF_ENDPOINT": url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
     command = [sys.executable, "app.py", "--port", str(free_port), "--model", REPO]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, encoding="utf-8")
@@ -152,17 +144,17 @@ def starting(url, home, free_port):
 
 
 @pytest.mark.browser
-def test_the_page_turns_into_the_app(browser, tmp_path, free_port):
+def test_the_loading_page_is_replaced_by_the_app(browser, tmp_path, free_port):
     release = threading.Event()
 
-    def wait_for_it(connection, body):
-        while not release.wait(1):  # 3 MB last for a minute
+    def send_slowly(connection, body):
+        while not release.wait(1):  # 3 MB take a minute
             connection.sendall(body[:50_000])
             body = body[50_000:]
         connection.sendall(body)
 
     with (
-        listening(serving(files_of("mlp-1024"), wait_for_it)) as hub_url,
+        listening(serving(files_of("mlp-1024"), send_slowly)) as hub_url,
         starting(hub_url, tmp_path, free_port) as (url, _),
     ):
         page = browser.new_page()
@@ -175,20 +167,20 @@ def test_the_page_turns_into_the_app(browser, tmp_path, free_port):
         assert (answer["digit"], answer["model"]) == (7, REPO)
 
 
-def test_sigterm_ends_it_while_a_model_is_loaded(tmp_path, free_port):
+def test_sigterm_during_a_download_ends_the_app(tmp_path, free_port):
     with (
         listening(serving(FILES, hang_halfway)) as hub_url,
         starting(hub_url, tmp_path, free_port) as (_, process),
     ):
         process.send_signal(signal.SIGTERM)
         started = time.monotonic()
-        _, said = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=10)
         assert time.monotonic() - started < 5
-        assert (process.returncode, said) == (0, "")
+        assert (process.returncode, errors) == (0, "")
     assert [*tmp_path.rglob(f"snapshots/*/{WEIGHTS_FILE}")] == []
 
 
-def test_a_model_that_is_not_there_ends_it_in_one_line(hub, tmp_path):
+def test_a_missing_model_is_reported_in_one_line(hub, tmp_path):
     env = hub.environment(str(tmp_path / "home")) | {"MODEL": "tester/nothing"}
     done = run("app.py", "--port", "0", env=env)
     assert done.returncode == 1
@@ -197,8 +189,8 @@ def test_a_model_that_is_not_there_ends_it_in_one_line(hub, tmp_path):
     )
 
 
-# As the real package, which needs a torch with CUDA: torch is told that CUDA is there, and the
-# first launch reports to the platform, which ends a Space that has declared no function.
+# A stand-in for the package `spaces`, which needs a torch with CUDA. It makes torch report CUDA.
+# The first launch prints the declared functions: the platform ends a Space that declares none.
 SPACES = """
 import gradio, torch
 declared = []
@@ -215,7 +207,7 @@ gradio.Blocks.launch = launch
 """
 
 
-def test_a_space_starts_on_zero_gpu_though_the_hub_is_silent(tmp_path):
+def test_a_space_starts_on_zerogpu_if_the_hub_is_silent(tmp_path):
     (tmp_path / "spaces.py").write_text(SPACES, encoding="utf-8")
     space = {
         "SYSTEM": "spaces", "SPACE_ID": "me/digits", "SPACE_HOST": "me-digits.hf.space",
@@ -230,14 +222,16 @@ def test_a_space_starts_on_zero_gpu_though_the_hub_is_silent(tmp_path):
             by_environment=True, env=space | {"HF_ENDPOINT": hub_url}, stdout=log, stderr=log
         ) as (url, _),
     ):
-        assert ask(url, "predict_strokes", SEVEN)["digit"] == 7  # Gradio would close this door
+        assert (
+            ask(url, "predict_strokes", SEVEN)["digit"] == 7
+        )  # Gradio would close this route on a Space
         proxied = {"Host": "me-digits.hf.space", "X-Forwarded-Proto": "https"}
         _, headers, page = get(f"{url}/?__theme=dark&__sign=x", **proxied)
         assert '"root":"https://me-digits.hf.space"' in page
         assert "https://huggingface.co" in headers["content-security-policy"]
         assert get(f"{url.replace('127.0.0.1', '127.0.0.2')}/health")[0] == 200  # any address
     log.seek(0)
-    said = log.read()
-    assert "declared: ['_nothing']" in said
-    assert f"{REPO}: the Hub did not answer within 3.5 s, and it is not in the cache" in said
-    assert "Serving the shipped mlp-1024.\n" in said
+    output = log.read()
+    assert "declared: ['_nothing']" in output
+    assert f"{REPO}: the Hub did not answer within 3.5 s, and it is not in the cache" in output
+    assert "Serving the shipped mlp-1024.\n" in output

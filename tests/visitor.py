@@ -1,4 +1,4 @@
-"""A visitor of the page: a hand that draws on it, and eyes that read its numbers."""
+"""A simulated visitor, who draws on the page and reads its numbers."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from model import Reader
 
 SIDE = 280
 DATA = ROOT / "tests" / "data"
-# What does not depend on the device is tried on one: each page takes seconds to load.
+# For tests that do not depend on the device, because each page takes seconds to load.
 ON_DESKTOP, ON_PHONE = (
     pytest.mark.parametrize("device", [name], indirect=True) for name in DEVICES
 )
@@ -26,7 +26,7 @@ FRAMES = """() => new Promise((done) =>
 
 
 def reads(request):
-    """Whether it asks to read the drawing, and not for a unit's weights."""
+    """Return whether the request is for a reading of the drawing."""
     return '"models"' in (request.post_data or "")
 
 
@@ -34,18 +34,18 @@ def percent(share):
     return "> 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
 
 
-POINTS = 8  # about as many pointer events as a stroke gets: each costs the page a reading
+POINTS = 8  # points per stroke; each one makes the page request a reading
 load_reader = cache(Reader.load)
 
 
 def thinned(stroke):
-    """Return every so many points of a stroke, with its first and its last."""
+    """Return about POINTS evenly chosen points of a stroke, with the first and the last."""
     step = max(1, -(-len(stroke) // POINTS))
     return [*stroke[:-1:step], stroke[-1]] if len(stroke) > 1 else stroke
 
 
 def on_page(point, box):
-    """Return where a point of the drawing lies on the page."""
+    """Return the position on the page, in px, of a point of the drawing."""
     return (
         box["x"] + point[0] / SIDE * box["width"],
         box["y"] + point[1] / SIDE * box["height"],
@@ -53,7 +53,7 @@ def on_page(point, box):
 
 
 class Visitor:
-    """The drawing page, and a person who draws on it."""
+    """The drawing page, with actions of a visitor."""
 
     PATH = ""
 
@@ -74,7 +74,7 @@ class Visitor:
         self.wait_until_loaded()
 
     def wait_until_loaded(self):
-        # It is "–", or a number if a link brought a drawing: either way the page is loaded.
+        # "–", or a number if the link contains a drawing; it is empty until the page is loaded.
         expect(self.page.get_by_test_id("probability-0")).not_to_be_empty()
 
     def leave(self):
@@ -104,7 +104,7 @@ class Visitor:
         return self.page.get_by_test_id(name).inner_text()
 
     def texts(self, names):
-        """Several at once: each question of its own would take a moment."""
+        """Return the texts of several elements in one call, which is faster."""
         script = "names => names.map(n => document.querySelector(`[data-testid='${n}']`).innerText)"
         return self.page.evaluate(script, list(names))
 
@@ -136,7 +136,7 @@ class Visitor:
         touch.detach()
 
     def drop(self, kind, path):
-        """Let go of a file over the page, or paste it."""
+        """Drop a file on the page, or paste it."""
         script = """(target, [kind, name, data]) => {
           const files = new DataTransfer();
           const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -150,23 +150,23 @@ class Visitor:
         self.pad.evaluate(script, [kind, path.name, data])
 
     def load(self, strokes):
-        """Put these strokes on the sketchpad, in the place of what is there, as a link does."""
+        """Replace the drawing on the sketchpad by these strokes, as a link does."""
         script = """strokes => document.dispatchEvent(
           new CustomEvent('load', { detail: { ink: { strokes, picture: null } } }))"""
         self.page.evaluate(script, strokes)
 
     def copy_link(self):
-        """Copy the link of what is drawn, once it is read; the address bar has it."""
+        """Copy the link of the drawing, which then is in the address bar."""
         self.settle()
         self.page.get_by_test_id("copy-link").click()
         self.page.wait_for_function("location.hash.includes('drawing=')")
 
     def reading(self, model="mlp-1024"):
-        """What Reader makes of the strokes that the page last sent."""
+        """Return the reading of the strokes that the page sent last."""
         return load_reader(model).read_strokes(self.sent[-1]["strokes"])
 
     def check_against(self, reading):
-        """Wait until the page shows this reading, and compare all that it shows."""
+        """Wait until the page shows this reading; compare all probabilities and logits."""
         expect(self.page.get_by_test_id("answer")).to_contain_text(str(reading.digit))
         share = reading.probabilities[reading.digit]
         shown = percent(share)
@@ -187,22 +187,22 @@ REDS = """canvas => {
 
 
 def pixels(visitor, name):
-    """The pixels of a canvas, as rows of red values."""
+    """Return the red values of a canvas, row after row."""
     return visitor.page.get_by_test_id(name).evaluate(REDS)
 
 
 def red(numbers, light):
-    """The red of the pictures' colours: blue's is 86, orange's 230."""
+    """Return the red values for numbers in -1..1: blue has 86, orange 230."""
     return np.clip(np.abs(numbers), 0, 1) * np.where(numbers < 0, 230, 86) * light
 
 
 def number(text):
-    """A number of the page, as it is written."""
+    """Parse a number as the page writes it."""
     return Decimal(text.replace("\u2212", "-").replace(" ", ""))
 
 
 def terms_of(text):
-    """Take "a (x) - b (y) = c" apart; see that it holds in the digits shown: a, -b, …, c."""
+    """Parse "a (x) - b (y) = c" as [a, -b, c], and assert that the terms add up exactly."""
     left, right = text.split(": ")[-1].split(" = ")
     terms = re.findall(r"(?:^|[+\u2212] )\u2212?\d+\.\d\d", left)
     assert len(terms) > 1

@@ -1,8 +1,8 @@
-"""Whether the app stands a flood: python -m benchmarks.flood [--seconds 60] [--callers 64]
+"""Load test of the app: python -m benchmarks.flood [--seconds 60] [--callers 64]
 
-Good callers compare each answer with Reader's own; among them are callers that send and read
-slowly, and hostile ones. Meanwhile a real Chromium draws on the page. Exit status 1 says that an
-answer was wrong, a refusal was not as stated, the page was late, or the server grew or died.
+Valid callers compare each response with Reader's result. Slow and hostile callers run at the same
+time, and a real Chromium draws on the page. The exit status is 1 if a result was wrong, a refusal
+was not as documented, the page was too slow, or the server's memory grew or the server failed.
 """
 
 import argparse
@@ -24,13 +24,13 @@ import numpy as np
 from playwright.sync_api import Page, TimeoutError
 
 from benchmarks.browser import DEVICES, ROOT, chromium, resident, running
-from benchmarks.flood.callers import Report, ask_everything
+from benchmarks.flood.callers import Report, run_callers
 from benchmarks.page import AFTER_THE_PAGE, TIMING, replay, waits
 
-QUIET = 15  # s that the page is drawn on by itself, before the flood
-PATIENCE = 20_000  # ms until an answer to the page counts as lost
-SHOWN = 20  # of each kind of fault
-SLOWER, GROWTH, ENDING = 5.0, 1.05, 5.0  # times; times; s: what is borne at most
+QUIET = 15  # s of drawing on the page without load, before the flood
+TIMEOUT = 20_000  # ms until a response to the page counts as lost
+SHOWN = 20  # faults of each kind that are printed
+SLOWER, GROWTH, ENDING = 5.0, 1.05, 5.0  # limits: ratio of the p95, ratio of memory, s
 SETTLED = """() => {
   const last = Math.max(...timing.events);
   return timing.read.some((read) => timing.sent.some((sent) => sent >= last && sent <= read));
@@ -38,7 +38,7 @@ SETTLED = """() => {
 
 
 def main() -> int:
-    """Print what became of the flood; return 1 if anything was not as it must be."""
+    """Print the results of the flood; return 1 if a check failed."""
     options = parse()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         with (
@@ -52,7 +52,7 @@ def main() -> int:
             flooded = draw_until(drawn_on, pipe.poll) if drawn_on else []
             report = pipe.recv()
             held = memory.stop()
-            pipe.send(0)  # everything once more, by good callers alone
+            pipe.send(0)  # 0 s: each valid caller sends its calls once
             afterwards = pipe.recv()
             ending = end(server)
         log.seek(0)
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60, help="of the flood (60)")
     parser.add_argument("--callers", type=int, default=64, help="at once (64)")
@@ -75,12 +75,12 @@ def parse() -> argparse.Namespace:
 
 @contextmanager
 def callers(url: str, count: int) -> Generator[Connection]:
-    """Start the process of the callers, and wait until they know the answers."""
-    spawn = multiprocessing.get_context("spawn")  # a fork would share what the parent has open
-    pipe, theirs = spawn.Pipe()
-    process = spawn.Process(target=ask_everything, args=(theirs, url, count), daemon=True)
+    """Start the process of the callers; wait until it has computed the expected results."""
+    spawn = multiprocessing.get_context("spawn")  # a fork would share the parent's open files
+    pipe, remote = spawn.Pipe()
+    process = spawn.Process(target=run_callers, args=(remote, url, count), daemon=True)
     process.start()
-    theirs.close()
+    remote.close()
     pipe.recv()
     yield pipe
     pipe.send(None)
@@ -97,22 +97,22 @@ def page(url: str) -> Generator[Page]:
         opened.get_by_test_id("sketchpad").wait_for()
         opened.wait_for_timeout(1500)
         opened.evaluate(AFTER_THE_PAGE)
-        draw(opened, next(drawings()))  # the first answers are slower
+        draw(opened, next(drawings()))  # warm up: the first responses are slower
         yield opened
 
 
 def drawings() -> Iterator[list]:
-    """Return the examples, one after the other, for ever."""
+    """Return an endless iterator over the example drawings."""
     lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     return cycle([json.loads(line)["strokes"] for line in lines])
 
 
 def draw(page: Page, strokes: list) -> list[float]:
-    """Draw by mouse; return how long each pointer event waited for its answer, in ms."""
+    """Draw by mouse; return the latency of each pointer event in ms."""
     page.evaluate("for (const list of Object.values(timing)) list.length = 0")
     replay(page, strokes, touch=False)
-    with suppress(TimeoutError):  # what has no answer by then counts as late without end
-        page.wait_for_function(SETTLED, timeout=PATIENCE)
+    with suppress(TimeoutError):  # events without a response count as infinitely late
+        page.wait_for_function(SETTLED, timeout=TIMEOUT)
     found = waits(page.evaluate("timing"))
     page.get_by_test_id("clear").click()
     page.wait_for_timeout(300)
@@ -120,7 +120,7 @@ def draw(page: Page, strokes: list) -> list[float]:
 
 
 def draw_until(page: Page, done: Callable[[], bool]) -> list[float]:
-    """Draw one digit after the other; return how long each pointer event waited, in ms."""
+    """Draw digits until `done`; return the latency of each pointer event in ms."""
     found: list[float] = []
     ink = drawings()
     while not done():
@@ -129,13 +129,13 @@ def draw_until(page: Page, done: Callable[[], bool]) -> list[float]:
 
 
 def after(seconds: float) -> Callable[[], bool]:
-    """Return what says whether so much time has gone by."""
+    """Return a function that returns whether `seconds` have passed."""
     until = time.monotonic() + seconds
     return lambda: time.monotonic() >= until
 
 
 class Memory:
-    """What a process holds, once a second."""
+    """Samples the resident memory of a process once a second."""
 
     def __init__(self, pid: int) -> None:
         self.held: list[float] = []
@@ -148,14 +148,14 @@ class Memory:
             self.held.append(resident(pid))
 
     def stop(self) -> list[float]:
-        """Return what was held, in MB."""
+        """Stop sampling; return the samples in MB."""
         self._stopped.set()
         self._thread.join()
         return self.held
 
 
 def end(server: subprocess.Popen) -> float:
-    """Ask the server to end; return how long it took, in s."""
+    """Terminate the server; return the duration in s."""
     started = time.monotonic()
     server.terminate()
     server.wait(timeout=30)
@@ -163,7 +163,7 @@ def end(server: subprocess.Popen) -> float:
 
 
 def judge_calls(report: Report) -> list[str]:
-    """Print what became of the calls; return what is wrong."""
+    """Print the statuses of the calls by kind; return failed checks."""
     kinds: dict[str, dict[str, int]] = defaultdict(dict)
     for (kind, status), number in report.calls.items():
         kinds[kind][status] = number
@@ -183,7 +183,7 @@ def judge_calls(report: Report) -> list[str]:
 
 
 def judge_page(quiet: list[float], flooded: list[float]) -> list[str]:
-    """Print how the page answered a hand; return what is wrong."""
+    """Print the latency of the page; return failed checks."""
     if not quiet or not flooded:
         return []
     before, during = (np.percentile(times, [50, 95]) for times in (quiet, flooded))
@@ -196,7 +196,7 @@ def judge_page(quiet: list[float], flooded: list[float]) -> list[str]:
 
 
 def judge_memory(held: list[float]) -> list[str]:
-    """Print what the server held; return what is wrong."""
+    """Print the memory of the server; return failed checks."""
     quarter = len(held) // 4
     if not quarter or math.isnan(held[0]):
         return []
@@ -206,16 +206,16 @@ def judge_memory(held: list[float]) -> list[str]:
     return [] if late / early <= GROWTH else [f"it grew by more than {GROWTH:g} times"]
 
 
-def judge_end(afterwards: Report, seconds: float, status: int, said: str) -> list[str]:
-    """Print how the server was after the flood, and how it ended; return what is wrong."""
+def judge_end(afterwards: Report, seconds: float, status: int, log: str) -> list[str]:
+    """Print the results after the flood and of the shutdown; return failed checks."""
     faults = [*afterwards.wrong, *afterwards.misdirected, *afterwards.strange]
     print(f"\nafterwards: {afterwards.right} right answers, {len(faults)} faults")
     print(f"ended {seconds:.1f} s after SIGTERM with status {status}")
-    errors = said.count("Traceback (most recent call last)")
+    errors = log.count("Traceback (most recent call last)")
     print(f"unhandled errors: {errors}")
-    print("".join(f"    {line}\n" for line in said.splitlines()[-SHOWN:]), end="")
+    print("".join(f"    {line}\n" for line in log.splitlines()[-SHOWN:]), end="")
     wrong = {
-        "it did not answer rightly afterwards": bool(faults) or not afterwards.right,
+        "its results were wrong afterwards": bool(faults) or not afterwards.right,
         f"it took over {ENDING:g} s to end": seconds > ENDING,
         f"it ended with status {status}": status != 0,
         "it has unhandled errors": errors > 0,

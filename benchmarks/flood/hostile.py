@@ -1,4 +1,4 @@
-"""Hostile requests, each with the status and the words that the server must answer with."""
+"""Hostile requests, each with the expected status and error."""
 
 import base64
 import io
@@ -16,22 +16,22 @@ RUN = f"{API}/run/predict_strokes"
 
 
 class Attack(NamedTuple):
-    """One request, and its answer."""
+    """A request, and the expected response."""
 
     name: str
     method: str
     path: str
     body: bytes
     status: int
-    says: str  # in the refusal; "" where there is none
-    upload: bytes | None = None  # a file that goes up first; {} in `body` takes its path
-    cut_off: bool = False  # the server may hang up before all of it was sent
-    kind: str = JSON
+    says: str  # text in the error; "" if there is no error
+    upload: bytes | None = None  # a file to upload first; its path replaces PATH in `body`
+    cut_off: bool = False  # the server may close the connection before the whole body is sent
+    kind: str = JSON  # Content-Type
 
 
 def attacks() -> list[Attack]:
-    """Return one of each kind."""
-    return [*_too_much(), *_bombs(), *_drawings(), *_wrong_types(), *_closed_doors()]
+    """Return all attacks."""
+    return [*_too_much(), *_bombs(), *_drawings(), *_wrong_types(), *_closed_routes()]
 
 
 def _too_much() -> list[Attack]:
@@ -64,18 +64,18 @@ def _bombs() -> list[Attack]:
 
 
 def _drawings() -> list[Attack]:
-    """Return drawings within the limits that take the most time and memory."""
+    """Return attacks with drawings within the limits that take the most time and memory."""
     explain, page = f"{API}/run/explain_strokes", f"{API}/component_server/"
-    ways = {"predict": (RUN, _call), "explain": (explain, _call), "page": (page, _question)}
+    targets = {"predict": (RUN, _call), "explain": (explain, _call), "page": (page, _question)}
     return [
         Attack(f"{name}, {way}", "POST", path, body(strokes), 200, "")
         for name, strokes in costly_drawings().items()
-        for way, (path, body) in ways.items()
+        for way, (path, body) in targets.items()
     ]
 
 
 def costly_drawings() -> dict[str, list]:
-    """Return long lines, many points and many strokes, with a wide pen and with a usual one."""
+    """Return drawings with long lines, many points and many strokes, with two widths of the pen."""
     rng = np.random.default_rng(0)
     turns = np.arange(10_000) * 0.04
     scribble = np.stack([np.abs((turns * rate) % 2 - 1) for rate in (1, 0.618)], axis=1)
@@ -92,8 +92,8 @@ def costly_drawings() -> dict[str, list]:
 def _wrong_types() -> list[Attack]:
     predict, join, page = f"{API}/run/predict", f"{API}/queue/join", f"{API}/component_server/"
     server = _call({"path": "/etc/passwd"})
-    nobody = json.dumps({"data": [], "fn_index": 10**6, "session_hash": "x"}).encode()
-    nowhere = b'{"data": {}, "component_id": -1, "fn_name": "read", "session_hash": "x"}'
+    no_function = json.dumps({"data": [], "fn_index": 10**6, "session_hash": "x"}).encode()
+    no_component = b'{"data": {}, "component_id": -1, "fn_name": "read", "session_hash": "x"}'
     return [
         Attack("text for strokes", "POST", RUN, _call("abc"), 422, "Got str"),
         Attack("no model of that name", "POST", RUN, _call([], "gpt"), 422, "choose from"),
@@ -101,13 +101,13 @@ def _wrong_types() -> list[Attack]:
         Attack("NaN", "POST", RUN, b'{"data": [[[[NaN, 1]]]]}', 400, "not JSON"),
         Attack("a list", "POST", RUN, b"[]", 422, "a JSON object"),
         Attack("the server's file", "POST", predict, server, 422, "not uploaded"),
-        Attack("no function", "POST", join, nobody, 422, "no such function"),
-        Attack("no part", "POST", page, nowhere, 422, "no such component"),
+        Attack("no function", "POST", join, no_function, 422, "no such function"),
+        Attack("no part", "POST", page, no_component, 422, "no such component"),
         Attack("no endpoint", "POST", f"{API}/run/shell", _call([]), 404, "no endpoint /shell"),
     ]  # fmt: skip
 
 
-def _closed_doors() -> list[Attack]:
+def _closed_routes() -> list[Attack]:
     closed = ("file=/etc/passwd", "monitoring", "deep_link", "proxy=http://127.0.0.1/", "reset")
     return [
         *(Attack(f"/{path}", "GET", f"{API}/{path}", b"", 404, "nothing at") for path in closed),
@@ -121,13 +121,13 @@ def _call(*arguments: Any) -> bytes:
 
 
 def _question(strokes: list) -> bytes:
-    """Return a question of the page; its sketchpad's number and session are filled in later."""
-    asks = {"models": ["mlp-1024", "mlp-32"], "strokes": strokes}
+    """Return a request of the page; callers replace SKETCHPAD and SESSION."""
+    data = {"models": ["mlp-1024", "mlp-32"], "strokes": strokes}
     page = {"component_id": "SKETCHPAD", "session_hash": "SESSION", "fn_name": "read"}
-    return json.dumps({**page, "data": asks}).encode()
+    return json.dumps({**page, "data": data}).encode()
 
 
 def upload_of(attack: Attack) -> tuple[bytes, str]:
-    """Return the body that uploads what an attack needs there, and the body's type."""
+    """Return the body of the upload that an attack needs, and its Content-Type."""
     assert attack.upload
     return form("batch.zip", attack.upload)

@@ -1,6 +1,6 @@
-"""What each caller of the flood asks, and the answer that Reader gives to it in Python.
+"""The calls of each valid caller, with the results of Reader in Python.
 
-No two callers have the same ink: an answer that went to the wrong one is noticed.
+Each caller has a different drawing, so results that reach the wrong caller are detected.
 """
 
 import base64
@@ -19,20 +19,20 @@ from model.explain import contributions, stroke_contributions, template
 
 TOLERANCE = 1e-6
 BATCH = 20  # pictures
-WAYS = ("run", "call/v2", "queue")  # the last is gradio_client's own
+WAYS = ("run", "call/v2", "queue")  # "queue" is the one that gradio_client uses
 
 
 class Question(NamedTuple):
-    """One call, and its answer."""
+    """A call, and its expected result."""
 
     way: str
     endpoint: str
-    arguments: dict[str, Any]  # by name; a file that goes up first is bytes
+    arguments: dict[str, Any]  # by name; bytes are uploaded first
     expected: Any
 
 
 def questions(readers: Mapping[str, Reader], number: int) -> list[Question]:
-    """Return what one caller asks: each endpoint, in each way, with ink of its own."""
+    """Return the calls of one caller: each endpoint in each way, with its own drawing."""
     reader = list(readers.values())[number % len(readers)]
     strokes = drawing(number)
     file = png(canvas_picture(strokes, PEN))
@@ -60,7 +60,7 @@ def questions(readers: Mapping[str, Reader], number: int) -> list[Question]:
 
 
 def drawing(number: int) -> list:
-    """Return an example, written by another hand: turned, stretched and trembling."""
+    """Return an example drawing, randomly transformed and with noise."""
     rng = np.random.default_rng(number)
     lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     strokes = json.loads(lines[number % len(lines)])["strokes"]
@@ -72,7 +72,7 @@ def drawing(number: int) -> list:
 
 
 def batch(number: int) -> np.ndarray:
-    """Return pictures of MNIST's test set, as one caller sends them: (BATCH, 28, 28) uint8."""
+    """Return the MNIST test images that one caller sends: (BATCH, 28, 28) uint8."""
     with np.load(ROOT / "tests" / "data" / "mnist-test-500.npz") as file:
         return np.random.default_rng(number).choice(file["images"], BATCH)
 
@@ -90,7 +90,7 @@ def npy(images: np.ndarray) -> bytes:
 
 
 def prediction(reading: Reading) -> dict[str, Any]:
-    """Return what /predict must answer."""
+    """Return the expected result of /predict."""
     probabilities = reading.probabilities
     return {
         "verdict": reading.verdict,
@@ -103,7 +103,7 @@ def prediction(reading: Reading) -> dict[str, Any]:
 
 
 def explanation(reader: Reader, reading: Reading) -> dict[str, Any]:
-    """Return what /explain must answer."""
+    """Return the expected result of /explain."""
     terms = contributions(reader.model, reading)
     names = ("pre_activations", "activations")
     return prediction(reading) | {
@@ -119,7 +119,7 @@ def explanation(reader: Reader, reading: Reading) -> dict[str, Any]:
 
 
 def stroke_explanation(reader: Reader, reading: Reading, strokes: list) -> dict[str, Any]:
-    """Return what /explain_strokes must answer beyond /explain."""
+    """Return the expected fields of /explain_strokes that /explain does not have."""
     whole = template(reader.model, reading)
     added = stroke_contributions(whole, reading, strokes)
     return {
@@ -131,7 +131,7 @@ def stroke_explanation(reader: Reader, reading: Reading, strokes: list) -> dict[
 
 
 def batch_prediction(reader: Reader, images: np.ndarray) -> dict[str, Any]:
-    """Return what /predict_batch must answer to an array."""
+    """Return the expected result of /predict_batch for an array."""
     readings = reader.read_batch(images)
     return {
         "digits": [reading.digit for reading in readings],
@@ -143,7 +143,7 @@ def batch_prediction(reader: Reader, images: np.ndarray) -> dict[str, Any]:
 
 
 def info(reader: Reader) -> dict[str, Any]:
-    """Return what /models must answer of one."""
+    """Return the expected result of /models for one model."""
     return {
         "name": reader.name,
         "hidden_sizes": list(reader.model.hidden_sizes),
@@ -157,8 +157,8 @@ def info(reader: Reader) -> dict[str, Any]:
 
 
 def same(got: Any, wanted: Any) -> bool:
-    """Say whether two answers are the same, numbers up to the tolerance."""
-    if got == wanted:  # to the last bit, nearly always
+    """Return whether two results are equal, with a tolerance for numbers."""
+    if got == wanted:  # the usual case: exactly equal
         return True
     if isinstance(wanted, dict):
         return isinstance(got, dict) and got.keys() == wanted.keys() and _all_same(got, wanted)
@@ -175,7 +175,7 @@ def _all_same(got: dict, wanted: dict) -> bool:
 
 
 def owners(answer: Any, question: Question, everyone: Sequence[Sequence[Question]]) -> list[int]:
-    """Return the callers whose answer this is."""
+    """Return the callers that expect this result."""
     return [
         number
         for number, asked in enumerate(everyone)

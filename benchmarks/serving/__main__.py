@@ -1,8 +1,9 @@
-"""What serving costs, against twins that do nothing: python -m benchmarks.serving [DRAWINGS.jsonl]
+"""Time of API calls, compared with echoes: python -m benchmarks.serving [DRAWINGS.jsonl]
 
-A twin (benchmarks/serving/echo.py) takes the same input on the same server. All are called in
-turn, so that noise hits all alike: by gradio_client, by `POST run/NAME`, and by `POST call/v2/NAME`
-with its stream of events. Exit status 1 says that a target was missed.
+An echo (benchmarks/serving/echo.py) has the same input on the same server and does nothing. All
+endpoints are called in turn, so that noise affects all equally: by gradio_client, by
+`POST run/NAME`, and by `POST call/v2/NAME` with its event stream. The exit status is 1 if a target
+was missed.
 """
 
 import argparse
@@ -29,12 +30,12 @@ from benchmarks.drawings import PEN, canvas_picture
 from benchmarks.serving.callers import (
     MODEL,
     WAYS,
-    Crew,
+    CallerPool,
     Done,
     Drawing,
     by_run,
+    caller_pool,
     connect,
-    crew,
     open_connection,
     post,
     upload,
@@ -47,28 +48,28 @@ ECHOES = {
     "echo_strokes": ("predict_strokes", "explain_strokes"),
 }  # fmt: skip
 ECHO_OF = {name: echo for echo, names in ECHOES.items() for name in (echo, *names)}
-AIMED_AT = ("predict", "predict_strokes")  # those that targets are set for
-LATENCY, THROUGHPUT = 1.3, 0.75  # at most, at least, of the echo's
-BATCH_SECONDS, COLD_START, RESIDENT = 1.0, 1.3, 700  # s; of the imports' time; MB
+WITH_TARGETS = ("predict", "predict_strokes")
+LATENCY, THROUGHPUT = 1.3, 0.75  # maximum and minimum ratio to the echo
+BATCH_SECONDS, COLD_START, RESIDENT = 1.0, 1.3, 700  # s; ratio to the time of the imports; MB
 IMPORTS = "import torch, gradio"
 
 
 class Plan(NamedTuple):
-    """How long to measure."""
+    """Durations and repetitions of the measurement."""
 
     callers: int = 16
     rounds: int = 4
-    alone: float = 3.0  # s that one caller calls all endpoints in turn, in each round
-    together: float = 1.2  # s that all callers call one endpoint, in each round
-    images: int = 10_000  # of a batch
-    repeats: int = 5  # of a batch, and of a cold start
+    alone: float = 3.0  # s per round in which one caller calls all endpoints in turn
+    together: float = 1.2  # s per round in which all callers call one endpoint
+    images: int = 10_000  # in a batch
+    repeats: int = 5  # of batches and cold starts
 
 
 QUICK = Plan(callers=2, rounds=1, alone=0.5, together=0.3, images=500, repeats=1)
 
 
 class Row(NamedTuple):
-    """One endpoint, called in one way by so many callers."""
+    """Figures of one endpoint, called in one way by a number of callers."""
 
     rate: float  # calls a second
     p50: float  # ms
@@ -77,7 +78,7 @@ class Row(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What was wanted of a figure, and what it is."""
+    """A figure and its target."""
 
     what: str
     got: float
@@ -107,17 +108,21 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     examples = ROOT / "ui" / "draw" / "examples.jsonl"
     parser.add_argument("drawings", type=Path, nargs="?", default=examples, help="JSON Lines")
-    parser.add_argument("--data-dir", help="a folder with MNIST: its test images are the batch")
-    parser.add_argument("--quick", action="store_true", help="a trial: its figures say little")
+    parser.add_argument(
+        "--data-dir", help="a folder with MNIST; its test images are used for the batch"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a short run; its figures are not reliable"
+    )
     return parser.parse_args()
 
 
 def machine() -> str:
-    """Return what the figures were measured on."""
+    """Return a description of the processor and the versions."""
     names = Path("/proc/cpuinfo")
     lines = names.read_text(encoding="utf-8").splitlines() if names.exists() else []
     models = [line.split(": ")[1] for line in lines if line.startswith("model name")]
@@ -127,7 +132,7 @@ def machine() -> str:
 
 
 def prepare(path: Path, folder: Path) -> list[Drawing]:
-    """Read drawings, and draw each on a canvas of 280 px as well."""
+    """Read drawings; save each also as a picture of 280 × 280 px."""
     drawings = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         strokes = json.loads(line)["strokes"]
@@ -138,7 +143,7 @@ def prepare(path: Path, folder: Path) -> list[Drawing]:
 
 
 def save_batch(path: Path, count: int, data_dir: str | None) -> Path:
-    """Save so many of MNIST's test images; without MNIST, the 500 of the tests, repeated."""
+    """Save `count` MNIST test images; without MNIST, the 500 in tests/data, repeated."""
     if data_dir:
         images = load_test(data_dir).images.numpy().reshape(-1, 28, 28)
     else:
@@ -149,7 +154,7 @@ def save_batch(path: Path, count: int, data_dir: str | None) -> Path:
 
 
 def measure(plan: Plan, drawings: list[Drawing], batch: Path) -> list[Target]:
-    """Print what one server does; return how it stands to the targets."""
+    """Measure one server, print the tables, and return the figures with their targets."""
     memory = {}
     with running(command=["-m", "benchmarks.serving.echo"], stdout=subprocess.DEVNULL) as (
         url,
@@ -160,7 +165,7 @@ def measure(plan: Plan, drawings: list[Drawing], batch: Path) -> list[Target]:
         for endpoint in ECHO_OF:
             send(endpoint, 0)
         memory["after a call to each endpoint"] = resident(process.pid)
-        with crew(url, drawings, callers=plan.callers) as callers:
+        with caller_pool(url, drawings, callers=plan.callers) as callers:
             rows = load(plan, callers)
         batches = read_batches(url, batch, plan.repeats)
         memory["after the load"] = resident(process.pid)
@@ -172,30 +177,32 @@ def measure(plan: Plan, drawings: list[Drawing], batch: Path) -> list[Target]:
     return [*targets, Target("MB that the server holds", max(memory.values()), RESIDENT)]
 
 
-def load(plan: Plan, callers: Crew) -> Rows:
-    """Call all endpoints in all ways, one after the other, and again in the other order."""
+def load(plan: Plan, callers: CallerPool) -> Rows:
+    """Call all endpoints in all ways, in alternating order."""
     done: dict[tuple[str, int, str], list[list[Done]]] = {}
     orders = [(way, number, names) for way in WAYS for number, names in _orders(plan)]
     for number in range(plan.rounds + 1):
-        seconds = (plan.alone, plan.together) if number else (0.1, 0.1)  # the first is to warm up
+        seconds = (
+            (plan.alone, plan.together) if number else (0.1, 0.1)
+        )  # the first round is a warm-up
         for way, count, endpoints in orders if number % 2 else orders[::-1]:
-            found = callers.carry_out(way, endpoints, callers=count, seconds=seconds[count > 1])
+            found = callers.run(way, endpoints, callers=count, seconds=seconds[count > 1])
             for endpoint in endpoints if number else ():
                 done.setdefault((way, count, endpoint), []).append(found)
     return {key: row(slots, key[2]) for key, slots in done.items()}
 
 
 def _orders(plan: Plan) -> list[tuple[int, tuple[str, ...]]]:
-    """Return what is called together: by one caller all in turn, by many one endpoint each."""
+    """Return (callers, endpoints): one caller for all endpoints, and many for each endpoint."""
     return [(1, tuple(ECHO_OF)), *((plan.callers, (name,)) for name in ECHO_OF)]
 
 
 def row(slots: Iterable[list[Done]], endpoint: str) -> Row:
-    """Sum up what callers did with one endpoint, in several slots of time."""
+    """Summarise the calls of one endpoint in several time slots."""
     times, rates = [], []
     for slot in slots:
         mine = [done.latencies[endpoint] for done in slot]
-        # A caller that calls others in between is as fast as its own calls are.
+        # If a caller also called other endpoints, only the time of this one counts.
         alone = any(len(done.latencies) > 1 for done in slot)
         spans = [sum(t) if alone else done.seconds for t, done in zip(mine, slot, strict=True)]
         rates.append(sum(len(t) / span for t, span in zip(mine, spans, strict=True)))
@@ -205,7 +212,7 @@ def row(slots: Iterable[list[Done]], endpoint: str) -> Row:
 
 
 def read_batches(url: str, batch: Path, repeats: int) -> dict[str, list[float]]:
-    """Time a batch from the file to its answer, upload included, in s."""
+    """Return the time of a batch in s, including the upload."""
     client = connect(url)
 
     def by_client() -> None:
@@ -227,14 +234,14 @@ def read_batches(url: str, batch: Path, repeats: int) -> dict[str, list[float]]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
+    """Return the duration of a call in s."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def cold_starts(repeats: int, drawing: Drawing) -> Target:
-    """Print how long it is from the start to the first answer, beside the imports alone."""
+    """Print the time from the start to the first result, and that of the imports alone."""
 
     def start() -> None:
         with running(every=0.01, stdout=subprocess.DEVNULL) as (url, _):
@@ -255,10 +262,10 @@ def cold_starts(repeats: int, drawing: Drawing) -> Target:
 
 
 def call_targets(rows: Rows, plan: Plan) -> list[Target]:
-    """Compare the endpoints with their echoes."""
+    """Return the ratios of endpoints to their echoes, with targets."""
     targets = []
     for way in WAYS:
-        for name in AIMED_AT:
+        for name in WITH_TARGETS:
             one, echo = rows[way, 1, name], rows[way, 1, ECHO_OF[name]]
             targets.append(Target(f"{name} by {way}, 1: p50", one.p50 / echo.p50, LATENCY))
             many, echo = (rows[way, plan.callers, each] for each in (name, ECHO_OF[name]))
@@ -268,7 +275,7 @@ def call_targets(rows: Rows, plan: Plan) -> list[Target]:
 
 
 def batch_targets(batches: dict[str, list[float]]) -> list[Target]:
-    """Compare the batches with their second."""
+    """Return the time of a batch, with its target."""
     return [
         Target(f"s, a batch by {way}", statistics.median(times), BATCH_SECONDS)
         for way, times in batches.items()
@@ -276,7 +283,7 @@ def batch_targets(batches: dict[str, list[float]]) -> list[Target]:
 
 
 def print_rows(rows: Rows, plan: Plan) -> None:
-    """Print a table for one caller and one for many; the last two columns are to the echo's."""
+    """Print a table for one caller and one for many, with ratios to the echo in two columns."""
     for count in (1, plan.callers):
         print(f"\n{f'callers: {count}':32}  calls/s     p50     p95  p99 ms   p50 ×  calls ×")
         for way in WAYS:
@@ -288,7 +295,7 @@ def print_rows(rows: Rows, plan: Plan) -> None:
 
 
 def print_batches(batches: dict[str, list[float]], plan: Plan) -> None:
-    """Print how long a batch took."""
+    """Print the time of a batch."""
     print()
     for way, times in batches.items():
         spread = f"{min(times):.2f} to {max(times):.2f}"
@@ -297,7 +304,7 @@ def print_batches(batches: dict[str, list[float]], plan: Plan) -> None:
 
 
 def print_bare(drawings: list[Drawing], rows: Rows) -> None:
-    """Print what the same costs without a server, and its share of a call."""
+    """Print the time of the same work without a server, and its share of a call."""
     reader = Reader.load(MODEL, device="cpu")
     images = torch.rand(10_000, 784)
     with torch.inference_mode():
@@ -311,26 +318,26 @@ def print_bare(drawings: list[Drawing], rows: Rows) -> None:
     )
     print(f"\n{'without a server':28}      ms  of a call by run")
     for name, taken in bare.items():
-        each = taken / len(drawings) if name in AIMED_AT else taken
-        share = f"{100 * each / rows['run', 1, name].p50:14.0f} %" if name in AIMED_AT else ""
+        each = taken / len(drawings) if name in WITH_TARGETS else taken
+        share = f"{100 * each / rows['run', 1, name].p50:14.0f} %" if name in WITH_TARGETS else ""
         print(f"{name:28}{each:8.3f}{share}")
 
 
 def middle_of(call: Callable[[], object], repeats: int) -> float:
-    """Return the median of a call's time, in ms."""
+    """Return the median duration of a call in ms."""
     call()
     return 1000 * statistics.median(seconds(call) for _ in range(repeats))
 
 
 def print_memory(memory: dict[str, float]) -> None:
-    """Print what the server held."""
+    """Print the memory of the server."""
     print()
     for when, held in memory.items():
         print(f"resident {when}: {held:.0f} MB")
 
 
 def print_targets(targets: list[Target]) -> None:
-    """Print what was wanted, what was got, and whether that is enough."""
+    """Print each figure with its target and whether it was met."""
     print(f"\n{'target':44}{'wanted':>8}{'got':>8}")
     for target in targets:
         wanted = f"{'≥' if target.at_least else '≤'} {target.bound:g}"

@@ -1,6 +1,6 @@
-"""Callers of the API, each in a process of its own: their arithmetic is not the server's.
+"""Callers of the API, each in its own process.
 
-Imports neither torch nor gradio, so that sixteen of them start in seconds.
+This module imports neither torch nor gradio, so that sixteen callers start in seconds.
 """
 
 import base64
@@ -22,8 +22,8 @@ from gradio_client import Client, handle_file
 MODEL = "mlp-1024"
 JSON = "application/json"
 BOUNDARY = "a-file-follows"
-HEAD_START = 0.1  # s from an order until it begins, so that all callers have read it
-Send = Callable[[str, int], None]  # one call: the endpoint, and which of the drawings
+HEAD_START = 0.1  # s between sending a task and its start, so that all callers have received it
+Send = Callable[[str, int], None]  # sends one call: (endpoint, index of the drawing)
 
 
 class Drawing(NamedTuple):
@@ -33,8 +33,8 @@ class Drawing(NamedTuple):
     picture: Path
 
 
-class Order(NamedTuple):
-    """What callers do next: call these endpoints in turn, in this way, for so long."""
+class Task(NamedTuple):
+    """A task of the callers: call endpoints in turn for some time."""
 
     way: str
     endpoints: tuple[str, ...]
@@ -43,14 +43,14 @@ class Order(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What one caller has done."""
+    """The result of a task of one caller."""
 
     latencies: dict[str, list[float]]  # s, by endpoint
-    seconds: float  # from the start until its last answer
+    seconds: float  # from the start until the last response
 
 
 def by_client(url: str, drawings: Sequence[Drawing]) -> Send:
-    """Call by gradio_client: a picture is uploaded, and the queue is joined."""
+    """Call through gradio_client, which uploads pictures and uses the queue."""
     client = connect(url)
 
     def send(endpoint: str, i: int) -> None:
@@ -62,7 +62,7 @@ def by_client(url: str, drawings: Sequence[Drawing]) -> Send:
 
 
 def by_run(url: str, drawings: Sequence[Drawing]) -> Send:
-    """Call by one POST: a picture is a data URL, and the queue is passed by."""
+    """Call by one POST, without the queue; a picture is a data URL."""
     connection = open_connection(url)
     bodies = [{True: _list(d.strokes), False: _list(_data_url(d.picture))} for d in drawings]
 
@@ -73,7 +73,7 @@ def by_run(url: str, drawings: Sequence[Drawing]) -> Send:
 
 
 def by_call(url: str, drawings: Sequence[Drawing]) -> Send:
-    """Call by a POST and a stream of events: the queue is joined."""
+    """Call by a POST and an event stream, through the queue; a picture is a data URL."""
     connection = open_connection(url)
     bodies = [
         {True: _named(strokes=d.strokes), False: _named(image=_data_url(d.picture))}
@@ -96,13 +96,13 @@ WAYS = {"gradio_client": by_client, "run": by_run, "call/v2": by_call}
 
 @cache
 def connect(url: str) -> Client:
-    """Return a client that makes its SSL context once: by itself it makes two a call."""
-    context = ssl.create_default_context()  # httpx takes it, though the client's hint is bool
+    """Return a client with one SSL context; by default it creates two per call."""
+    context = ssl.create_default_context()  # httpx accepts it, although the type hint is bool
     return Client(url, verbose=False, ssl_verify=context)  # ty: ignore[invalid-argument-type]
 
 
 def open_connection(url: str) -> http.client.HTTPConnection:
-    """Return a connection that is kept between calls."""
+    """Return a connection that is kept open between calls."""
     return http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
 
 
@@ -112,7 +112,7 @@ def post(
     body: bytes,
     kind: str = JSON,
 ) -> bytes:
-    """Post a body to the API; return what is answered."""
+    """Post a body to the API; return the body of the response."""
     connection.request("POST", f"/gradio_api/{call}", body, {"Content-Type": kind})
     return _answer(connection)
 
@@ -123,7 +123,7 @@ def upload(connection: http.client.HTTPConnection, path: Path) -> str:
 
 
 def form(name: str, content: bytes) -> tuple[bytes, str]:
-    """Return the body that uploads a file, and the body's type."""
+    """Return the multipart body that uploads a file, and its Content-Type."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"'
     body = f"{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
     return body, f"multipart/form-data; boundary={BOUNDARY}"
@@ -149,61 +149,61 @@ def _data_url(picture: Path) -> dict[str, str]:
     return {"url": "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()}
 
 
-class Crew:
-    """Callers that wait for orders."""
+class CallerPool:
+    """Caller processes that wait for tasks."""
 
     def __init__(self, pipes: Sequence[Connection]) -> None:
         self.pipes = pipes
 
-    def carry_out(
+    def run(
         self, way: str, endpoints: Iterable[str], *, callers: int, seconds: float
     ) -> list[Done]:
-        """Let so many callers do the same at once; return what each has done."""
+        """Run the same task in a number of callers at once; return the result of each."""
         start = time.monotonic() + HEAD_START
-        order = Order(way, tuple(endpoints), start, seconds)
+        task = Task(way, tuple(endpoints), start, seconds)
         for pipe in self.pipes[:callers]:
-            pipe.send(order)
+            pipe.send(task)
         return [pipe.recv() for pipe in self.pipes[:callers]]
 
 
 @contextmanager
-def crew(url: str, drawings: Sequence[Drawing], *, callers: int) -> Generator[Crew]:
+def caller_pool(url: str, drawings: Sequence[Drawing], *, callers: int) -> Generator[CallerPool]:
     """Start callers, and end them when the block ends."""
-    spawn = multiprocessing.get_context("spawn")  # a fork would share what the parent has open
+    spawn = multiprocessing.get_context("spawn")  # a fork would share the parent's open files
     pipes, processes = [], []
     for number in range(callers):
-        mine, theirs = spawn.Pipe()
-        turned = (*drawings[number % len(drawings) :], *drawings[: number % len(drawings)])
-        process = spawn.Process(target=obey, args=(theirs, url, turned), daemon=True)
+        pipe, remote = spawn.Pipe()
+        rotated = (*drawings[number % len(drawings) :], *drawings[: number % len(drawings)])
+        process = spawn.Process(target=run_tasks, args=(remote, url, rotated), daemon=True)
         process.start()
-        theirs.close()
-        pipes.append(mine)
+        remote.close()
+        pipes.append(pipe)
         processes.append(process)
     for pipe in pipes:
         pipe.recv()
-    yield Crew(pipes)
+    yield CallerPool(pipes)
     for pipe, process in zip(pipes, processes, strict=True):
         pipe.send(None)
         process.join()
 
 
-def obey(pipe: Connection, url: str, drawings: Sequence[Drawing]) -> None:
-    """Carry out orders until there are no more; what goes wrong ends the caller."""
+def run_tasks(pipe: Connection, url: str, drawings: Sequence[Drawing]) -> None:
+    """Run tasks from the pipe until None; an exception ends the caller."""
     connect(url)
     pipe.send("ready")
-    while order := pipe.recv():
-        # A connection that was idle between two orders may be closed by now: a new one is made.
-        pipe.send(_carry_out(order, WAYS[order.way](url, drawings), len(drawings)))
+    while task := pipe.recv():
+        # A new connection for each task, because an idle one may have been closed.
+        pipe.send(_run_task(task, WAYS[task.way](url, drawings), len(drawings)))
 
 
-def _carry_out(order: Order, send: Send, count: int) -> Done:
-    latencies = {endpoint: [] for endpoint in order.endpoints}
-    time.sleep(max(0.0, order.start - time.monotonic()))
+def _run_task(task: Task, send: Send, count: int) -> Done:
+    latencies = {endpoint: [] for endpoint in task.endpoints}
+    time.sleep(max(0.0, task.start - time.monotonic()))
     turn = 0
-    while time.monotonic() < order.start + order.seconds:
-        for endpoint in order.endpoints:
+    while time.monotonic() < task.start + task.seconds:
+        for endpoint in task.endpoints:
             started = time.perf_counter()
             send(endpoint, turn % count)
             latencies[endpoint].append(time.perf_counter() - started)
         turn += 1
-    return Done(latencies, time.monotonic() - order.start)
+    return Done(latencies, time.monotonic() - task.start)

@@ -1,7 +1,7 @@
-"""The app with twins of its endpoints that do nothing: python -m benchmarks.serving.echo
+"""The app with echo endpoints that do nothing: python -m benchmarks.serving.echo
 
-What a twin costs is the framework's and the transport's part of a call. It takes the same input,
-is bound the same way, runs on the same server, and answers in the same form.
+An echo has the same input, binding and server as the real endpoint, and a constant result of the
+same form. Its time is the part of a call that the framework and the transport take.
 """
 
 import sys
@@ -18,7 +18,7 @@ from ui.pages import build_pages
 ANSWER: Prediction = {
     "verdict": "digit",
     "digit": 7,
-    "confidence": 0.9987654328346252,  # as many places as a real one has
+    "confidence": 0.9987654328346252,  # as many digits as a real result
     "probabilities": [0.00013717421097680926] * 7 + [0.9987654328346252] + [0.0001371742109768] * 2,
     "not_a_digit": 0.00012345678987912834,
     "model": "mlp-1024",
@@ -34,7 +34,7 @@ def build_with_echoes(
     max_running: int,
     trainings: Trainings | None = None,
 ) -> gr.Blocks:
-    """Build the app, and add a twin for pictures and one for strokes."""
+    """Build the app, with an echo for pictures and one for strokes."""
     demo = build_pages(
         readers,
         default=default,

@@ -1,17 +1,17 @@
-"""A corpus of hostile inputs, made by code: each with how it is sent and what must come of it."""
+"""A corpus of hostile inputs: each case sends a request and states the expected response."""
 
 from tests.hostile import (
     arguments,
     batches,
     bodies,
     channel,
-    doors,
     drawings,
     forms,
     pictures,
+    routes,
     wire,
 )
 from tests.hostile.caller import Case
 
-ROOMS = (arguments, drawings, bodies, channel, doors, forms, wire, pictures, batches)
-CASES: list[Case] = [case for room in ROOMS for case in room.cases()]
+GROUPS = (arguments, drawings, bodies, channel, routes, forms, wire, pictures, batches)
+CASES: list[Case] = [case for group in GROUPS for case in group.cases()]

@@ -1,4 +1,4 @@
-"""Values in the place of a file, of strokes and of a model's name, by every route."""
+"""Cases: invalid and extreme values for the arguments file, strokes and model."""
 
 import json
 from collections.abc import Iterator
@@ -41,17 +41,17 @@ STROKES: dict[str, tuple[Any, str]] = {
     "-10^9": ([[[-1e9, 0]]], FINITE),
     "10^308": ([[[1e308, -1e308]]], FINITE),
     "2^64": ([[[2**64, 0]]], FINITE),
-    "a pen of no width": ([[[0, 0, 0], [1, 1, 0]]], "pen's width"),
+    "a pen of width 0": ([[[0, 0, 0], [1, 1, 0]]], "pen's width"),
     "a pen too thin": ([[[0, 0, 0.124], [1, 1, 0.124]]], "pen's width"),
     "a pen too thick": ([[[0, 0, 4.01], [1, 1, 4.01]]], "pen's width"),
-    "a pen of less than no width": ([[[0, 0, -1]]], "pen's width"),
-    "a pen as wide as the world": ([[[0, 0, 1e8]]], "pen's width"),
+    "a pen of negative width": ([[[0, 0, -1]]], "pen's width"),
+    "a pen of width 10^8": ([[[0, 0, 1e8]]], "pen's width"),
     "1,001 strokes": ([[[0, 0]]] * 1_001, "at most 1000 are read"),
     "1,001 empty strokes": ([[]] * 1_001, "at most 1000 are read"),
     "10,001 points": ([[[0, 0]] * 10_001], "at most 10000 are read"),
-    "Quick, Draw!'s format": ([[[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw!'s"),
+    "Quick, Draw!'s format": ([[[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw"),
     "Quick, Draw!'s format, two and four points": (
-        [[[0, 9], [0, 9]], [[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw!'s",
+        [[[0, 9], [0, 9]], [[0, 9, 8, 7], [0, 1, 2, 3]]], "convert Quick, Draw",
     ),
     "times for widths": ([[[0, 0, 0], [1, 1, 16], [2, 2, 32], [3, 3, 48]]], "not a time"),
     "10,001 points in two strokes": ([[[0, 0]] * 5_000, [[0, 0]] * 5_001], "10000 are read"),
@@ -60,18 +60,18 @@ DRAWN: dict[str, Any] = {
     "nothing": [],
     "an empty stroke": [[]],
     "a point": [[[0, 0]]],
-    "minus nought": [[[-0.0, -0.0], [0, 1]]],
+    "minus zero": [[[-0.0, -0.0], [0, 1]]],
     "the smallest number": [[[5e-324, 0], [0, 5e-324]]],
     "just below 10^9": [[[999_999_999, -999_999_999], [0, 0]]],
     "large and small together": [[[1e8, 1e8], [1e8 + 1e-6, 1e8]]],
-    "a line as long as it may be": [[[0, 0], [9e8, 1e-9]]],
+    "the longest line": [[[0, 0], [9e8, 1e-9]]],
     "1,000 strokes": [[[i, i % 7]] for i in range(1_000)],
     "10,000 points": [[[i % 100, i // 100] for i in range(10_000)]],
     "10,000 points, zigzag": [[[i % 2 * 100, i] for i in range(10_000)]],
     "10,000 points with widths": [[[i % 100, i // 100, 0.125 + i % 31 / 8] for i in range(10_000)]],
-    "pens of the widths that are": [[[0, 0, 0.125], [9, 9, 4]]],
+    "the thinnest and the thickest pen": [[[0, 0, 0.125], [9, 9, 4]]],
 }
-TEXTS = {  # what JSON does not allow, or not here
+TEXTS = {  # not valid JSON, or numbers out of range
     "10^400, a whole number": f"[[[{10**400}, 0]]]",
     "NaN": "[[[NaN, 0]]]",
     "Infinity": "[[[Infinity, 0]]]",
@@ -87,7 +87,7 @@ TEXTS = {  # what JSON does not allow, or not here
 }
 FILES: dict[str, tuple[Any, str]] = {
     "a path of the system": ({"path": "/etc/passwd"}, NOT_HERE),
-    "a path that climbs": ({"path": "../../../../etc/passwd"}, NOT_HERE),
+    "a path with ..": ({"path": "../../../../etc/passwd"}, NOT_HERE),
     "a path of this project": ({"path": "screenshot.png"}, NOT_HERE),
     "a path in the project": ({"path": "tests/data/../../screenshot.png"}, NOT_HERE),
     "a folder": ({"path": "/"}, NOT_HERE),
@@ -99,19 +99,19 @@ FILES: dict[str, tuple[Any, str]] = {
     "a path that is very long": ({"path": "/x" * 50_000}, NOT_HERE),
     "a path of a very long name": ({"path": "x" * 100_000}, NOT_HERE),
     "a path in Unicode": ({"path": "\N{SKULL}"}, NOT_HERE),
-    "a path of a home": ({"path": "~/.ssh/id_rsa"}, NOT_HERE),
-    "a path of a share": ({"path": "\\\\host\\share"}, NOT_HERE),
-    "an address of a file": ({"path": "file:///etc/passwd"}, NOT_HERE),
-    "an address": ({"path": "http://127.0.0.1:1/x.png"}, ""),
-    "an address of this machine": ({"url": "http://localhost/x.png"}, SEND),
-    "an address of the cloud": ({"url": "http://169.254.169.254/latest/meta-data"}, SEND),
-    "an address in both": ({"path": "http://127.0.0.1:1/", "url": "http://127.0.0.1:1/"}, ""),
-    "an address of another kind": ({"url": "gopher://127.0.0.1/"}, SEND),
-    "data that is no picture": ({"url": "data:text/html;base64,PGI+"}, "damaged"),
+    "a path in a home folder": ({"path": "~/.ssh/id_rsa"}, NOT_HERE),
+    "a path of a network share": ({"path": "\\\\host\\share"}, NOT_HERE),
+    "a file URL": ({"path": "file:///etc/passwd"}, NOT_HERE),
+    "a URL": ({"path": "http://127.0.0.1:1/x.png"}, ""),
+    "a URL of this machine": ({"url": "http://localhost/x.png"}, SEND),
+    "a URL of cloud metadata": ({"url": "http://169.254.169.254/latest/meta-data"}, SEND),
+    "a URL in both keys": ({"path": "http://127.0.0.1:1/", "url": "http://127.0.0.1:1/"}, ""),
+    "a URL of another scheme": ({"url": "gopher://127.0.0.1/"}, SEND),
+    "data that is not a picture": ({"url": "data:text/html;base64,PGI+"}, "damaged"),
     "data that is a script": ({"url": "data:image/svg+xml;base64,PHN2Zz4="}, "SVG drawing"),
-    "data that is no base64": ({"url": "data:image/png;base64,%%%"}, "not base64"),
-    "data in percents": ({"url": "data:image/png,%89PNG"}, "not base64"),
-    "data of nothing": ({"url": "data:image/png;base64,"}, "damaged"),
+    "data that is not base64": ({"url": "data:image/png;base64,%%%"}, "not base64"),
+    "percent-encoded data": ({"url": "data:image/png,%89PNG"}, "not base64"),
+    "empty data": ({"url": "data:image/png;base64,"}, "damaged"),
     "data without a comma": ({"url": "data:image/png"}, "not base64"),
     "data with a comma too many": ({"url": "data:image/png;base64,,AAAA"}, "not base64"),
     "data in data": ({"url": "data:image/png;base64,data:image/png;base64,AAAA"}, "not base64"),
@@ -128,9 +128,9 @@ FILES: dict[str, tuple[Any, str]] = {
         {"url": "data:image/png;base64," + "=" * 5_000_000},
         "damaged",
     ),
-    "data with half a letter": ({"url": "data:image/png;base64,A"}, "not base64"),
+    "data with an incomplete byte": ({"url": "data:image/png;base64,A"}, "not base64"),
     "data of five megabytes": ({"url": "data:image/png;base64," + "A" * 5_000_000}, "damaged"),
-    "data outside of ASCII": ({"url": "data:image/png;base64,\N{SKULL}"}, "not base64"),
+    "data with non-ASCII characters": ({"url": "data:image/png;base64,\N{SKULL}"}, "not base64"),
     "data in capitals": ({"url": "DATA:IMAGE/PNG;BASE64,AAAA"}, "damaged"),
     "base64 alone": ({"url": "iVBORw0KGgo="}, SEND),
     "text": ("/etc/passwd", SEND),
@@ -141,7 +141,7 @@ FILES: dict[str, tuple[Any, str]] = {
     "a number for a path": ({"path": 7}, SEND),
     "a list for a path": ({"path": ["/etc/passwd"]}, SEND),
     "null for a path": ({"path": None, "url": None}, SEND),
-    "a number for an address": ({"url": 7}, SEND),
+    "a number for a URL": ({"url": 7}, SEND),
     "a file of a stream": ({"path": "/etc/passwd", "is_stream": True}, NOT_HERE),
     "a file with a strange key": ({"path": "/etc/passwd", "__class__": "x"}, NOT_HERE),
 }
@@ -154,12 +154,12 @@ NAMES: dict[str, Any] = {
     "a path from the root": "/etc/passwd",
     "a name of the Hub": "gpt2",
     "a name and a revision of the Hub": "openai/whisper@main",
-    "an address": "http://127.0.0.1:1/model",
+    "a URL": "http://127.0.0.1:1/model",
     "a megabyte": "x" * 1_000_000,
     "a NUL": "mlp-32\0",
     "a space": "mlp-32 ",
     "capitals": "MLP-32",
-    "a name of Python's": "__class__",
+    "a Python attribute": "__class__",
     "Unicode": "mlp\N{FIGURE DASH}32",
     "0.0": 0.5,
 }
@@ -168,7 +168,7 @@ PARAMETER = {"predict": "image", "explain": "image", "predict_batch": "file"}
 
 
 def by(route: str, endpoint: str, *arguments: Any) -> Send:
-    """Return what calls an endpoint by one of the routes."""
+    """Return a function that calls an endpoint through one of the routes."""
     if route != "call_named":
         return lambda caller: getattr(caller, route)(endpoint, *arguments)
     names = (PARAMETER.get(endpoint, "strokes"), "model")
@@ -177,13 +177,13 @@ def by(route: str, endpoint: str, *arguments: Any) -> Send:
 
 
 def text(endpoint: str, strokes: str) -> Send:
-    """Return what sends a body that no JSON library would write."""
+    """Return a function that sends strokes as a literal text in the body."""
     body = f'{{"data": [{strokes}, "mlp-32"]}}'.encode()
     return lambda caller: caller.post(f"run/{endpoint}", body)
 
 
 def in_the_uploads(suffix: str) -> Send:
-    """Return what asks for a path that begins as an uploaded file's does."""
+    """Return a function that requests the path of an uploaded file plus a suffix."""
 
     def send(caller: Caller) -> Answer:
         path = caller.uploaded(b"secret")["path"]
@@ -193,7 +193,7 @@ def in_the_uploads(suffix: str) -> Send:
 
 
 def above_the_uploads(suffix: str, **meta: Any) -> Send:
-    """Return what asks for a path that begins as the folder of uploads does."""
+    """Return a function that requests the path of the folder of uploads plus a suffix."""
 
     def send(caller: Caller) -> Answer:
         path = caller.uploaded(b"secret")["path"]
@@ -221,7 +221,7 @@ def _strokes() -> Iterator[Case]:
         send = by("run", "predict_strokes", strokes, "mlp-32")
         yield Case(f"strokes: {name}", send, status, says)
         question = {"models": ["mlp-32"], "strokes": strokes}
-        if strokes is not None:  # the page then looks for a picture
+        if strokes is not None:  # with null, the page expects a picture
             yield Case(f"strokes on the page: {name}", on_the_page(question), ANSWERED, says)
     for name in ("text", "objects for points", "10^9", "a pen too thin", "1,001 strokes"):
         strokes, says = STROKES[name]
@@ -233,7 +233,7 @@ def _strokes() -> Iterator[Case]:
             send = by("run", endpoint, strokes, "mlp-32")
             yield Case(f"strokes of /{endpoint} that are read: {name}", send, ANSWERED, READ)
     for name, strokes in TEXTS.items():
-        yield Case(f"strokes that are no JSON: {name}", text("predict_strokes", strokes), REFUSED)
+        yield Case(f"strokes that are not JSON: {name}", text("predict_strokes", strokes), REFUSED)
 
 
 def on_the_page(question: Any, *, part: str = "sketchpad") -> Send:
@@ -244,7 +244,7 @@ def _files() -> Iterator[Case]:
     for name, (file, says) in FILES.items():
         status = (422,) if says else REFUSED
         yield Case(f"file: {name}", by("run", "predict", file, "mlp-32"), status, says)
-    for name in ("a path of the system", "a path with a NUL", "text", "an address of the cloud"):
+    for name in ("a path of the system", "a path with a NUL", "text", "a URL of cloud metadata"):
         file, _ = FILES[name]
         for route in ROUTES:
             yield Case(f"file to explain by {route}: {name}", by(route, "explain", file), REFUSED)
@@ -263,9 +263,11 @@ def _files() -> Iterator[Case]:
     yield Case("file in a file in a file", by("run", "predict", deep), REFUSED)
     for suffix in ("/../../../../etc/passwd", "/..", "\0", "/", "/.", "x"):
         name = json.dumps(suffix)
-        yield Case(f"file: an upload and {name}", in_the_uploads(suffix), (200, 422))
+        yield Case(f"file: an upload's path and {name}", in_the_uploads(suffix), (200, 422))
     for suffix in ("/../../../../etc/passwd", "-evil/x.png", "/..", "", "/."):
         name = json.dumps(suffix)
-        yield Case(f"file: the uploads and {name}", above_the_uploads(suffix), (422,), NOT_HERE)
+        yield Case(
+            f"file: the uploads' folder and {name}", above_the_uploads(suffix), (422,), NOT_HERE
+        )
         send = above_the_uploads(suffix, **META)
-        yield Case(f"file with Gradio's key: the uploads and {name}", send, REFUSED)
+        yield Case(f"file with Gradio's key: the uploads' folder and {name}", send, REFUSED)

@@ -1,4 +1,4 @@
-"""Bodies of calls that are not what a call is, and parts of them that nobody should send."""
+"""Cases: invalid bodies of calls, and invalid fields in them."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ TEXTS: dict[str, tuple[bytes, tuple[int, ...] | range, str]] = {
     "cut in two": (DOT[:15].encode(), (400,), NOT_JSON),
     "with more after it": (DOT.encode() + b"]", (400,), NOT_JSON),
     "two of them": (DOT.encode() * 2, (400,), NOT_JSON),
-    "with a mark of its byte order": (b"\xef\xbb\xbf" + DOT.encode(), (400,), NOT_JSON),
+    "with a byte order mark": (b"\xef\xbb\xbf" + DOT.encode(), (400,), NOT_JSON),
     "in UTF-16": (DOT.encode("utf-16"), (400,), NOT_JSON),
     "in Latin-1": (b'{"data": ["\xe9"]}', (400,), NOT_JSON),
     "with half a character": (rb'{"data": ["\ud800"]}', (400,), NOT_JSON),
@@ -30,7 +30,7 @@ TEXTS: dict[str, tuple[bytes, tuple[int, ...] | range, str]] = {
     "with a NUL in its text": (rb'{"data": ["\u0000"]}', (422,), "Got str"),
     "with single quotes": (b"{'data': []}", (400,), NOT_JSON),
     "with a comma too many": (b'{"data": [[],]}', (400,), NOT_JSON),
-    "of no JSON": (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>",
+    "in XML": (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>",
                    (400,), NOT_JSON),
     "of a form": (b"data=1&fn_index=2", (400,), NOT_JSON),
     "of a pickle": (b"\x80\x04N.", (400,), NOT_JSON),
@@ -49,12 +49,12 @@ TEXTS: dict[str, tuple[bytes, tuple[int, ...] | range, str]] = {
     "50,000 deep": (b"[" * 50_000 + b"]" * 50_000, (413,), DEEP),
     "50,000 deep and never closed": (b"[" * 50_000, (413,), DEEP),
     "100,000 deep": (b"[" * 100_000, (413,), MANY),
-    "deep in its text alone": (
+    "with brackets in a string only": (
         b'{"data": ["' + b"[" * 1_000 + rb"\"[[" + b'"]}', (422,), "Got str"),
     "of closing brackets": (b"[" * 17 + b"]" * 5_000_000, REFUSED, ""),
     "of closing brackets first": (b"]" * 5_000_000 + b"[" * 17, REFUSED, ""),
-    "of a text that never ends": (b"[" * 17 + b'"' + rb"\"" * 2_500_000, REFUSED, ""),
-    "of backslashes that never end": (b"[" * 17 + b'"' + b"\\" * 5_000_001, REFUSED, ""),
+    "of an endless string": (b"[" * 17 + b'"' + rb"\"" * 2_500_000, REFUSED, ""),
+    "of endless backslashes": (b"[" * 17 + b'"' + b"\\" * 5_000_001, REFUSED, ""),
     "of quotes": (b"[" * 17 + b'"' * 5_000_001, REFUSED, ""),
     "of 60,001 values": (b'{"data": [' + b"1," * 60_000 + b"1]}", (413,), MANY),
     "of 60,001 objects": (b'{"data": [' + b"{}" * 60_001 + b"]}", (413,), MANY),
@@ -73,27 +73,27 @@ EXTRAS: dict[str, tuple[Any, tuple[int, ...] | range]] = {
     "session_hash of a list": ({"session_hash": ["a"]}, REFUSED),
     "session_hash of an object": ({"session_hash": {"$ne": 1}}, REFUSED),
     "session_hash of a megabyte": ({"session_hash": "x" * 1_000_000}, REFUSED),
-    "session_hash that climbs": ({"session_hash": "../../x"}, (200, 422)),
+    "session_hash with ..": ({"session_hash": "../../x"}, (200, 422)),
     "session_hash with a NUL": ({"session_hash": "a\0b"}, (200, 422)),
     "fn_index out of range": ({"fn_index": 10**6}, (422,)),
-    "fn_index below nought": ({"fn_index": -1}, (422,)),
+    "fn_index below zero": ({"fn_index": -1}, (422,)),
     "fn_index of a float": ({"fn_index": 0.5}, REFUSED),
     "fn_index of a text": ({"fn_index": "predict"}, REFUSED),
-    "trigger_id of nonsense": ({"trigger_id": 10**9}, (200, 422)),
+    "trigger_id that is invalid": ({"trigger_id": 10**9}, (200, 422)),
     "trigger_id of a text": ({"trigger_id": "x"}, REFUSED),
-    "trigger_id below nought": ({"trigger_id": -1}, (200, 422)),
-    "event_data of nonsense": ({"event_data": {"__class__": 1}, "trigger_id": 1}, (200, 422)),
+    "trigger_id below zero": ({"trigger_id": -1}, (200, 422)),
+    "event_data that is invalid": ({"event_data": {"__class__": 1}, "trigger_id": 1}, (200, 422)),
     "event_data of a list": ({"event_data": [1]}, (200, 422)),
-    "event_id of nonsense": ({"event_id": "../../x"}, (200, 422)),
+    "event_id that is invalid": ({"event_id": "../../x"}, (200, 422)),
     "batched": ({"batched": True}, (200, 422)),
     "batched of a text": ({"batched": "x"}, REFUSED),
     "simple_format": ({"simple_format": True}, (200, 422)),
     "request of an object": ({"request": {"username": "admin"}}, (200, 422)),
     "an oauth_token": ({"oauth_token": "hf_" + "x" * 30}, (200, 422)),
-    "a key of Python's": ({"__proto__": {}, "__class__": 1}, (200, 422)),
+    "keys of JavaScript and Python internals": ({"__proto__": {}, "__class__": 1}, (200, 422)),
 }
 FUNCTIONS: dict[str, Any] = {
-    "out of range": 10**6, "below nought": -1, "a float": 0.0, "true": True, "text": "0",
+    "out of range": 10**6, "below zero": -1, "a float": 0.0, "true": True, "text": "0",
     "null": None, "a list": [0], "10^30": 10**30,
 }  # fmt: skip
 CONTENT_TYPES = ("text/plain", "text/html", "application/xml", "application/x-www-form-urlencoded",
@@ -107,7 +107,7 @@ def body(call: str, data: bytes | Any) -> Send:
 
 
 def join(**changed: Any) -> Send:
-    """Return what joins the queue with parts of the body changed; None takes one out."""
+    """Return a function that joins the queue with changed fields; "out" removes a field."""
 
     def send(caller):
         whole = {"fn_index": caller.functions[STROKES], "data": [[]], "session_hash": "hostile"}
@@ -117,7 +117,7 @@ def join(**changed: Any) -> Send:
 
 
 def elsewhere(other: str) -> Send:
-    """Return what calls one endpoint by its name, and another by its number."""
+    """Return a function that calls an endpoint with the fn_index of another one."""
     return lambda caller: caller.post(
         f"run/{STROKES}", {"data": [[], "mlp-32"], "fn_index": caller.functions[other]}
     )
@@ -134,7 +134,7 @@ def cases() -> Iterator[Case]:
     for call in (f"call/{STROKES}", f"call/v2/{STROKES}", "queue/join", "component_server/",
                  f"api/{STROKES}"):  # fmt: skip
         for name in ("nothing", "a list", "17 deep", "of 60,001 values", "of 6 MB and a byte",
-                     "with half a character", "of a text that never ends"):  # fmt: skip
+                     "with half a character", "of an endless string"):  # fmt: skip
             text, status, says = TEXTS[name]
             yield Case(f"body for {call} {name}", body(call, text), status, says)
     for name in ("1,000 deep", "of 6 MB and a byte", "of 2,000,000 values", "nothing", "a list"):
@@ -142,7 +142,7 @@ def cases() -> Iterator[Case]:
     for name, data in DATA.items():
         for call in (f"run/{STROKES}", f"call/{STROKES}"):
             yield Case(f"data for {call}: {name}", body(call, {"data": data}), (422,), TAKES)
-    yield Case("data that is not there", body(f"run/{STROKES}", {"date": []}), (422,), TAKES)
+    yield Case("without data", body(f"run/{STROKES}", {"date": []}), (422,), TAKES)
     yield from _keys()
     for kind in CONTENT_TYPES:
         status = (200, 400, 415, 422)
@@ -188,11 +188,12 @@ def _keys() -> Iterator[Case]:
         {"session_hash": "x", "fn_index": 0, "event_id": "x"},
         {"session_hash": "x", "fn_index": 10**30, "event_id": None},
         {"session_hash": "x" * 1_000_000, "fn_index": 0, "event_id": "x"})  # fmt: skip
-    for i, ask in enumerate(cancelled):
-        yield Case(f"cancel {i}: {json.dumps(ask)[:50]}", body("cancel", ask), range(200, 500))
+    for i, fields in enumerate(cancelled):
+        name = f"cancel {i}: {json.dumps(fields)[:50]}"
+        yield Case(name, body("cancel", fields), range(200, 500))
     latin = {**JSON, "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "file"}
     yield Case(
-        "config as another host's",
+        "info with headers of another host",
         lambda c: c.request("GET", f"{API}/info", headers=latin),
         range(200, 500),
     )

@@ -1,4 +1,4 @@
-"""One caller of the service, who may send anything: by HTTP, and by bytes on a socket."""
+"""A client that can send any request: over HTTP, or as raw bytes on a socket."""
 
 import base64
 import http.client
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 API = "/gradio_api"
 JSON = {"Content-Type": "application/json"}
 BOUNDARY = "edge-of-a-part"
-PATIENCE = 20  # s: what takes longer has hung
+TIMEOUT = 20  # s; a request that takes longer is taken to hang
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: str
@@ -34,12 +34,12 @@ Send = Callable[["Caller"], Answer]
 
 
 class Case(NamedTuple):
-    """One hostile input, and what must come of it."""
+    """One hostile input, and the expected response."""
 
     name: str
     send: Send
     status: range | tuple[int, ...]
-    says: str = ""  # somewhere in the answer
+    says: str = ""  # text that the response must contain
 
     def __repr__(self) -> str:
         return self.name
@@ -47,11 +47,11 @@ class Case(NamedTuple):
 
 ANSWERED = (200,)
 REFUSED = range(400, 500)
-READ = '"verdict"'  # is in an answer that says what was read
+READ = '"verdict"'  # part of a response with a reading
 
 
 class Caller:
-    """Speaks to one server."""
+    """A client of one server."""
 
     def __init__(self, url: str) -> None:
         self.where = urllib.parse.urlsplit(url)
@@ -63,14 +63,16 @@ class Caller:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
         connection = http.client.HTTPConnection(
-            str(self.where.hostname), self.where.port, timeout=PATIENCE
+            str(self.where.hostname), self.where.port, timeout=TIMEOUT
         )
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # refused before its end
+            with suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # the server responded before it had read all
                 connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            told = answer.read().decode("utf-8", "replace")
-            return Answer(answer.status, str(answer.headers), told)
+            text = answer.read().decode("utf-8", "replace")
+            return Answer(answer.status, str(answer.headers), text)
         finally:
             connection.close()
 
@@ -78,7 +80,7 @@ class Caller:
         return self.request("GET", path)
 
     def post(self, call: str, body: bytes | Any, headers: dict[str, str] = JSON) -> Answer:
-        """Send a body to an address of the API: bytes as they are, all else as JSON."""
+        """Post a body to a route of the API: bytes unchanged, other values as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.request("POST", f"{API}/{call}", data, headers)
 
@@ -92,27 +94,27 @@ class Caller:
         return self._event(name, self.post(f"call/v2/{name}", arguments))
 
     def _event(self, name: str, asked: Answer) -> Answer:
-        """Return the answer of a call that went through the queue, as `run` would give it."""
+        """Return the result of a queued call in the form of a response of `run`."""
         if asked.status != 200:
             return asked
-        told = self.get(f"{API}/call/{name}/{asked.json['event_id']}")
-        event, data = re.findall(r"event: (\w+)\ndata: (.*)", told.body)[-1]
+        events = self.get(f"{API}/call/{name}/{asked.json['event_id']}")
+        event, data = re.findall(r"event: (\w+)\ndata: (.*)", events.body)[-1]
         if event == "complete":
-            return told._replace(body=data)
-        return told._replace(status=422 if (json.loads(data) or {}).get("error") else 500)
+            return events._replace(body=data)
+        return events._replace(status=422 if (json.loads(data) or {}).get("error") else 500)
 
     def join(self, name: str, *arguments: Any) -> Answer:
-        """Call as gradio_client does."""
+        """Call an endpoint as gradio_client does."""
         session = secrets.token_hex(8)
         body = {"fn_index": self.functions[name], "data": arguments, "session_hash": session}
         asked = self.post("queue/join", body)
         if asked.status != 200:
             return asked
-        told = self.get(f"{API}/queue/data?session_hash={session}")
-        messages = [json.loads(data) for data in re.findall(r"data: (.*)", told.body)]
+        events = self.get(f"{API}/queue/data?session_hash={session}")
+        messages = [json.loads(data) for data in re.findall(r"data: (.*)", events.body)]
         done = next(m for m in messages if m["msg"] == "process_completed")
         failed = 422 if done["output"].get("error") else 500
-        return told._replace(status=200 if done["success"] else failed)
+        return events._replace(status=200 if done["success"] else failed)
 
     def page(self, part: str, function: str, question: Any, **other: Any) -> Answer:
         body = {
@@ -134,8 +136,8 @@ class Caller:
         return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
     def raw(self, *parts: bytes, end: bool = True) -> Answer:
-        """Send bytes as they are, and hear what comes until the server closes, or says no more."""
-        said = b""
+        """Send raw bytes; return the response once the server closes or is silent for 3 s."""
+        received = b""
         with socket.create_connection((self.where.hostname, self.where.port), timeout=3) as wire:
             try:
                 for part in parts:
@@ -143,10 +145,10 @@ class Caller:
                 if end:
                     wire.shutdown(socket.SHUT_WR)
                 while part := wire.recv(65_536):
-                    said += part
+                    received += part
             except OSError:
-                pass  # what was said before counts
-        head, _, body = said.decode("utf-8", "replace").partition("\r\n\r\n")
+                pass  # the bytes received before are the response
+        head, _, body = received.decode("utf-8", "replace").partition("\r\n\r\n")
         status = re.match(r"HTTP/1.1 (\d+)", head)
         return Answer(int(status[1]) if status else 0, head, body)
 
@@ -154,7 +156,7 @@ class Caller:
 def form(
     parts: Iterable[tuple[str, str | None, bytes]], boundary: str = BOUNDARY
 ) -> tuple[bytes, dict[str, str]]:
-    """Return a multipart body and its headers; a part is its field, its filename, its bytes."""
+    """Return a multipart body and its headers; each part is (field, filename or None, data)."""
     body = b""
     for field, name, data in parts:
         named = "" if name is None else f'; filename="{name}"'
@@ -167,5 +169,5 @@ def form(
 
 
 def data_url(data: bytes, kind: str = "image/png") -> str:
-    """Return a file as an address that holds it."""
+    """Return a data URL that contains a file."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,4 +1,4 @@
-"""Drawings within the limits that cost as much to draw and to explain as any, and longer ones."""
+"""Cases: drawings within the limits that are costly to render, and drawings that are too long."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,12 +14,12 @@ LONG = "times as long as the drawing's longer side; at most 500 times are read"
 
 
 def zigzag(n_points: int, *, width: float = 1) -> list:
-    """Return a stroke that goes to and fro between two sides of a square."""
+    """Return a stroke that alternates between two sides of a square."""
     return [[[i % 2, 0.9 * i / n_points, width] for i in range(n_points)]]
 
 
 def scribble(n_points: int, *, width: float = 1) -> list:
-    """Return a stroke that wanders all over a square, in steps of 4 % of its side."""
+    """Return a stroke that covers a square, in steps of 4 % of its side."""
     turns = np.arange(n_points) * 0.04
     x, y = (100 * np.abs((turns * rate) % 2 - 1) for rate in (1, 0.618))
     return [np.column_stack([x, y, np.full(n_points, width)]).round(3).tolist()]
@@ -34,7 +34,7 @@ def spiral(width: float) -> list:
 
 
 def short_strokes(width: float) -> list:
-    """Return 1,000 strokes of ten points, all over a square."""
+    """Return 1,000 strokes of ten points, spread over a square."""
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 100, (1_000, 1, 2)) + rng.normal(0, 2, (1_000, 10, 2))
     widths = np.full((1_000, 10, 1), width)
@@ -49,7 +49,7 @@ def clusters(width: float) -> list:
 
 
 def with_widths(strokes: list, widths: tuple[float, ...]) -> list:
-    """Return strokes with these widths in turn."""
+    """Return strokes whose points have these widths in turn."""
     return [
         [[x, y, widths[i % len(widths)]] for i, (x, y, *_) in enumerate(stroke)]
         for stroke in strokes
@@ -57,7 +57,7 @@ def with_widths(strokes: list, widths: tuple[float, ...]) -> list:
 
 
 def beyond_the_sketchpad(strokes: list) -> list:
-    """Return strokes that cross the sketchpad, in a drawing a million times as large."""
+    """Return strokes across the sketchpad and one point at 10^8, which makes the drawing huge."""
     return [*([[280 * x, 280 * y, *width] for x, y, *width in stroke] for stroke in strokes),
             [[1e8, 1e8]]]  # fmt: skip
 
@@ -78,7 +78,7 @@ COSTLY: dict[str, Any] = {
 TOO_LONG: dict[str, Any] = {
     "10,000 points across the sheet": zigzag(N_POINTS, width=4),
     "just over 500 times the longer side": zigzag(502),
-    "1,000 strokes all over": (
+    "1,000 strokes of random points": (
         np.random.default_rng(1).uniform(0, 100, (1_000, 10, 2)).round(3).tolist()
     ),
 }

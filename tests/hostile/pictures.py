@@ -1,4 +1,4 @@
-"""Files that say they are pictures."""
+"""Cases: damaged, costly and unsupported picture files."""
 
 import io
 import pickle
@@ -33,7 +33,7 @@ def png(
     between: bytes = b"",
     rows: bytes | None = None,
 ) -> bytes:
-    """Return a PNG, blank, with chunks of one's choice before its pixels."""
+    """Return a blank PNG, with the chunks `between` before its pixels."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced)
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
     if rows is None:
@@ -45,7 +45,7 @@ def png(
 
 
 def seven(kind: str = "PNG", mode: str = "L", **options: object) -> bytes:
-    """Return a true picture of a stroke, in any format and mode."""
+    """Return a valid picture of a 7, in any format and mode."""
     grey = np.full((60, 60), 255, np.uint8)
     grey[10:16, 12:44] = 0
     grey[10:50, 38:44] = 0
@@ -63,14 +63,14 @@ def seven(kind: str = "PNG", mode: str = "L", **options: object) -> bytes:
 
 
 def ifd(entries: list[tuple[int, int, int, int]], *, after: bytes = b"", start: int = 8) -> bytes:
-    """Return a TIFF of these tags, each a number, type, count and value."""
+    """Return a TIFF with these tags: (number, type, count, value)."""
     body = struct.pack("<H", len(entries))
     body += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", start) + (body + after if start == 8 else after + body)
 
 
 def tiff(*more: tuple[int, int, int, int], after: bytes = b"", **changed: int) -> bytes:
-    """Return a blank TIFF of 28 × 28, with tags added and tags changed."""
+    """Return a blank TIFF of 28 × 28, with tags added or changed."""
     tags = {
         "width": (256, 4, 1, 28), "height": (257, 4, 1, 28), "bits": (258, 3, 1, 8),
         "compression": (259, 3, 1, 1), "photometric": (262, 3, 1, 1), "offset": (273, 4, 1, 0),
@@ -82,7 +82,7 @@ def tiff(*more: tuple[int, int, int, int], after: bytes = b"", **changed: int) -
 
 
 def overlapping_tags(count: int, size: int) -> bytes:
-    """Return a TIFF whose tags all hold the same bytes: read, they are `count` times as many."""
+    """Return a TIFF whose tags all refer to the same `size` bytes."""
     entries = [(40_000 + i, 7, size, 8) for i in range(count)]
     return ifd([*entries], after=bytes(size), start=8 + size)
 
@@ -140,7 +140,7 @@ def large_jpeg(side: int, **options: object) -> bytes:
 
 
 def many_scans() -> bytes:
-    """Return a progressive JPEG that has its last scan two thousand times."""
+    """Return a progressive JPEG that repeats its last scan two thousand times."""
     whole = _resized(seven("JPEG", progressive=True), 4_000)
     last = whole.rindex(b"\xff\xda")
     return whole[:-2] + whole[last:-2] * 2_000 + b"\xff\xd9"
@@ -151,7 +151,7 @@ def exif_jpeg(*tags: tuple[int, int, int, int], after: bytes = b"") -> bytes:
 
 
 def blank_gif(*more: bytes) -> bytes:
-    """Return a GIF with a blank frame, and with more blocks and frames after it."""
+    """Return a GIF with a blank frame, followed by more blocks and frames."""
     out = io.BytesIO()
     Image.new("L", (28, 28), 255).save(out, "GIF")
     return out.getvalue()[:-1] + b"".join(more) + b";"
@@ -163,18 +163,18 @@ def blank_frame() -> bytes:
 
 
 def gif_frame(side: int) -> bytes:
-    """Return a frame of a GIF that says it has this size."""
+    """Return a GIF frame whose header states this size."""
     return b"," + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x4c\x01\0"
 
 
 def phone_jpeg(width: int, height: int, *, trailer: bytes) -> bytes:
-    """Return a JPEG that calls itself this large, as phones save it, with data after its end."""
+    """Return a JPEG whose header states this size, with data after its end as phones append it."""
     small = seven("JPEG", "RGB")
     return _resized(small, height, width) + trailer
 
 
 class Trap:
-    """Unpickled, it would end the process."""
+    """An object that ends the process when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return exec, ("import os; os._exit(1)",)
@@ -196,7 +196,7 @@ READABLE: dict[str, Make] = {
     "tiff in LAB": lambda: seven("TIFF", "LAB"),
     "tiff of floats": lambda: seven("TIFF", "F"),
     "tiff of 1 bit": lambda: seven("TIFF", "1"),
-    "tiff by LZW": lambda: seven("TIFF", compression="tiff_lzw"),
+    "tiff with LZW compression": lambda: seven("TIFF", compression="tiff_lzw"),
     "webp": lambda: seven("WEBP"),
     "webp with alpha": lambda: seven("WEBP", "RGBA"),
     "bmp": lambda: seven("BMP"),
@@ -208,16 +208,16 @@ READABLE: dict[str, Make] = {
     "one pixel": lambda: png(1, 1),
     "one row": lambda: png(4_000, 1),
     "one column": lambda: png(1, 4_000),
-    "exactly as many pixels as are read": lambda: png(2_000, 2_000),
+    "as many pixels as the limit": lambda: png(2_000, 2_000),
     "a script after its end": lambda: png() + b"<script>alert(1)</script>",
     "a zip after its end": lambda: png() + zipped(("a.png", png())),
     "an unknown chunk": lambda: png(between=chunk(b"evIl", b"x" * 99)),
     "a script in its text": lambda: png(between=chunk(b"tEXt", b"k\0<script>alert(1)</script>")),
-    "exif that turns it": lambda: exif_jpeg((0x0112, 3, 1, 6)),
-    "exif that turns it by 99": lambda: exif_jpeg((0x0112, 3, 1, 99)),
-    "exif that points at itself": lambda: exif_jpeg((0x8769, 4, 1, 8), (0x0112, 3, 1, 3)),
-    "exif of nothing": lambda: seven("JPEG", exif=b"Exif\0\0"),
-    "exif of nonsense": lambda: seven("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
+    "exif with a rotation": lambda: exif_jpeg((0x0112, 3, 1, 6)),
+    "exif with an invalid rotation": lambda: exif_jpeg((0x0112, 3, 1, 99)),
+    "exif that refers to itself": lambda: exif_jpeg((0x8769, 4, 1, 8), (0x0112, 3, 1, 3)),
+    "empty exif": lambda: seven("JPEG", exif=b"Exif\0\0"),
+    "invalid exif": lambda: seven("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"),
     "a jpeg of 8,000 a side": lambda: large_jpeg(8_000),
     "a jpeg of 50 megapixels with a gain map": (
         lambda: phone_jpeg(8_160, 6_120, trailer=seven("JPEG", progressive=True))
@@ -240,7 +240,8 @@ READABLE: dict[str, Make] = {
     "gif with a frame in 2,000,000 blocks": (
         lambda: blank_gif(blank_frame()[:-1] + b"\x01\0" * 2_000_000 + b"\0", gif_frame(28))
     ),
-    "gif with a second frame that is cut off": lambda: blank_gif(gif_frame(28)[:-3]),
+    "gif that ends after an extension's first byte": lambda: blank_gif()[:-1] + b"!",
+    "gif with a second frame that is truncated": lambda: blank_gif(gif_frame(28)[:-3]),
     "tiff with a second page of 13,000 a side": (
         lambda: page_after(ifd([(256, 4, 1, 13_000), (257, 4, 1, 13_000)])[8:])
     ),
@@ -259,14 +260,14 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "png of 13,000 a side": (lambda: png(13_000, 13_000, bits=1), LARGE),
     "png of one pixel too many": (lambda: png(4_000_001, 1, bits=1), LARGE),
     "png of 2^31 - 1 a side": (lambda: png(2**31 - 1, 2**31 - 1, rows=b""), VAST),
-    "png of no width": (lambda: png(0, 28, rows=b""), DAMAGED),
-    "png of no pixels": (lambda: png(rows=b""), DAMAGED),
+    "png of width 0": (lambda: png(0, 28, rows=b""), DAMAGED),
+    "png without pixels": (lambda: png(rows=b""), DAMAGED),
     "png of too few pixels": (lambda: png(rows=zlib.compress(b"\0" * 99)), DAMAGED),
     "png of an impossible depth": (lambda: png(bits=3), DAMAGED),
     "png of an impossible colour": (lambda: png(colour=5), DAMAGED),
-    "png with a palette that is not there": (lambda: png(colour=3), ""),
+    "png without its palette": (lambda: png(colour=3), ""),
     "png with pixels of noise": (lambda: png(rows=b"\xff" * 99), DAMAGED),
-    "png cut in two": (lambda: seven()[:90], DAMAGED),
+    "png truncated": (lambda: seven()[:90], DAMAGED),
     "png of a signature": (lambda: SIGNATURE, DAMAGED),
     "png with a wrong checksum": (
         lambda: png().replace(chunk(b"IHDR", png()[16:29])[-4:], b"\0\0\0\0"),
@@ -302,47 +303,47 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: png(between=chunk(b"eXIf", overlapping_tags(1_000, 2_000_000))),
         COSTLY,
     ),
-    "apng of too many frames to be true": (
+    "apng with 2^32 - 1 frames": (
         lambda: png(between=chunk(b"acTL", b"\xff" * 8)),
         "",
     ),
-    "apng with a frame that is not there": (
+    "apng without its second frame": (
         lambda: png(between=chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", bytes(26))),
         "",
     ),
-    "jpeg cut in two": (lambda: seven("JPEG")[:300], DAMAGED),
+    "jpeg truncated": (lambda: seven("JPEG")[:300], DAMAGED),
     "jpeg of two bytes": (lambda: b"\xff\xd8", DAMAGED),
     "jpeg without an end": (lambda: seven("JPEG")[:-20], ""),
-    "jpeg that calls itself 65,500 a side": (
+    "jpeg with a stated side of 65,500": (
         lambda: _resized(seven("JPEG"), 65_500),
         COSTLY,
     ),
-    "jpeg of 13,000 a side, by scans": (
+    "progressive jpeg of 13,000 a side": (
         lambda: _resized(seven("JPEG", progressive=True), 13_000),
         COSTLY,
     ),
-    "jpeg of 16 million pixels, 2,000 times": (many_scans, COSTLY),
-    "jpeg of as many scans, with an end in a comment": (
+    "jpeg of 16 million pixels with 2,000 scans": (many_scans, COSTLY),
+    "jpeg with 2,000 scans, with an end in a comment": (
         lambda: _with_comment(many_scans(), b"\xff\xd9" * 9),
         COSTLY,
     ),
-    "jpeg of as many scans, with stuffed ends between them": (
+    "jpeg with 2,000 scans, with stuffed ends between them": (
         lambda: _before_scans(many_scans(), b"\xff\x00\xd9\xff\xff\x00\xd9\xff\xd0"),
         COSTLY,
     ),
-    "jpeg of as many scans, with comments and fill bytes between them": (
+    "jpeg with 2,000 scans, with comments and fill bytes between them": (
         lambda: _before_scans(many_scans(), b"\xff\xff\xff\xfe\0\x04\xff\xd9"),
         COSTLY,
     ),
-    "jpeg of as many scans, with reserved markers between them": (
+    "jpeg with 2,000 scans, with reserved markers between them": (
         lambda: _before_scans(many_scans(), b"\xff\x02\xff\xff"),
         COSTLY,
     ),
-    "jpeg of as many scans, cut off in a segment": (
+    "jpeg with 2,000 scans, truncated in a segment": (
         lambda: many_scans()[:-2] + b"\xff\xe1\xff",
         COSTLY,
     ),
-    "jpeg with tags after an end that is none": (
+    "jpeg with tags after a false end": (
         lambda: _with_segments(
             seven("JPEG"),
             b"Exif\0\0" + overlapping_tags(800, 50_000),
@@ -351,7 +352,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         ),
         COSTLY,
     ),
-    "jpeg with tags after a segment of no length": (
+    "jpeg with tags after a marker without length": (
         lambda: _with_segments(
             seven("JPEG"),
             b"Exif\0\0" + overlapping_tags(800, 50_000),
@@ -364,7 +365,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: _with_segments(seven("JPEG"), b"Exif\0\0" + bytes(990), 9_000),
         COSTLY,
     ),
-    "jpeg of 50 megapixels, by scans": (
+    "progressive jpeg of 50 megapixels": (
         lambda: _resized(seven("JPEG", progressive=True), 6_120, 8_160),
         "2,000 pixels a side",
     ),
@@ -376,12 +377,12 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: _with_segments(seven("JPEG"), b"Exif\0\0" + overlapping_tags(800, 50_000), 60),
         COSTLY,
     ),
-    "jpeg with a segment of no length": (lambda: b"\xff\xd8\xff\xe0\0\0" * 99, DAMAGED),
+    "jpeg with segments of length 0": (lambda: b"\xff\xd8\xff\xe0\0\0" * 99, DAMAGED),
     "jpeg without tables": (
         lambda: seven("JPEG").replace(b"\xff\xdb", b"\xff\xfe"),
         DAMAGED,
     ),
-    "gif cut in two": (lambda: seven("GIF")[:60], DAMAGED),
+    "gif truncated": (lambda: seven("GIF")[:60], DAMAGED),
     "gif of a header": (lambda: b"GIF89a", DAMAGED),
     "gif with a frame of 13,000 a side": (lambda: gif(frame=13_000), LARGE),
     "gif of 65,535 a side": (lambda: gif(width=65_535, height=65_535, frame=65_535), VAST),
@@ -394,53 +395,56 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: gif().replace(b"\x02\x02\x4c", b"\x1e\x02\x4c"),
         "",
     ),
-    "webp cut in two": (lambda: seven("WEBP")[:40], DAMAGED),
+    "webp truncated": (lambda: seven("WEBP")[:40], DAMAGED),
     "webp of a canvas of 16,383 a side": (lambda: webp(16_383, 16_383), VAST),
-    "webp that says 4 GB": (lambda: b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", DAMAGED),
+    "webp of a stated size of 4 GB": (
+        lambda: b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff",
+        DAMAGED,
+    ),
     "webp with exif that unpacks to 1 GB": (
         lambda: seven("WEBP", exif=overlapping_tags(1_000, 1_000_000)),
         COSTLY,
     ),
-    "bmp cut in two": (lambda: seven("BMP")[:1_100], DAMAGED),
+    "bmp truncated": (lambda: seven("BMP")[:1_100], DAMAGED),
     "bmp of 13,000 a side": (lambda: bmp(13_000, 13_000), LARGE),
     "bmp of 2^31 - 1 a side": (lambda: bmp(2**31 - 1, 2**31 - 1), VAST),
-    "bmp of less than no height": (lambda: bmp(28, -(2**31)), VAST),
+    "bmp of negative height": (lambda: bmp(28, -(2**31)), VAST),
     "bmp packed into runs of one pixel": (
         lambda: bmp(2_000, 2_000, compression=1, pixels=b"\1\xff" * 3_000_000),
         COSTLY,
     ),
-    "bmp packed into runs of none": (
+    "bmp packed into empty runs": (
         lambda: bmp(2_000, 2_000, compression=1, pixels=b"\0\0" * 3_000_000),
         COSTLY,
     ),
-    "bmp by an unknown method": (lambda: bmp(28, 28, compression=77), DAMAGED),
-    "tiff cut in two": (lambda: seven("TIFF")[:60], DAMAGED),
+    "bmp with an unknown compression": (lambda: bmp(28, 28, compression=77), DAMAGED),
+    "tiff truncated": (lambda: seven("TIFF")[:60], DAMAGED),
     "tiff of 13,000 a side": (lambda: tiff(width=13_000, height=13_000), LARGE),
     "tiff of 2^32 - 1 a side": (lambda: tiff(width=2**32 - 1, height=2**32 - 1), VAST),
     "tiff with a strip of 4 GB": (lambda: tiff(bytes=2**32 - 1), ""),
     "tiff with a strip at 4 GB": (lambda: tiff(offset=2**32 - 1), DAMAGED),
     "tiff with 2^32 - 1 channels": (lambda: tiff(channels=65_535), DAMAGED),
-    "tiff of no rows a strip": (lambda: tiff(rows=0), ""),
+    "tiff of 0 rows a strip": (lambda: tiff(rows=0), ""),
     "tiff of 65,535 bits": (lambda: tiff(bits=65_535), DAMAGED),
-    "tiff by an unknown method": (lambda: tiff(compression=777), DAMAGED),
-    "tiff by JPEG, without one": (lambda: tiff(compression=7), DAMAGED),
-    "tiff by LZMA, without any": (lambda: tiff(compression=34_925), DAMAGED),
+    "tiff with an unknown compression": (lambda: tiff(compression=777), DAMAGED),
+    "tiff with JPEG compression but no JPEG": (lambda: tiff(compression=7), DAMAGED),
+    "tiff with LZMA compression but no LZMA data": (lambda: tiff(compression=34_925), DAMAGED),
     "tiff of unknown colours": (lambda: tiff(photometric=999), DAMAGED),
     "tiff whose tags unpack to 2 GB": (lambda: overlapping_tags(1_000, 2_000_000), COSTLY),
     "tiff with a tag of 4 billion numbers": (
         lambda: tiff((40_000, 12, 2**32 - 1, 8)),
         COSTLY,
     ),
-    "tiff whose offsets are its tags": (
+    "tiff whose offsets point at its tags": (
         lambda: tiff().replace(
             struct.pack("<HHII", 273, 4, 1, 0), struct.pack("<HHII", 273, 4, 150, 8)
         ),
         "",
     ),
-    "tiff of no tags": (lambda: ifd([]), DAMAGED),
+    "tiff without tags": (lambda: ifd([]), DAMAGED),
     "tiff that begins after its end": (lambda: ifd([], start=10**9), DAMAGED),
     "tiff of more than 4 GB": (lambda: b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**60), COSTLY),
-    "tiff whose numbers are upside down": (lambda: b"MM*\0" + bytes(99), COSTLY),
+    "tiff in big-endian order": (lambda: b"MM*\0" + bytes(99), COSTLY),
     "nothing": (lambda: b"", DAMAGED),
     "a zero": (lambda: b"\0", DAMAGED),
     "a megabyte of zeros": (lambda: bytes(1_000_000), DAMAGED),
@@ -481,30 +485,30 @@ HOSTILE: dict[str, tuple[Make, str]] = {
 
 EVERYWHERE = (
     "png of 13,000 a side",
-    "png cut in two",
-    "jpeg of 16 million pixels, 2,000 times",
+    "png truncated",
+    "jpeg of 16 million pixels with 2,000 scans",
     "nothing",
     "svg",
 )
 NAMES = {
-    "../../../etc/passwd": "climbs",
+    "../../../etc/passwd": "has ..",
     "/etc/passwd": "is a path",
-    "..\\\\..\\\\boot.ini": "climbs in Windows",
+    "..\\\\..\\\\boot.ini": "has .. and backslashes",
     "a\0b.png": "has a NUL",
     "x" * 400 + ".png": "is very long",
     "\N{SKULL}\u202egnp.exe": "is in Unicode",
     "%2e%2e%2fpasswd": "is encoded",
     ".": "is a dot",
     "": "is empty",
-    "CON.png": "is a device's",
+    "CON.png": "is that of a Windows device",
     "<script>alert(1)</script>": "is a script",
     "a; rm -rf .png": "is a command",
-    "\udcff".encode("utf-8", "surrogatepass").decode("latin-1"): "is half a character",
+    "\udcff".encode("utf-8", "surrogatepass").decode("latin-1"): "is a lone surrogate",
 }
 
 
 def _resized(jpeg: bytes, height: int, width: int | None = None) -> bytes:
-    """Return a JPEG that calls itself larger than it is."""
+    """Return a JPEG whose header states another size."""
     at = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2")) + 5
     return jpeg[:at] + struct.pack(">HH", height, width or height) + jpeg[at + 4 :]
 
@@ -526,7 +530,7 @@ def _with_comment(jpeg: bytes, text: bytes) -> bytes:
 
 
 def _before_scans(jpeg: bytes, data: bytes) -> bytes:
-    """Return a JPEG with data before each scan but the first."""
+    """Return a JPEG with data before each scan except the first."""
     first = jpeg.index(b"\xff\xda") + 2
     return jpeg[:first] + jpeg[first:].replace(b"\xff\xda", data + b"\xff\xda")
 

@@ -1,4 +1,4 @@
-"""The app under attack: its address, its process, its folder of uploads and its complaints."""
+"""The app under test: its URL, its process, its folder of uploads and its log."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from benchmarks.browser import running
 from model import Reader
 from tests.hostile.caller import Answer, Caller
 
-# What tells a stranger about the machine, and a caller nothing.
+# Details of the machine or the software, which no response may contain.
 LEAKS = re.compile(
     r"/root|/home|/tmp|/usr|/var/|/proc/self|site-packages|dist-packages|Traceback|File \"|"
     r"gradio/\d|Python/\d|python3|uvicorn/\d|errors\.pydantic\.dev|root:x:|object at 0x"
@@ -23,12 +23,12 @@ class Server:
     def __init__(self, url: str, pid: int, folder: Path, log: Path) -> None:
         self.caller = Caller(url)
         self.pid = pid
-        self.folder = folder  # the only one that it may write to
+        self.folder = folder  # the only folder that the server may write to
         self.log = log
         self._read = 0
 
-    def complaints(self) -> str:
-        """Return what the process has written to stderr since this was last asked."""
+    def new_log(self) -> str:
+        """Return what the process has written to stderr since the last call."""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             log.seek(self._read)
             new = log.read()
@@ -36,30 +36,30 @@ class Server:
         return new
 
     def memory(self) -> int:
-        """Return the bytes of memory that the process holds."""
+        """Return the resident memory of the process in bytes."""
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def uploads(self) -> Path:
-        """Return the folder of uploads; Gradio makes an empty one beside it."""
+        """Return the folder of uploads. Gradio also makes an empty one, vibe_edit_history."""
         [uploads] = (p for p in self.folder.iterdir() if p.name != "vibe_edit_history")
         return uploads
 
     def leak(self, answer: Answer) -> str | None:
-        """Return what an answer tells of the machine, or None; an upload's path it must tell."""
-        said = (answer.headers + answer.body).replace(str(self.uploads()), "UPLOADS")
-        found = LEAKS.search(said)
-        return found and said[max(0, found.start() - 60) : found.end() + 60]
+        """Return details that a response reveals, or None. Paths of uploads are allowed."""
+        text = (answer.headers + answer.body).replace(str(self.uploads()), "UPLOADS")
+        found = LEAKS.search(text)
+        return found and text[max(0, found.start() - 60) : found.end() + 60]
 
-    def assert_right(self, strokes: list) -> None:
-        """Assert that the server lives, and reads as Reader does."""
+    def assert_reads(self, strokes: list) -> None:
+        """Assert that the server runs and gives the same reading as Reader."""
         answer = self.caller.run("predict_strokes", strokes, "mlp-32")
         reading = _reader().read_strokes(strokes)
         assert answer.status == 200, answer
-        [told] = answer.json["data"]
-        assert told["digit"] == reading.digit
-        assert told["confidence"] == reading.confidence
-        assert told["probabilities"] == reading.probabilities.tolist()
+        [result] = answer.json["data"]
+        assert result["digit"] == reading.digit
+        assert result["confidence"] == reading.confidence
+        assert result["probabilities"] == reading.probabilities.tolist()
 
 
 def _reader(loaded: list[Reader] = []) -> Reader:  # noqa: B006
@@ -70,12 +70,12 @@ def _reader(loaded: list[Reader] = []) -> Reader:  # noqa: B006
 
 @contextmanager
 def attacked(folder: Path, *arguments: str) -> Iterator[Server]:
-    """Run app.py with a log and a folder of its own."""
+    """Run app.py with a temporary log and folder of uploads."""
     uploads, log = folder / "uploads", folder / "log"
     uploads.mkdir()
     with (
-        log.open("w", encoding="utf-8") as complaints,
-        running(*arguments, env={"GRADIO_TEMP_DIR": str(uploads)}, stderr=complaints) as (
+        log.open("w", encoding="utf-8") as errors,
+        running(*arguments, env={"GRADIO_TEMP_DIR": str(uploads)}, stderr=errors) as (
             url,
             popen,
         ),

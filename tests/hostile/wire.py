@@ -1,4 +1,4 @@
-"""What is not HTTP, or HTTP that two readers would read in two ways."""
+"""Cases: bytes that are not HTTP, and ambiguous or malformed HTTP requests."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from tests.hostile.caller import API, Case, Send
 
 DOT = b'{"data": [[[[1, 1]]], "mlp-32"]}'
 RUN = f"{API}/run/predict_strokes".encode()
-SETTLED = (0, *range(200, 600))  # 0: the server hung up without a word
+SETTLED = (0, *range(200, 600))  # 0: the server closed the connection without a response
 REFUSED = (0, *range(400, 500))
 
 
@@ -20,19 +20,19 @@ def cases() -> Iterator[Case]:
     chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(DOT), DOT)
     chunked = b"Transfer-Encoding: chunked"
     bad: dict[str, Send] = {
-        "a length below nought": sent(b"Content-Length: -1"),
-        "a length of no number": sent(b"Content-Length: ten"),
+        "a negative length": sent(b"Content-Length: -1"),
+        "a length that is not a number": sent(b"Content-Length: ten"),
         "a length of 10^30": sent(b"Content-Length: 1" + b"0" * 30),
         "a length with a sign": sent(b"Content-Length: +32"),
         "two lengths": sent(length, b"Content-Length: 5"),
         "a length and chunks": sent(length, chunked, body=chunk),
-        "more than it said": sent(b"Content-Length: 5"),
-        "less than it said": sent(b"Content-Length: 5000"),
-        "chunks of no size": sent(chunked, body=b"zz\r\nx\r\n0\r\n\r\n"),
-        "a chunk of less than nothing": sent(chunked, body=b"-5\r\nx\r\n0\r\n\r\n"),
+        "more bytes than announced": sent(b"Content-Length: 5"),
+        "fewer bytes than announced": sent(b"Content-Length: 5000"),
+        "a chunk without a size": sent(chunked, body=b"zz\r\nx\r\n0\r\n\r\n"),
+        "a chunk of negative size": sent(chunked, body=b"-5\r\nx\r\n0\r\n\r\n"),
         "a chunk of 2^64": sent(chunked, body=b"FFFFFFFFFFFFFFFFF\r\nx\r\n0\r\n\r\n"),
-        "a chunk that never ends": sent(chunked, body=b"5\r\nab"),
-        "an encoding of its own": sent(b"Transfer-Encoding: evil", body=chunk),
+        "an incomplete chunk": sent(chunked, body=b"5\r\nab"),
+        "an unknown encoding": sent(b"Transfer-Encoding: evil", body=chunk),
         "two encodings": sent(chunked, b"Transfer-Encoding: gzip", body=chunk),
         "no request": lambda c: c.raw(b"\r\n\r\n\r\n"),
         "noise": lambda c: c.raw(bytes(range(256)) * 10),
@@ -44,21 +44,21 @@ def cases() -> Iterator[Case]:
         "Redis": lambda c: c.raw(b"*1\r\n$8\r\nFLUSHALL\r\n"),
         "a method of noise": sent(start=b"\xff\xff / HTTP/1.1"),
         "a space too many": sent(start=b"GET  / HTTP/1.1"),
-        "no address": sent(start=b"GET HTTP/1.1"),
-        "an address of 100,000 letters": sent(start=b"GET /" + b"x" * 100_000 + b" HTTP/1.1"),
+        "no path": sent(start=b"GET HTTP/1.1"),
+        "a path of 100,000 letters": sent(start=b"GET /" + b"x" * 100_000 + b" HTTP/1.1"),
         "a header of 100,000 letters": sent(b"X: " + b"x" * 100_000, length),
         "10,000 headers": sent(*[b"X%d: y" % i for i in range(10_000)], length),
         "a header with a NUL": sent(b"X: a\0b", length),
         "a header without a colon": sent(b"evil", length),
         "a header with a space before its colon": sent(b"Content-Length : 32"),
-        "a header that goes on": sent(b"X: a\r\n Content-Length: 5", length),
+        "a folded header": sent(b"X: a\r\n Content-Length: 5", length),
         "line feeds alone": lambda c: c.raw(b"GET /nowhere HTTP/1.1\nHost: [::1]\n\n"),
-        "a host that is none": sent(b"Host: \xff\xff", start=b"GET /nowhere HTTP/1.1"),
-        "a line break in its address": sent(start=b"GET /config%0d%0aSet-Cookie:%20a=b HTTP/1.1"),
-        "a whole address of another": sent(start=b"GET http://evil.example/runs HTTP/1.1"),
-        "a name and a port for an address": sent(start=b"CONNECT evil.example:443 HTTP/1.1"),
+        "an invalid host": sent(b"Host: \xff\xff", start=b"GET /nowhere HTTP/1.1"),
+        "a line break in the path": sent(start=b"GET /config%0d%0aSet-Cookie:%20a=b HTTP/1.1"),
+        "the URL of another host": sent(start=b"GET http://evil.example/runs HTTP/1.1"),
+        "a host and a port for a path": sent(start=b"CONNECT evil.example:443 HTTP/1.1"),
         "a star": sent(start=b"OPTIONS * HTTP/1.1"),
-        "an expectation that is none": sent(b"Expect: evil", b"Content-Length: 5000"),
+        "an unknown expectation": sent(b"Expect: evil", b"Content-Length: 5000"),
         "a body in gzip": sent(b"Content-Encoding: gzip", length, body=b"\x1f\x8b" + DOT[2:]),
         "a websocket": sent(
             b"Upgrade: websocket", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
@@ -69,7 +69,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"wire: {name}", send, SETTLED if name in LENIENT else REFUSED)
     for i in (1, 20, 60, 150, 200):
         cut = b"POST " + RUN + b" HTTP/1.1\r\nHost: [::1]\r\n" + length + b"\r\n\r\n" + DOT
-        yield Case(f"wire: cut after {i} bytes", lambda c, cut=cut[:i]: c.raw(cut), SETTLED)
+        yield Case(f"wire: truncated after {i} bytes", lambda c, cut=cut[:i]: c.raw(cut), SETTLED)
     two = b"GET /health HTTP/1.1\r\nHost: [::1]\r\n\r\nGET /runs HTTP/1.1\r\nHost: [::1]\r\n\r\n"
     yield Case("wire: two at once", lambda c: c.raw(two), (200,), "There is nothing")
     for host in (b"evil.example", b"", b"x" * 5_000, b"127.0.0.1:99999", b"[::1", b"a b", b"\xe9"):
@@ -100,11 +100,11 @@ def cases() -> Iterator[Case]:
 
 
 LENIENT = (
-    "more than it said",
+    "more bytes than announced",
     "a length and chunks",
     "HTTP/9.9",
-    "a header that goes on",
-    "a whole address of another",
+    "a folded header",
+    "the URL of another host",
     "line feeds alone",
     "a header with a space before its colon",
 )

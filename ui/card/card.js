@@ -1,4 +1,4 @@
-// The card of a model: text and plots.
+// The page of a model card: text and plots.
 
 import { PLOTS } from "./plots.js";
 import { SAVED, tab } from "../shared/storage.js";
@@ -6,11 +6,11 @@ import { letReach, make } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
-const LEFT = "card-left"; // key of the address that was left, and of its scroll position, in `tab`
+const LEFT = "card-left"; // key in `tab` of the last address and its scroll position
 const NUMBER =
-  /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \((by writer )?[\d., to]+\))?$/; // with its interval
+  /^(above |below |[−+-])?\d[\d.,]*( ?(%|points|px|ms|s|min|bytes))?( \((by writer )?[\d., to]+\))?$/; // a number with its unit and interval
 
-// The model of a link, otherwise that of the sketchpad.
+// Return the model that the link names, otherwise that of the sketchpad.
 function wanted() {
   return new URLSearchParams(location.search).get("model") || tab.get(SAVED)?.model;
 }
@@ -38,7 +38,10 @@ function plotted({ plot, alt }, figures, linkTo) {
   box.dataset.testid = `plot-${plot}`;
   const mistakes = figures.mistakes?.mistakes ?? [];
   if (plot in figures) PLOTS[plot](box, figures[plot], { mistakes, linkTo });
-  else box.append(make("p", { class: "note" }, `[picture: ${alt}] Its figures are not here.`));
+  else
+    box.append(
+      make("p", { class: "note" }, `[picture: ${alt}] The figures of this plot are missing.`),
+    );
   return box;
 }
 
@@ -55,7 +58,7 @@ export function start(element, props, server) {
   const article = find("card");
   const contents = find("contents");
   let newest = 0; // number of the newest request
-  let returned = whereLeft(); // px to scroll to, once
+  let returned = whereLeft(); // scroll position in px to restore, once
 
   function toSketchpad(parts) {
     return `./#${new URLSearchParams({ model: chooser.value, ...parts })}`;
@@ -75,7 +78,8 @@ export function start(element, props, server) {
       status.textContent = answer.error ?? note;
       if (!answer.error) lay(answer);
     } catch {
-      if (mine === newest) status.textContent = "No answer: choose a model to try again.";
+      if (mine === newest)
+        status.textContent = "The server does not respond. Choose a model to try again.";
     }
     article.removeAttribute("aria-busy");
   }
@@ -99,7 +103,7 @@ export function start(element, props, server) {
     else if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
   }
 
-  // The HTML is safe: markdown.py made it, and lets no HTML of the card through.
+  // The HTML is safe: markdown.py made it and removed the card's own HTML.
   function text({ html }) {
     const part = document.createElement("div");
     part.className = "text";

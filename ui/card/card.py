@@ -16,7 +16,7 @@ from ui.draw.sketchpad import QuestionError, choose, field
 _NO_CARD = """
 # {name}
 
-This checkpoint came without a card (a {file} next to its weights). Its network:
+This checkpoint has no model card (a {file} next to its weights). Its network:
 {architecture}, {parameters:,} parameters.
 {plots}
 """
@@ -33,12 +33,12 @@ _TITLES = {
 def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
     """Return the component that shows one model's card and lets the visitor choose another."""
 
-    told = cache(message)  # per reader: the card does not change while the server runs
+    cached = cache(message)  # a card does not change while the server runs
 
     def read(question: Any) -> dict[str, Any]:
-        """Return a model's card; see `message`."""
+        """Return the card of the requested model; see `message`."""
         try:
-            return told(choose(readers, field(question, "model", str)))
+            return cached(choose(readers, field(question, "model", str)))
         except QuestionError as error:
             return {"error": str(error)}
 
@@ -52,7 +52,7 @@ def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
 
 
 def message(reader: Reader) -> dict[str, Any]:
-    """Return what the page shows: the card's parts in order and the figures of its plots."""
+    """Return the card's parts in order, and the figures of its plots."""
     figures = plots(reader)
     parts = markdown.parts(reader.card or _known(reader, figures))
     shown = {part.plot for part in parts} | {

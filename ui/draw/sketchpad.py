@@ -85,7 +85,7 @@ def choose(readers: Mapping[str, Reader], name: Any) -> Reader:
 
 
 def read_ink(reader: Reader, question: Mapping[str, Any]) -> Reading:
-    """Read what the page holds: strokes, or where there are none a picture.
+    """Read the strokes of a request, or its picture if there are no strokes.
 
     Raises:
         DrawingError, PictureError: it cannot be read.

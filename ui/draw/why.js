@@ -21,7 +21,7 @@ function showUnits(box, account) {
   const part = box.querySelector(".by-unit");
   part.hidden = !account.units.length;
   if (part.hidden) return;
-  // As in the unit's own table, to the last digit: what is rounded to fit is what many add.
+  // Single units have the same digits as in the unit's table; the sum of many takes the rounding.
   const rows = account.units.map(([unit, activation, weight, other]) => [
     `unit ${unit}`,
     timesUp(weight, activation).value - timesUp(other, activation).value,
@@ -34,7 +34,7 @@ function showUnits(box, account) {
   rows.push(["bias", account.bias]);
   const values = rows.map(([, value]) => value);
   const { terms, total } = addUp(values, account.total, many.length ? many : undefined);
-  // What many units add together would make one unit's bar a stub: it is cut off, and says so.
+  // The sum of many units would make the bars of single units too short, so its bar is cut off.
   const most = Math.max(...single.map(Math.abs), 1e-9);
   const bars = rows.map(([name, value], i) => bar(name, terms[i], value / most));
   part.querySelector(".terms").replaceChildren(...bars);
@@ -78,7 +78,7 @@ function showStrokes(box, account, strokes) {
   line.textContent = `By stroke: ${named.join(" ")} = ${total}`;
 }
 
-// The difference of two logits as they are shown, rounded.
+// Return the difference of two logits, computed from the rounded values shown.
 function gap(one, other) {
   return (Math.round(100 * one) - Math.round(100 * other)) / 100;
 }
@@ -90,7 +90,7 @@ function calibration({ temperature }) {
   );
 }
 
-// What one model reads and the other does not, in a sentence.
+// Return a sentence about the difference between two models' answers.
 function compare(readings) {
   if (readings.length < 2) return "";
   const words = readings.map(({ verdict, digit, confidence, not_a_digit, model }) => {
@@ -143,7 +143,7 @@ export function start(element) {
     showStrokes(box, account, strokes);
   }
 
-  // What is chosen is what was last asked for, whichever answer has come.
+  // Show the latest choice, even if the response to it has not arrived.
   listen("ink", ({ explained }) => {
     chosen.value = explained.chosen ?? "";
     against.value = explained.against ?? "";

@@ -9,8 +9,8 @@ import { listen, tell } from "../shared/events.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
-const SEEN = 0.25; // of the window's height: the current step begins above this line
-const REMEMBER = 1500; // ms at a step until the address names it, so that steps scrolled past are left out
+const SEEN = 0.25; // share of the window's height; the current step begins above this line
+const REMEMBER = 1500; // ms until the address names the current step; steps scrolled past are left out
 const BLANK = "Nothing drawn: all pixels are 0. Draw a digit.";
 
 // Because of <base>, a link within the page must contain the page's path.
@@ -41,7 +41,7 @@ function onward(before, after) {
   return make("p", { class: "onward" }, previous || make("span"), to(after, `${after?.title} →`));
 }
 
-function bringsOne() {
+function hasDrawing() {
   const kept = tab.get(SAVED);
   return Boolean(kept?.picture) || kept?.strokes?.length > 0;
 }
@@ -57,8 +57,8 @@ export function start(element, props, server) {
   const steps = find("steps");
   const reads = find("reads");
   const pictures = []; // { box, update, visible, stale }
-  let reading = null; // the newest
-  let fixed = null; // what does not depend on the drawing
+  let reading = null; // the latest reading
+  let fixed = null; // data that does not depend on the drawing
   let remembering = 0;
 
   function lay({ introduction, steps: all }) {
@@ -149,7 +149,7 @@ export function start(element, props, server) {
 
   // Show an example to visitors without a drawing: zeros would explain nothing.
   function begin({ ink }) {
-    if (isEmpty(ink) && !bringsOne()) {
+    if (isEmpty(ink) && !hasDrawing()) {
       tell("load", { ink: { strokes: fixed.example, picture: null, example: true } });
     }
   }
@@ -192,7 +192,7 @@ export function start(element, props, server) {
     try {
       fixed = await server.text({});
     } catch {
-      article.textContent = "No answer: reload the page to try again.";
+      article.textContent = "The server does not respond. Reload the page to try again.";
       article.removeAttribute("aria-busy");
       return;
     }

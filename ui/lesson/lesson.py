@@ -1,4 +1,4 @@
-"""How it works: the lesson's text, and every tensor of a visitor's drawing in it."""
+"""The page "How it works": the lesson, with numbers computed from the visitor's drawing."""
 
 import json
 import time
@@ -27,9 +27,12 @@ from ui.draw.sketchpad import QuestionError, pad
 from ui.lesson.practice.practice import offer, practice
 from ui.message import answer, base64_of, frame, pixels
 
-NETWORK, BASELINE = "mlp-32", "logistic"  # the lesson's own, and what it begins with
-SHEET = 84  # px: as large as draw's own, which bounds what a drawing costs
-SIDE, PEN = 280, 18  # the sketchpad's units, and its usual pen: ui/shared/constants.js
+NETWORK, BASELINE = (
+    "mlp-32",
+    "logistic",
+)  # the lesson's network; logistic regression, for comparison
+SHEET = 84  # px; the same as model/drawing.py's sheet, which limits the cost of a drawing
+SIDE, PEN = 280, 18  # size and default pen width of the sketchpad, from ui/shared/constants.js
 STYLES = (
     "shared/article",
     "shared/plots",
@@ -37,7 +40,7 @@ STYLES = (
     "lesson/outcomes",
     "lesson/practice/practice",
 )
-N_EXAMPLES = 4  # MNIST's images of each digit that can be chosen
+N_EXAMPLES = 4  # MNIST images of each digit that the visitor can choose from
 
 
 def lesson(
@@ -46,28 +49,28 @@ def lesson(
     observe: Observe = ignore,
     trainings: Trainings | None = None,
 ) -> None:
-    """Compose the lesson: a sketchpad, and the text that computes with what is drawn on it.
+    """Build the lesson: a sketchpad, and the text with numbers computed from the drawing.
 
-    Without `trainings` no network can be trained here.
+    Visitors cannot train a network if `trainings` is None.
     """
     reader, baseline = readers[NETWORK], readers[BASELINE]
     known = cache(fixed)
 
     def read(question: Any) -> dict[str, Any]:
-        """Read the ink; see `message`, and ui/draw/sketchpad.js for the question."""
+        """Read a drawing. ui/draw/sketchpad.js sends the request; `message` makes the response."""
         try:
             label = label_of(question)
             started = time.perf_counter()
             ink = ink_of(question, reader)
-            told = message(reader, baseline, ink, label=label)
+            response = message(reader, baseline, ink, label=label)
             taken = time.perf_counter() - started
             observe("lesson", reader.name, {ink.reading.verdict: 1}, taken)
-            return told
+            return response
         except (QuestionError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
     def text(_: Any) -> dict[str, Any]:
-        """Return the text, and what does not depend on the drawing."""
+        """Return the lesson's text and everything else that does not depend on the drawing."""
         return known(reader, baseline) | {"practice": offer(trainings)}
 
     most = reader.limits.max_points
@@ -80,7 +83,7 @@ def lesson(
 
 
 class Ink(NamedTuple):
-    """What a visitor has drawn or opened, and what the lesson's network makes of it."""
+    """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
     strokes: Strokes | None  # None where it is a picture
@@ -89,10 +92,11 @@ class Ink(NamedTuple):
 
 
 def ink_of(question: Any, reader: Reader) -> Ink:
-    """Read what the page holds: strokes, or where there are none a picture.
+    """Read the strokes of a request, or its picture if `strokes` is missing or None.
 
     Raises:
-        QuestionError, DrawingError, PictureError: it cannot be read.
+        QuestionError: the request has neither.
+        DrawingError, PictureError: the strokes or the picture are invalid.
     """
     if not isinstance(question, dict):
         raise QuestionError("A question needs `strokes` or `picture`.")
@@ -106,15 +110,15 @@ def ink_of(question: Any, reader: Reader) -> Ink:
 
 
 def label_of(question: Any) -> int | None:
-    """Return the digit that a visitor says it is; None where nothing is said.
+    """Return the label that the visitor has chosen for the drawing, or None.
 
     Raises:
-        QuestionError: it is no digit.
+        QuestionError: the label is not a digit.
     """
     label = question.get("chosen") if isinstance(question, dict) else None
     if label is None or (type(label) is int and 0 <= label < N_CLASSES):
         return label
-    raise QuestionError("A label is a digit.")
+    raise QuestionError("The label must be a digit, 0 to 9, or null.")
 
 
 def _sheet(strokes: Strokes) -> np.ndarray:
@@ -131,10 +135,10 @@ def _sheet(strokes: Strokes) -> np.ndarray:
 
 
 def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) -> dict[str, Any]:
-    """Return what the page draws of a reading: for the sketchpad, and for the lesson."""
+    """Return the response to the page: a reading for the sketchpad and one for the lesson."""
     reading = ink.reading
-    said = int(reading.logits.argmax()) if label is None else label
-    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=said)
+    assumed = int(reading.logits.argmax()) if label is None else label
+    names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=assumed)
     (layer,) = reading.layers
     return {
         "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
@@ -153,9 +157,9 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
 
 
 def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
-    """Return the stages of preprocessing, and the digit that the network would read at each.
+    """Return the stages of preprocessing, with the digit that the network reads at each.
 
-    The last is what it sees: of a picture the last of `stages`, of strokes one more.
+    The last stage is the network's input. Strokes have one stage more than pictures, ANEW.
     """
     anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
     names, images = zip(*stages(ink.sheet), *anew, strict=True)
@@ -170,12 +174,12 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 
 
 def _without_relu(reader: Reader, pre_activations: np.ndarray) -> list[float]:
-    """Return the logits that the network would compute if it had no ReLU."""
+    """Return the logits of the network without its ReLU."""
     return reader.cpu_model.layers[-1](torch.from_numpy(pre_activations)).tolist()
 
 
 def fixed(reader: Reader, baseline: Reader) -> dict[str, Any]:
-    """Return what does not depend on the drawing: text, weights, MNIST's images and figures."""
+    """Return what does not depend on the drawing: text, weights, sample images and figures."""
     weight1, bias1, weight2, bias2, *_ = reader.cpu_model.parameters()
     weight, bias, *_ = baseline.cpu_model.parameters()
     return {
@@ -209,7 +213,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _part(part: Part, key: str) -> dict[str, Any]:
-    """Return a part as the page shows it: code and captions as they are, the rest as HTML."""
+    """Return a part for the page: code and captions as plain text, the others as HTML."""
     html = _html(part.text) if part.kind in ("text", "try") else None
     text = None if html else part.text
     return {"kind": part.kind, "key": key, "name": part.name, "html": html, "text": text}
@@ -224,7 +228,7 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor) -> dict[str, Any]:
 
 
 def example() -> Strokes:
-    """Return the drawing that a visitor finds who brings none: a 7."""
+    """Return the strokes of a 7, which are shown to visitors without a drawing."""
     drawings = map(json.loads, EXAMPLES.read_text(encoding="utf-8").splitlines())
     return next(drawing["strokes"] for drawing in drawings if drawing["digit"] == 7)
 
@@ -234,18 +238,18 @@ def _examples() -> list[dict[str, Any]]:
     rows = [(train.labels == digit).nonzero()[:N_EXAMPLES, 0] for digit in range(N_CLASSES)]
     return [
         {"label": int(train.labels[i]), "pixels": base64_of(train.images[i].numpy())}
-        for i in torch.stack(rows, 1).flatten()  # each digit once, then once more
+        for i in torch.stack(rows, 1).flatten()  # all ten digits, then all ten again
     ]
 
 
 def _samples() -> dict[str, list[list[str]]]:
-    """Return distorted and synthetic digits, in rows; see lesson/README.md."""
+    """Return the rows of samples.npz; see lesson/README.md."""
     with np.load(SAMPLES) as file:
         return {name: [[base64_of(image) for image in row] for row in file[name]] for name in file}
 
 
 def _figures() -> dict[str, Any]:
-    """Return the measured figures that pictures are made of."""
+    """Return the measured figures that the pictures show."""
     known = figures()
     confusions = {name: known[name]["test"]["confusion"] for name in known if name != "lesson"}
     return {"lesson": known["lesson"], "confusions": confusions}

@@ -7,12 +7,12 @@ import { make, tested } from "../shared/dom.js";
 /** @typedef {import("../shared/types").Levels} Levels */
 /** @typedef {import("../shared/types").Numbers} Numbers */
 
-const STRONG = 2; // times the root mean square: the number that has the full colour
-export const LET_GO = ": press it again to let go";
+const STRONG = 2; // a number this many times the root mean square has the full colour
+export const LET_GO = ", chosen by you. Press it again to follow the drawing.";
 
 /**
- * Return the absolute value that has the full colour: the largest number is often far from the
- * others.
+ * Return the absolute value that has the full colour. It is not the maximum, because the largest
+ * number is often an outlier.
  * @param {Numbers} numbers
  */
 export function fullOf(numbers) {

@@ -1,4 +1,4 @@
-// Weights × pixels = product, and the sum of the product.
+// Shows weights × pixels = product, and the sum of the product.
 
 import { SIZE } from "../shared/constants.js";
 import { addUp, signed } from "../shared/numbers.js";

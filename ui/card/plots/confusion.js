@@ -1,4 +1,4 @@
-// Confusion matrix, with the mistakes of the chosen cell.
+// Plot of the confusion matrix, with the mistakes in the chosen cell.
 
 import { DIGITS } from "../../shared/constants.js";
 import { make, roving, setText } from "../../shared/dom.js";
@@ -70,11 +70,11 @@ function showCell(shown, mistakes, linkTo, { label, digit, count }) {
     shown.replaceChildren();
     return;
   }
-  const most = `the ${mistakes.length} mistakes that were made most confidently`;
+  const most = `the ${mistakes.length} most confident mistakes`;
   const note = !count
     ? `No ${label} of the test set is read as ${digit}.`
     : found.length
-      ? `Of them, among ${most}:`
+      ? `Those among ${most}:`
       : `None of them is among ${most}.`;
   shown.replaceChildren(
     make("p", { class: "note" }, note),

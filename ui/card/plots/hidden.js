@@ -1,4 +1,4 @@
-// The weights of the hidden units on the pixels.
+// Plot of the hidden units' weights.
 
 import { DIGITS, NOT_A_DIGIT, SIZE } from "../../shared/constants.js";
 import { decimal, logitName, whole } from "../../shared/numbers.js";
@@ -60,18 +60,21 @@ export function drawHidden(box, { templates, of, units, tiles, favourites, outgo
   };
   const accountOf = (i) => {
     if (templates)
-      return `Template of ${logitName(units[i])}: what speaks for it, and what against.`;
+      return `Template of ${logitName(units[i])}. Ink on positive weights increases its logit, ink on negative weights decreases it.`;
     if (!outgoing) return `Unit ${units[i]} of the first layer.`;
     const order = [...outgoing[i].keys()].sort((a, b) => outgoing[i][b] - outgoing[i][a]);
-    return `Unit ${units[i]}, where active, adds most to ${logitName(order[0])} and takes most from ${logitName(order.at(-1))}.`;
+    return `Unit ${units[i]}: its largest weight is to ${logitName(order[0])}, its smallest to ${logitName(order.at(-1))}.`;
   };
   roving(buttons, wideOf(grid), look);
-  const shown = units.length < of ? `, the ${units.length} of ${whole(of)} that weigh most` : "";
+  const shown =
+    units.length < of
+      ? `: the ${units.length} of ${whole(of)} with the largest outgoing weights`
+      : "";
   const note = templates ? "One template for each digit." : `Hidden units${shown}.`;
-  const colours = legendOf([["positive", "ink adds"], ["negative", "ink takes"]]); // prettier-ignore
+  const colours = legendOf([["positive", "ink increases the sum"], ["negative", "ink decreases it"]]); // prettier-ignore
   const head = make("div", { class: "large" }, large, colours);
   box.append(
-    make("p", { class: "note" }, `${note} Point at one, or go by the arrow keys.`),
+    make("p", { class: "note" }, `${note} Point at one, or use the arrow keys.`),
     make("div", { class: "beside" }, grid, make("div", {}, head, title, table)),
   );
   look(0);

@@ -44,6 +44,9 @@ export function drawMistakes(box, { mistakes }, { linkTo }) {
     ...mistakes.map((each) => pictured(each, linkTo)),
   );
   const note =
-    "Label → answer, and how sure the network is of it. Press one to open it on the sketchpad.";
-  box.append(make("p", { class: "note" }, mistakes.length ? note : "There is none."), gallery);
+    "Label → answer, with the confidence of the answer. Press a picture to open it on the sketchpad.";
+  box.append(
+    make("p", { class: "note" }, mistakes.length ? note : "There are no mistakes."),
+    gallery,
+  );
 }

@@ -1,4 +1,4 @@
-// Share of digits and non-digits that are refused, by threshold.
+// Plot of the rejected share of digits and non-digits by threshold.
 
 import { colourOf, dashOf, lineChart, numbers, panel, slider, values } from "../../shared/chart.js";
 import { make, setText } from "../../shared/dom.js";
@@ -13,7 +13,7 @@ export function drawRefusal(box, { threshold, curve }) {
   for (const name of Object.keys(curve[0])) {
     if (name !== "threshold" && !names.includes(name)) names.push(name);
   }
-  const titles = { test: "MNIST test", pens: "synthetic pens" };
+  const titles = { test: "MNIST test", pens: "synthetic digits" };
   const lines = names.map((key, i) => ({
     key,
     name: titles[key] ?? key,
@@ -22,7 +22,7 @@ export function drawRefusal(box, { threshold, curve }) {
     dash: dashOf(i),
   }));
   const legend = values("refusal", lines, { bars: true });
-  const told = (i) => lines.map((line) => share(line.values[i], line.key in titles ? 2 : 1));
+  const shown = (i) => lines.map((line) => share(line.values[i], line.key in titles ? 2 : 1));
   const title = make("p", { class: "readout" });
   title.dataset.testid = "refusal-at";
   const chosen = Math.max(0, xs.indexOf(threshold));
@@ -31,12 +31,12 @@ export function drawRefusal(box, { threshold, curve }) {
     count: xs.length,
     first: chosen,
     says: (i) =>
-      `Threshold ${xs[i]}: ${lines.map((line, k) => `${line.name} ${told(i)[k]}`).join(", ")}`,
+      `Threshold ${xs[i]}: ${lines.map((line, k) => `${line.name} ${shown(i)[k]}`).join(", ")}`,
     move: (i) => {
       move(i);
-      legend.show(told(i), lines.map((line) => line.values[i])); // prettier-ignore
-      const own = xs[i] === threshold ? ", the model's own" : "";
-      setText(title, `Refused above ${xs[i]}${own}`);
+      legend.show(shown(i), lines.map((line) => line.values[i])); // prettier-ignore
+      const own = xs[i] === threshold ? ", which this model uses" : "";
+      setText(title, `Rejected above ${xs[i]}${own}`);
     },
   });
   const { sheet, box: place } = panel();
@@ -51,10 +51,10 @@ export function drawRefusal(box, { threshold, curve }) {
       "refusal",
       "All thresholds as a table",
       ["threshold", ...lines.map(({ name }) => name)],
-      () => xs.map((x, i) => [`${x}`, ...told(i)]),
+      () => xs.map((x, i) => [`${x}`, ...shown(i)]),
     ),
   );
-  const rest = { height: 300, y: [0, 1], label: "refused", unit: (value) => share(value, 0) };
+  const rest = { height: 300, y: [0, 1], label: "rejected", unit: (value) => share(value, 0) };
   const move = lineChart(sheet, {
     ...rest,
     xs,

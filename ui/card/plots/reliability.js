@@ -1,4 +1,4 @@
-// Confidence compared with accuracy.
+// Plot of accuracy by confidence.
 
 import { axes, legendOf, numbers, onPoint, panel, path, slider } from "../../shared/chart.js";
 import { draw, make, onWidth, setAttribute, setText } from "../../shared/dom.js";
@@ -27,7 +27,7 @@ export function drawReliability(box, { bins, calibration_error: error }) {
   const span = ({ low, high }) => `${share(low, 0)} to ${share(high, 0)}`;
   const says = (i) => {
     const { n, confidence, accuracy } = full[i];
-    return `Confidence ${span(full[i])}: ${whole(n)} answers, on average ${share(confidence)} sure, and ${share(accuracy)} of them right`;
+    return `Confidence ${span(full[i])}: ${whole(n)} answers, mean confidence ${share(confidence)}, accuracy ${share(accuracy)}`;
   };
   const control = slider("reliability", {
     label: "Confidence",
@@ -54,16 +54,21 @@ export function drawReliability(box, { bins, calibration_error: error }) {
         {},
         title,
         legendOf([
-          ["accuracy", "answers that are right"],
-          ["over", "more confident than right, by so much"],
-          ["under", "less confident than right, by so much"],
-          ["ideal", "calibrated: as sure as right"],
-          ["count", "below: how many (square root)"],
+          ["accuracy", "accuracy"],
+          ["over", "confidence above accuracy"],
+          ["under", "confidence below accuracy"],
+          ["ideal", "perfect calibration"],
+          ["count", "below: number of answers (square root)"],
         ]),
         make("p", { class: "note" }, `Expected calibration error: ${share(error, 2)}.`),
       ),
     ),
-    numbers("reliability", "All bins as a table", ["confidence", "answers", "sure", "right"], rows),
+    numbers(
+      "reliability",
+      "All bins as a table",
+      ["confidence", "answers", "mean confidence", "accuracy"],
+      rows,
+    ),
   );
   onWidth(sheet.parentElement, (width) => {
     at = axes(sheet, {
@@ -71,7 +76,7 @@ export function drawReliability(box, { bins, calibration_error: error }) {
       height: Math.min(340, width),
       x: [0, 1],
       y: [0, 1],
-      label: "right",
+      label: "accuracy",
       unit: (value) => share(value, 0),
       below: "confidence",
     });

@@ -1,4 +1,4 @@
-// Loss and error by epoch.
+// Plots of loss and error by epoch.
 
 import {
   colourOf,
@@ -25,16 +25,16 @@ export function drawTraining(box, { history, best_epoch: best }) {
   ];
   const errors = [{ name: "validation error", values: wrong("val_accuracy") }];
   if (of("pens_accuracy").some((value) => value !== null)) {
-    errors.push({ name: "error on synthetic pens", values: wrong("pens_accuracy") });
+    errors.push({ name: "error on synthetic digits", values: wrong("pens_accuracy") });
   }
   const lines = [...losses, ...errors];
   lines.forEach((line, i) => Object.assign(line, { colour: colourOf(i), dash: dashOf(i) }));
   const xs = of("epoch");
   const legend = values("training", lines);
-  const told = (i) =>
+  const shown = (i) =>
     lines.map((line, k) => (k < 2 ? figure(line.values[i]) : share(line.values[i], 2)));
   const says = (i) =>
-    `Epoch ${xs[i]}: ${lines.map((line, k) => `${line.name} ${told(i)[k]}`).join(", ")}`;
+    `Epoch ${xs[i]}: ${lines.map((line, k) => `${line.name} ${shown(i)[k]}`).join(", ")}`;
   const first = Math.max(0, xs.indexOf(best));
   const control = slider("training", {
     label: "Epoch",
@@ -43,7 +43,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     says,
     move: (i) => {
       for (const move of moves) move(i);
-      legend.show(told(i));
+      legend.show(shown(i));
       setText(title, `Epoch ${xs[i]} of ${xs.at(-1)}${xs[i] === best ? ", the best" : ""}`);
     },
   });
@@ -56,7 +56,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     title,
     legend.table,
     numbers("training", "All epochs as a table", ["epoch", ...lines.map(({ name }) => name)], () =>
-      xs.map((x, i) => [`${x}`, ...told(i)]),
+      xs.map((x, i) => [`${x}`, ...shown(i)]),
     ),
   );
   const common = {
@@ -71,7 +71,7 @@ export function drawTraining(box, { history, best_epoch: best }) {
     { lines: losses, label: "loss (logarithmic)", unit: figure },
     {
       lines: errors,
-      label: "read wrong (logarithmic)",
+      label: "error (logarithmic)",
       unit: (value) => `${figure(100 * value)} %`,
     },
   ].map((chart, i) => {

@@ -37,7 +37,7 @@ export function collapsePicture(box, { network: { collapsed } }) {
     const most = largest(two.map((logit, i) => logit - one[i]));
     setText(
       difference,
-      `The first two columns are the same logits: their largest difference is ${most.toFixed(7)}.`,
+      `The logits in the first two columns are equal: their largest difference is ${most.toFixed(7)}.`,
     );
   };
 }

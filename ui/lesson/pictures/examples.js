@@ -11,7 +11,7 @@ import { tell } from "../../shared/events.js";
 export function examplesPicture(box, { examples }) {
   const grid = make("div", { class: "ten tiles" });
   const buttons = examples.map(({ pixels, label }, i) =>
-    loader(`example-${i}`, pixels, `${label}`, `A ${label} of MNIST: put it on the sketchpad`),
+    loader(`example-${i}`, pixels, `${label}`, `Put this MNIST ${label} on the sketchpad`),
   );
   box.append(grid);
   choices(grid, buttons, (i) => tell("load", { ink: inkOfPixels(examples[i].pixels) }));

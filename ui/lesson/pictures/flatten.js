@@ -9,7 +9,7 @@ import { slider } from "../../shared/chart.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const LINES_OF_STRIP = [4, 7]; // lines of the strip of 784 pixels on a wide and on a narrow screen
+const LINES_OF_STRIP = [4, 7]; // number of lines for the 784 pixels, on a wide and on a narrow screen
 const NARROW = 480; // px
 
 // Draw 784 pixels in several lines, each as long as some rows of the picture.
@@ -61,8 +61,8 @@ function drawRows(canvas, seen, row) {
 export function flattenPicture(box) {
   const about = (says) => ({ role: "img", "aria-label": says });
   const square = mapOf(8 * SIZE, about("28 rows of 28 pixels"));
-  const strip = make("canvas", about("The same 784 pixels, row after row"));
-  const says = (row) => `Row ${row} is pixels ${row * SIZE} to ${(row + 1) * SIZE - 1}`;
+  const strip = make("canvas", about("The same 784 pixels in one row, broken into lines"));
+  const says = (row) => `Row ${row} becomes pixels ${row * SIZE} to ${(row + 1) * SIZE - 1}`;
   const title = tested("flatten-at", make("p", { class: "readout" }));
   let [now, lines, last] = [SIZE / 2, LINES_OF_STRIP[0], null];
   const show = () => {

@@ -9,12 +9,12 @@ import { make, setAttribute, setText, tested } from "../../shared/dom.js";
 /** @typedef {import("../../shared/types").Picture} Picture */
 
 const STAGES = {
-  "as drawn": "As drawn: the whole sheet, shrunk",
-  polarity: "Polarity: ink is 1, paper 0",
-  box: "Box: the ink is moved to the middle",
-  scale: "Scale: its long side is 20 px",
-  "centre of mass": "Centre of mass: in the middle",
-  "drawn anew": "Drawn anew: strokes are drawn again, with one pen",
+  "as drawn": "As drawn: the whole sketchpad, reduced",
+  polarity: "Polarity: ink is 1, paper is 0",
+  box: "Bounding box: centred",
+  scale: "Scale: the longer side of the box is 20 px",
+  "centre of mass": "Centre of mass: centred instead of the box",
+  "drawn anew": "Drawn again: the strokes at a fixed size and pen width, then preprocessed",
 };
 
 /** @type {Picture} */
@@ -29,7 +29,7 @@ export function framingPicture(box, { figures, network }) {
   box.append(rows, make("p", { class: "note" }, framingNote(drawings)));
   return ({ verdict, stages: seen }) => {
     stages.forEach(({ item, canvas, reads }, i) => {
-      item.hidden = i >= seen.length; // a picture has no stage "drawn anew"
+      item.hidden = i >= seen.length; // a picture has no sixth stage
       if (item.hidden) return;
       const { pixels, digit, confidence } = seen[i];
       drawSeen(canvas, pixels);
@@ -39,13 +39,13 @@ export function framingPicture(box, { figures, network }) {
 }
 
 function framingNote({ n, writers, places }) {
-  return `The bars: of ${whole(n)} drawings by ${writers} people, each at ${places} places and sizes on the sheet, how many of these ${whole(n * places)} are read right.`;
+  return `Bars: accuracy on ${whole(n)} drawings by ${writers} people, each drawn at ${places} positions and sizes on the sketchpad (${whole(n * places)} images).`;
 }
 
 // Return the share of a stage and its gain over the stage before, as rounded for display.
 function stageShares(measured, { n, places }, i, model) {
   const all = n * places;
-  const right = (name) => Math.round(all * measured[name][model]); // the exact count: rounding the share again would round twice
+  const right = (name) => Math.round(all * measured[name][model]); // the exact count, so that nothing is rounded twice
   const shares = Object.keys(STAGES).map((name) => Math.round((1000 * right(name)) / all));
   return { now: shares[i], added: i ? shares[i] - shares[i - 1] : null };
 }

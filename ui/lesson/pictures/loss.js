@@ -33,17 +33,21 @@ export function lossPicture(box) {
     });
     return tested(`label-${digit}`, button);
   });
-  const said = tested("loss-label", make("p", { class: "note" }));
+  const choice = tested("loss-label", make("p", { class: "note" }));
   const value = tested("loss-value", make("b"));
-  const told = make("span");
+  const summary = make("span");
   const curve = lossCurve();
   const slopes = lossSlopes();
   box.append(
     make("div", { class: "labels", role: "group", "aria-label": "What you drew" }, ...buttons),
-    said,
-    make("p", { class: "readout" }, "Loss ", value, told),
+    choice,
+    make("p", { class: "readout" }, "Loss ", value, summary),
     make("div", { class: "beside" }, curve.box, slopes.table),
-    make("p", { class: "note" }, "A step of training moves each logit against its slope."),
+    make(
+      "p",
+      { class: "note" },
+      "A training step changes each logit in the direction opposite to its slope.",
+    ),
   );
   return ({ verdict, logits, label }) => {
     const blank = isBlank({ verdict });
@@ -52,11 +56,11 @@ export function lossPicture(box) {
     const shares = softmax(logits, 1);
     const loss = lossOf(logits, right);
     press(buttons, label);
-    setText(said, blank ? "Draw a digit, and say which it is." : labelNote(label, best));
-    setText(value, blank ? "–" : lossTold(loss));
+    setText(choice, blank ? "Draw a digit and select its label." : labelNote(label, best));
+    setText(value, blank ? "–" : lossText(loss));
     setText(
-      told,
-      blank ? "" : `: at T = 1, ${right} gets a probability of ${percent(shares[right])}`,
+      summary,
+      blank ? "" : `: at T = 1, the probability of ${right} is ${percent(shares[right])}`,
     );
     curve.show(blank ? null : { share: shares[right], loss });
     slopes.show(blank ? null : shares, right);
@@ -70,16 +74,16 @@ function lossOf(logits, right) {
   return most - logits[right] + Math.log(total);
 }
 
-function lossTold(loss) {
-  return loss < 5e-5 ? "< 0.0001" : loss.toFixed(4); // as many digits as PyTorch prints
+function lossText(loss) {
+  return loss < 5e-5 ? "< 0.0001" : loss.toFixed(4); // PyTorch prints as many digits
 }
 
 function labelNote(label, best) {
   if (label === null) {
-    return `You have not said what it is: the network’s own answer, ${best}, is taken as right.`;
+    return `You have not selected a label, so the network’s own answer, ${best}, is used.`;
   }
-  const agrees = label === best ? "so does the network" : `the network says ${best}`;
-  return `You say ${label}, and ${agrees}. Press it again to take it back.`;
+  const agrees = label === best ? "the network agrees" : `the network reads ${best}`;
+  return `Your label is ${label}, and ${agrees}. Press the button again to remove the label.`;
 }
 
 function lossCurve() {
@@ -140,7 +144,7 @@ function lossSlopes() {
     const bar = make("td", { class: "wide", "aria-hidden": "true" }, track);
     return { name, value, way, track, row: make("tr", {}, name, value, bar, way) };
   });
-  const heads = ["digit", "slope p − y", "", "pushed"].map((text) =>
+  const heads = ["digit", "slope p − y", "", "changes"].map((text) =>
     text ? make("th", { scope: "col" }, text) : make("td"),
   );
   const table = make(
@@ -164,7 +168,7 @@ function lossSlopes() {
   return { table, show };
 }
 
-// Round the slopes to four digits, as the loss, such that they add up to 0.
+// Round the slopes to four digits, like the loss, so that they add up to 0.
 function slopesShown(slopes) {
   const { terms } = addUp(slopes.map((slope) => 100 * slope), 0, DIGITS); // prettier-ignore
   return terms.map((text) => tenThousandths(Math.round(100 * Number(text.replace(MINUS, "-")))));

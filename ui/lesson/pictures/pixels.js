@@ -1,4 +1,4 @@
-// Picture of the 28 × 28 numbers, with a table of those around one pixel.
+// Picture of the 28 × 28 numbers, with a table of the numbers around one pixel.
 
 import { SIZE } from "../../shared/constants.js";
 import { bytes } from "../../shared/pixels.js";
@@ -9,7 +9,7 @@ import { make, onPointing, onWidth, setText, tested } from "../../shared/dom.js"
 /** @typedef {import("../../shared/types").Picture} Picture */
 /** @typedef {import("../../shared/types").Numbers} Numbers */
 
-const LOUPE = 5; // width of the enlarged part, the same as the slice in the text
+const LOUPE = 5; // width of the enlarged part, equal to that of the slice in the text
 const BRIGHT = 117; // of 255: on brighter pixels, black letters are easier to read than white ones
 
 function asTensor(row, column) {
@@ -19,8 +19,8 @@ function asTensor(row, column) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Uint8Array} seen
- * @param {number[]} corner row and column of what is enlarged
- * @param {number[]} at row and column
+ * @param {number[]} corner first row and column of the enlarged part
+ * @param {number[]} at row and column of the chosen pixel
  */
 function drawPixels(canvas, seen, [top, left], [row, column]) {
   const step = canvas.width / SIZE;
@@ -80,7 +80,7 @@ const STEPS_OF_KEYS = {
 /** @type {Picture} */
 export function pixelsPicture(box) {
   const canvas = tested("pixels", make("canvas", { tabindex: 0, role: "application" }));
-  canvas.setAttribute("aria-label", "The 28 × 28 numbers: arrow keys walk from one to the next");
+  canvas.setAttribute("aria-label", "The 28 × 28 numbers: move between them with the arrow keys");
   const near = loupe();
   const value = tested("pixel-value", make("p", { class: "readout" }));
   const place = make("div", { class: "grid" }, canvas);

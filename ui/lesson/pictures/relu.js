@@ -1,4 +1,4 @@
-// Picture of ReLU and where each hidden unit lies on it.
+// Plot of ReLU, with a point for each hidden unit.
 
 import { axes, onPoint, panel, slider } from "../../shared/chart.js";
 import { decimal } from "../../shared/numbers.js";
@@ -8,7 +8,7 @@ import { indexOfMost, largest } from "../reading.js";
 /** @typedef {import("../../shared/types").Picture} Picture */
 
 const DOT = 5; // px
-const REACH_STEP = 5; // the axis follows the drawing in steps; without steps it would tremble
+const REACH_STEP = 5; // the axis changes in steps, so that it does not flicker during drawing
 
 /** @type {Picture} */
 export function reluPicture(box, { network: { layer1 } }) {

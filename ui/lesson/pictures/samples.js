@@ -21,7 +21,7 @@ export function samplesPicture(box, { samples: { distorted, pens } }) {
     loader(`sample-digit-${digit}`, pixels, null, `MNIST’s ${digit}`),
   );
   const same = distorted[chosen].map((pixels, k) =>
-    loader(`sample-distorted-${k}`, pixels, null, k ? `Distortion ${k}` : "As it is"),
+    loader(`sample-distorted-${k}`, pixels, null, k ? `Distortion ${k}` : "Unchanged"),
   );
   const byRow = pens[0].flatMap((_, k) => pens.map((row, digit) => [digit, k, row[k]]));
   const synthetic = byRow.map(([digit, k, pixels]) =>
@@ -32,13 +32,15 @@ export function samplesPicture(box, { samples: { distorted, pens } }) {
     press(originals, digit);
     same.forEach((button, k) => drawSeen(button.firstElementChild, distorted[digit][k]));
   };
-  shelf("Digits of MNIST: choose one", "eight", originals, (digit) => {
+  shelf("MNIST digits: choose one", "eight", originals, (digit) => {
     choose(digit);
     put(distorted[digit][0]);
   });
-  shelf("The same, as it is and distorted", "eight", same, (k) => put(distorted[chosen][k]));
-  shelf("Synthetic pens", "ten", synthetic, (i) => put(byRow[i][2]));
-  const note = "What you choose is put on the sketchpad. Undo brings your drawing back.";
+  shelf("The chosen digit, unchanged and distorted", "eight", same, (k) =>
+    put(distorted[chosen][k]),
+  );
+  shelf("Synthetic digits", "ten", synthetic, (i) => put(byRow[i][2]));
+  const note = "The image that you choose is put on the sketchpad. Undo restores your drawing.";
   box.append(make("p", { class: "note" }, note));
   choose(chosen);
 }

@@ -18,7 +18,7 @@ import { floats, indexOfMost, isBlank, largest, rowsOf } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const MOST_TERMS = 10; // terms shown one by one; the others are small and shown together
+const MOST_TERMS = 10; // the largest terms have a row each; the others share one row
 
 /** @type {Picture} */
 export function secondPicture(box, { network: { layer1, layer2 } }) {
@@ -41,7 +41,7 @@ export function secondPicture(box, { network: { layer1, layer2 } }) {
     setText(title, `The logit of ${chosen}${own === null ? highest : LET_GO}`);
     const terms = termsOf(activations, weights[chosen]);
     sum.show(terms, layer2.bias[chosen], logits[chosen], chosen);
-    setText(off, offTold(count - terms.length, count));
+    setText(off, inactiveText(count - terms.length, count));
   };
   choices(grid, buttons, (digit) => {
     own = own === digit ? null : digit;
@@ -78,12 +78,12 @@ function termsOf(activations, weights) {
   return terms.sort((a, b) => Math.abs(b.term) - Math.abs(a.term));
 }
 
-function offTold(off, count) {
-  const told = off === 1 ? "1 is off and adds nothing" : `${off} are off and add nothing`;
-  return `Of the ${count} units, ${off ? told : "none is off"}. Rounded such that all of it adds up.`;
+function inactiveText(off, count) {
+  const inactive = off === 1 ? "1 is off and adds nothing" : `${off} are off and add nothing`;
+  return `Of the ${count} units, ${off ? inactive : "none is off"}. The numbers are rounded so that they add up.`;
 }
 
-// Each product holds in the digits shown; the term of the others takes the rounding error.
+// Each product is exact in the digits shown. The row of the other units takes the rounding error.
 function logitSum(maps) {
   const units = Array.from({ length: MOST_TERMS }, () => unitTerm(maps));
   const [others, bias, total] = ["others", "bias", "sum"].map(plainTerm);
@@ -105,16 +105,16 @@ function logitSum(maps) {
       rest.length ? timesUp(weight, activation).value : term,
     );
     const sizes = [...parts, together, added];
-    const told = addUp(sizes, logit, rest.length ? [shown.length] : undefined);
+    const rounded = addUp(sizes, logit, rest.length ? [shown.length] : undefined);
     const most = largest(sizes) || 1;
     units.forEach((unit, i) => {
       unit.row.hidden = i >= shown.length;
-      if (shown[i]) unit.show(shown[i], told.terms[i], most);
+      if (shown[i]) unit.show(shown[i], rounded.terms[i], most);
     });
     others.row.hidden = rest.length === 0;
-    others.show(rest.length === 1 ? "1 other" : `${rest.length} others`, told.terms.at(-2), together / most); // prettier-ignore
-    bias.show("bias", told.terms.at(-1), added / most);
-    total.show(`logit of ${digit}`, told.total);
+    others.show(rest.length === 1 ? "1 other" : `${rest.length} others`, rounded.terms.at(-2), together / most); // prettier-ignore
+    bias.show("bias", rounded.terms.at(-1), added / most);
+    total.show(`logit of ${digit}`, rounded.total);
   };
   return { table, show };
 }
@@ -125,12 +125,12 @@ function unitTerm(maps) {
   const head = make("th", { scope: "row" }, map, name);
   const bar = make("td", { "aria-hidden": "true" }, track);
   let drawn = null;
-  const show = ({ unit, activation, weight, term }, told, most) => {
+  const show = ({ unit, activation, weight, term }, rounded, most) => {
     if (unit !== drawn) drawNumbers(map, maps[unit]);
     drawn = unit;
     setText(name, `${unit}`);
     setText(factors, [activation, weight].map((each) => tenThousandths(Math.round(1e4 * each))).join(" × ")); // prettier-ignore
-    setText(value, told);
+    setText(value, rounded);
     setBar(track, term / most);
   };
   return { row: make("tr", {}, head, factors, value, bar), show };
@@ -139,9 +139,9 @@ function unitTerm(maps) {
 function plainTerm(kind) {
   const [name, value] = [make("th", { scope: "row", colspan: 2 }), make("td")];
   const bar = make("td", { "aria-hidden": "true" }, ...(kind === "sum" ? [] : [signedBar(0)]));
-  const show = (words, told, share) => {
+  const show = (words, rounded, share) => {
     setText(name, words);
-    setText(value, told);
+    setText(value, rounded);
     if (bar.firstElementChild) setBar(bar.firstElementChild, share);
   };
   return { row: make("tr", {}, name, tested(`second-${kind}`, value), bar), show };

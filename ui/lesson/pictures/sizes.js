@@ -1,4 +1,4 @@
-// Picture of accuracy by number of hidden units.
+// Plot of accuracy by number of hidden units.
 
 import {
   axes,
@@ -30,9 +30,9 @@ export function sizesPicture(box, { figures }) {
     label: "Hidden units",
     count: layers.length,
     first,
-    says: (i) => sizeTold(layers[i]),
+    says: (i) => sizeText(layers[i]),
     move: (i) => {
-      setText(title, sizeTold(layers[i]));
+      setText(title, sizeText(layers[i]));
       move(i);
     },
   });
@@ -43,7 +43,7 @@ export function sizesPicture(box, { figures }) {
     place,
     control.element,
     title,
-    legendOf([["dot", `mean of ${seeds.length} seeds, from the lowest to the highest`], ["ideal", "no hidden layer: logistic regression"]]), // prettier-ignore
+    legendOf([["dot", `mean of ${seeds.length} seeds, with the lowest and the highest`], ["ideal", "no hidden layer: logistic regression"]]), // prettier-ignore
     numbers("sizes", "All sizes as a table", heads, () => rows.map(sizeRow)),
     make("p", { class: "note" }, sizesNote(epochs)),
   );
@@ -51,11 +51,11 @@ export function sizesPicture(box, { figures }) {
 }
 
 function sizesNote(epochs) {
-  return `All by the tutorial’s recipe, in ${epochs} epochs of 50,000 images; accuracy is that on the 10,000 of validation.`;
+  return `All trained with the tutorial’s recipe for ${epochs} epochs on 50,000 images. Accuracy on the 10,000 validation images.`;
 }
 
-function sizeTold({ size, n_parameters: count, mean, low, high }) {
-  return `${whole(size)} hidden units read ${share(mean, 2)} right (${share(low, 2)} to ${share(high, 2)}), with ${whole(count)} parameters`;
+function sizeText({ size, n_parameters: count, mean, low, high }) {
+  return `${whole(size)} hidden units: accuracy ${share(mean, 2)} (${share(low, 2)} to ${share(high, 2)}), ${whole(count)} parameters`;
 }
 
 function sizeRow({ size, n_parameters: count, mean, low, high }) {
@@ -111,10 +111,10 @@ function sizesInside({ across, up, left, right, top, bottom }, xs, rows, baselin
     const dot = draw("circle", { cx: x, cy: up(of.mean), r: 4, fill: colourOf(0) });
     return [line, name, draw("path", { class: "whisker", d: whisker }), dot];
   });
-  const told = `logistic regression, ${share(baseline.mean, 2)}`;
+  const label = `logistic regression, ${share(baseline.mean, 2)}`;
   return [
     draw("path", { class: "ideal", d: `M${left} ${level}H${right}` }),
-    draw("text", { x: right, y: level - 6, "text-anchor": "end" }, told),
+    draw("text", { x: right, y: level - 6, "text-anchor": "end" }, label),
     draw("path", { class: "line", d: mean, stroke: colourOf(0) }),
     ...marks.filter(Boolean),
   ];

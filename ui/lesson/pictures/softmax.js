@@ -8,8 +8,8 @@ import { slider } from "../../shared/chart.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const COOLEST = 0.25; // the lowest temperature of the slider
-const WARMEST = 16;
+const COOLEST = 0.25; // lowest temperature of the slider
+const WARMEST = 16; // highest temperature of the slider
 const PER_DOUBLING = 8;
 const WIDEST = 1e5; // larger sums are shown in thousands, millions and so on
 
@@ -20,7 +20,7 @@ export function softmaxPicture(box, { network }) {
   const rows = DIGITS.map(softmaxRow);
   const sum = tested("softmax-sum", make("td"));
   const unit = make("span", { class: "unit-of" });
-  const told = tested("softmax-at", make("p", { class: "readout" }));
+  const summary = tested("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
   let [reading, temperature] = [null, own];
@@ -42,12 +42,12 @@ export function softmaxPicture(box, { network }) {
     return tested(stop === own ? "softmax-calibrated" : "softmax-tutorial", mark);
   });
   const show = () => {
-    setText(told, temperatureName(temperature, own));
-    if (reading) showSoftmax({ rows, sum, unit, told, note }, reading, temperature, own);
+    setText(summary, temperatureName(temperature, own));
+    if (reading) showSoftmax({ rows, sum, unit, summary, note }, reading, temperature, own);
   };
   box.append(
     make("div", { class: "warmth" }, control.element, make("div", {}, ...marks)),
-    told,
+    summary,
     softmaxTable(rows, sum, unit),
     note,
   );
@@ -58,7 +58,7 @@ export function softmaxPicture(box, { network }) {
   };
 }
 
-// Return temperatures in equal ratios, with the network's own and the tutorial's among them.
+// Return temperatures in equal ratios, including the calibrated one and the tutorial's, which is 1.
 function temperatures(own) {
   const count = Math.round(PER_DOUBLING * Math.log2(WARMEST / COOLEST));
   const even = Array.from({ length: count + 1 }, (_, i) => COOLEST * 2 ** (i / PER_DOUBLING));
@@ -124,22 +124,22 @@ function showSoftmax(parts, { verdict, logits, probabilities }, temperature, own
   setText(parts.sum, blank ? "–" : powers.total);
   setText(parts.unit, powers.unit && !blank ? `in ${powers.unit}` : "");
   const name = temperatureName(temperature, own);
-  const there = blank ? "draw a digit." : `${best} gets ${percent(shares[best])} of the sum`;
+  const there = blank ? "draw a digit." : `the probability of ${best} is ${percent(shares[best])}`;
   const here =
     blank || temperature === own
       ? ""
-      : `, calibrated ${percent(calibrated[best])} (the thin marks)`;
-  setText(parts.told, `${name}: ${there}${here}`);
+      : ` (calibrated: ${percent(calibrated[best])}, see the thin marks)`;
+  setText(parts.summary, `${name}: ${there}${here}`);
   setText(parts.note, softmaxNote(verdict));
 }
 
 function softmaxNote(verdict) {
-  const rounded = "Every column is computed from numbers that are not rounded.";
+  const rounded = "Each column is computed from unrounded numbers.";
   if (verdict !== "not_a_digit") return rounded;
-  return `The network answers “not a digit”, by an eleventh logit; softmax over the ten shares out 100 % all the same. ${rounded}`;
+  return `The network answers “not a digit” because of its eleventh logit. The softmax over the ten digits still adds up to 100 %. ${rounded}`;
 }
 
-// Return e^(z / T) for all ten logits in a common unit, such that the numbers shown add up.
+// Return e^(z / T) for all ten logits in a common unit, rounded so that they add up.
 function powersOf(logits, temperature) {
   const exponents = logits.map((logit) => logit / temperature);
   const sizes = exponents.map(Math.exp);

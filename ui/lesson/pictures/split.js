@@ -1,11 +1,11 @@
-// Picture of how MNIST is split, and of one batch.
+// Picture of MNIST's split into training and validation images, and of one batch.
 
 import { make, tested } from "../../shared/dom.js";
 import { whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const [TRAINING, VALIDATION, IN_BATCH] = [50_000, 10_000, 128]; // images: as in the text
+const [TRAINING, VALIDATION, IN_BATCH] = [50_000, 10_000, 128]; // numbers of images, as in the text
 
 /** @type {Picture} */
 export function splitPicture(box) {
@@ -19,7 +19,7 @@ export function splitPicture(box) {
   for (let i = 0; i < IN_BATCH; i += 1) squares.append(make("i"));
   const fan = make("div", { class: "fan", "aria-hidden": "true" });
   fan.style.setProperty("--batch", `${(100 * IN_BATCH) / (TRAINING + VALIDATION)}%`);
-  const says = `One batch: ${IN_BATCH} of them. An epoch is ${batches} batches, the last of ${rest}: then each of the ${whole(TRAINING)} was shown once.`;
+  const says = `One batch: ${IN_BATCH} training images. An epoch has ${batches} batches (the last has ${rest} images), so each of the ${whole(TRAINING)} images is used once.`;
   box.append(make("p", { class: "names" }, ...names), bar, fan, squares, make("p", {}, says));
   tested("split", box);
 }

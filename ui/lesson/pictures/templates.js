@@ -35,7 +35,7 @@ export function templatesPicture(box, { logistic }) {
   const grid = make("div", { class: "ten tiles" });
   const title = tested("template-title", make("p", { class: "readout" }));
   const sum = apart("template", "template");
-  const key = colourKey([["positive", "ink here speaks for the digit"], ["negative", "against it"]]); // prettier-ignore
+  const key = colourKey([["positive", "ink here increases the logit"], ["negative", "ink here decreases it"]]); // prettier-ignore
   box.append(grid, key, title, sum.element);
   let own = null; // the template that the visitor has chosen
   let last = null;
@@ -69,5 +69,5 @@ export function templatesPicture(box, { logistic }) {
 }
 
 function bestOf(reading) {
-  return isBlank(reading) ? "" : ", the one that fits best";
+  return isBlank(reading) ? "" : ", which fits best";
 }

@@ -11,12 +11,12 @@ import { indexOfMost, largest, rowsOf } from "../reading.js";
 
 const FAINTEST = 0.45; // brightness of the weights of an inactive unit: still visible
 
-// Return the brightness of a unit's weights, such that small activations stay visible.
+// Return the brightness of a unit's weights. The square root keeps small activations visible.
 function lightOf(activation, most) {
   return activation > 0 ? FAINTEST + (1 - FAINTEST) * Math.sqrt(activation / most) : FAINTEST;
 }
 
-// Create a button with the weights of a unit, as bright as its activation.
+// Create a button with the weights of a unit, whose brightness shows the activation.
 function unitTile(unit, weights) {
   const canvas = mapOf();
   const value = make("span", { class: "score" });
@@ -47,7 +47,7 @@ export function unitPicture(box, { network: { layer1 } }) {
   const relu = tested("unit-relu", make("p", { class: "sum" }));
   sum.element.append(relu);
   const since = comparison();
-  const key = colourKey([["positive", "ink here adds"], ["negative", "ink here takes"]]); // prettier-ignore
+  const key = colourKey([["positive", "ink here increases the sum"], ["negative", "ink here decreases it"]]); // prettier-ignore
   box.append(grid, key, title, sum.element, since.element);
   let own = null; // the unit that the visitor has chosen
   let last = null;
@@ -55,7 +55,7 @@ export function unitPicture(box, { network: { layer1 } }) {
     const { activations, pre_activations: before } = last;
     const chosen = own ?? indexOfMost(activations);
     press(buttons, chosen);
-    setText(title, `Unit ${chosen}${own === null ? ", lit most" : LET_GO}`);
+    setText(title, `Unit ${chosen}${own === null ? ", the most active" : LET_GO}`);
     const total = sum.show(
       last,
       rows[chosen],
@@ -79,7 +79,7 @@ export function unitPicture(box, { network: { layer1 } }) {
   };
 }
 
-// Tell which unit changed most since the drawing that the visitor has kept.
+// Show which unit changed most since the drawing that the visitor compares with.
 function comparison() {
   const button = make("button", { type: "button" }, "Compare with this drawing from now on");
   const text = tested("unit-changed", make("p"));
@@ -92,12 +92,12 @@ function comparison() {
     const none = changes[unit] === 0;
     buttons.forEach((each, i) => each.classList.toggle("changed", !none && i === unit));
     const span = `from ${decimal(kept[unit])} to ${decimal(activations[unit])}`;
-    setText(text, none ? "No unit has changed yet." : `most changed: unit ${unit}, ${span}`);
+    setText(text, none ? "No unit has changed yet." : `Largest change: unit ${unit}, ${span}`);
   };
   heardAt(button, text);
   button.addEventListener("click", () => {
     kept = last;
-    setText(text, "Remembered: now change the drawing.");
+    setText(text, "Now change the drawing.");
   });
   const parts = [tested("unit-remember", button), text];
   return { element: make("div", { class: "since" }, ...parts), show };

@@ -1,4 +1,4 @@
-// Picture of what training data changes.
+// Table of accuracy by training data.
 
 import { make, tested } from "../../shared/dom.js";
 import { numbers } from "../../shared/chart.js";
@@ -6,12 +6,12 @@ import { share, whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const USUAL_PEN = "16"; // px: one of the three pens that drawings were measured with
+const USUAL_PEN = "16"; // px; the drawings were also measured with two other pens
 
 const WAYS = {
   alone: "MNIST alone",
   distorted: "MNIST, distorted",
-  "pens too": "the same, and pens",
+  "pens too": "the same and synthetic digits",
 };
 
 /** @type {Picture} */
@@ -30,7 +30,7 @@ export function waysPicture(box, { figures }) {
   ];
   const most = Math.max(...groups.flatMap(({ of }) => rows.map((row) => 1 - of(row))));
   const pens = Object.keys(rows[0].drawings);
-  const heads = ["way", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`)];
+  const heads = ["trained on", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`)];
   const table = () =>
     rows.map((row) => [
       row.way,
@@ -46,7 +46,7 @@ export function waysPicture(box, { figures }) {
 }
 
 function waysNote(epochs) {
-  return `One hidden layer of 1,024, ${epochs} epochs each; people’s drawings with a pen of ${USUAL_PEN} px, and no answer refused.`;
+  return `One hidden layer of 1,024 units, ${epochs} epochs each. People’s drawings have a pen width of ${USUAL_PEN} px. Rejection is off.`;
 }
 
 function waysTable(groups, rows, most) {
@@ -84,7 +84,7 @@ function waysRow({ short, digits, of }, row, i, most) {
   );
 }
 
-// Return a share and its remainder such that the rounded numbers make 100 %.
+// Return a share and its remainder, rounded so that they add up to 100 %.
 function rightAndWrong(value, digits) {
   const steps = 100 * 10 ** digits;
   const count = Math.round(value * steps);

@@ -1,4 +1,4 @@
-"""A line to the server: HTTP/1.1 as far as a flood needs it, and cheap enough for one."""
+"""A small asynchronous HTTP/1.1 client, fast enough for a flood."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from benchmarks.serving.callers import JSON
 
 
 class Reply(NamedTuple):
-    """What the server says."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -19,19 +19,19 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
-class Line:
-    """One connection that is kept between requests."""
+class HttpConnection:
+    """A connection that is kept open between requests."""
 
     def __init__(self, url: str) -> None:
         self.host, self.port = urlsplit(url).hostname, urlsplit(url).port
         self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
 
-    async def ask(self, method: str, path: str, body: bytes = b"", kind: str = JSON) -> Reply:
-        """Send a request, and wait for its answer to be whole.
+    async def request(self, method: str, path: str, body: bytes = b"", kind: str = JSON) -> Reply:
+        """Send a request; return the whole response.
 
         Raises:
-            OSError, EOFError: the server broke off.
+            OSError, EOFError: the connection was closed early.
         """
         await self.send(method, path, body, kind)
         return await self.receive()
@@ -39,7 +39,7 @@ class Line:
     async def send(
         self, method: str, path: str, body: bytes = b"", kind: str = JSON, *, length: int = -1
     ) -> None:
-        """Send a request; `length` says that more of its body follows."""
+        """Send a request. `length` announces a longer body, whose rest is sent later."""
         if self.reader is None or self.reader.at_eof():
             self.close()
             self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
@@ -56,7 +56,7 @@ class Line:
         await self.writer.drain()
 
     async def receive(self) -> Reply:
-        """Wait for an answer to be whole."""
+        """Return the whole response."""
         status, headers = await self.head()
         assert self.reader
         if headers.get("transfer-encoding") == "chunked":
@@ -68,7 +68,7 @@ class Line:
         return Reply(status, headers, body)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        """Read an answer as far as its headers go."""
+        """Return the status and the headers of the response, by lower-case name."""
         assert self.reader
         first, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         pairs = (line.partition(": ") for line in lines if line)

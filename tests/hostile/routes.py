@@ -1,4 +1,4 @@
-"""Addresses that Gradio or others would open, and tricks with the addresses that are open."""
+"""Cases: routes that must be closed, and manipulated paths of open routes."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ TRICKS = (
     "/~root/.bashrc", "/img/../../../../app.py", "/%e2%98%a0",
 )  # fmt: skip
 METHODS = ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "EVIL", "get")
-WRONG_WAY = (
+WRONG_METHODS = (
     ("POST", "/"), ("POST", "/card"), ("POST", "/lesson"), ("POST", "/config"), ("POST", "/health"),
     ("POST", f"{API}/info"),
     ("POST", "/static/x"), ("GET", f"{API}/run/predict"), ("GET", f"{API}/queue/join"),
@@ -70,10 +70,12 @@ QUERIES = (
 
 def cases() -> Iterator[Case]:
     for path in dict.fromkeys(CLOSED):
-        yield Case(f"door {path}", lambda c, path=path: c.get(path), REFUSED)
+        yield Case(f"closed route {path}", lambda c, path=path: c.get(path), REFUSED)
     for path in POSTED:
         yield Case(
-            f"door by POST {path}", lambda c, path=path: c.request("POST", path, b"{}"), REFUSED
+            f"closed route by POST {path}",
+            lambda c, path=path: c.request("POST", path, b"{}"),
+            REFUSED,
         )
     for base in STATIC:
         for trick in TRICKS:
@@ -82,8 +84,8 @@ def cases() -> Iterator[Case]:
     for method in METHODS:
         send = lambda c, method=method: c.request(method, f"{API}/run/predict", b"{}")  # noqa: E731
         yield Case(f"method {method}", send, REFUSED)
-    for method, path in WRONG_WAY:
+    for method, path in WRONG_METHODS:
         send = lambda c, method=method, path=path: c.request(method, path)  # noqa: E731
-        yield Case(f"wrong way: {method} {path}", send, REFUSED)
+        yield Case(f"wrong method: {method} {path}", send, REFUSED)
     for path in QUERIES:
         yield Case(f"query {path[:70]}", lambda c, path=path: c.get(path), range(200, 500))
