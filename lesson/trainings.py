@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,8 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 VISITOR = re.compile(r"[\w-]{1,64}", re.ASCII)
 MAX_LINE = 2_000_000  # bytes of a report; the largest network takes 1.1 million
-START_SECONDS = 60.0  # for a process to start: usually 3 s, but it has the lowest priority
+START_SECONDS = 60.0  # for a process to start: usually 3 s, but other processes go first
 HANDOVER_SECONDS = 10.0  # for a process to hand over its network: usually 0.1 s
-UNEXPECTED = "The training ended unexpectedly. Start it again."
-NOT_STARTED = "Stopped before it began: the server is too busy. Start it again in a minute."
 NOT_KEPT = "Stopped, but the server was too busy to keep the network. Start it again."
 
 log = logging.getLogger(__name__)
@@ -41,67 +39,70 @@ class BusyError(Exception):
     """Too many trainings are waiting; the message says what to do."""
 
 
+@dataclass(eq=False)
 class Training:
-    """One training of a visitor.
+    """One training of a visitor."""
 
-    Its `state` is "waiting", "starting", "training" or "stopping", and at the end "done",
-    "stopped" or "failed".
-    """
-
-    numbers = itertools.count(1)
-
-    def __init__(self, settings: Settings, *, max_seconds: float, network: MLP | None) -> None:
-        self.number = next(self.numbers)
-        self.settings = settings
-        self.max_seconds = max_seconds
-        self.network = network  # the visitor's previous one, until this training has its own
-        self.state = "waiting"
-        self.message = ""
-        self.report: dict[str, Any] = {"epoch": 0, "loss": [], "val": [], "weights": []}
-        self.used = 0.0  # when the visitor last asked for it or for its network
-        self.task: asyncio.Task | None = None
-        self._reason = ""  # why it was stopped
-        self._process: Process | None = None
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+    settings: Settings
+    network: MLP | None  # the visitor's previous one, until this training has its own
+    number: int = field(default_factory=itertools.count(1).__next__)
+    state: str = "waiting"  # then starting, training, stopping; done, stopped or failed
+    message: str = ""
+    report: dict[str, Any] = field(
+        default_factory=lambda: {"epoch": 0, "loss": [], "val": [], "weights": []}
+    )
+    used: float = field(default_factory=time.monotonic)  # when its page last asked for it, in s
+    reason: str = ""  # why it was stopped
+    task: asyncio.Task | None = None
+    process: Process | None = None
+    deadline: asyncio.Timeout | None = None  # for the process
 
     @property
     def ended(self) -> bool:
         """Whether it is done, stopped or failed."""
         return self.state in ("done", "stopped", "failed")
 
-    async def run(self, slots: asyncio.Semaphore, request: dict[str, Any]) -> None:
-        """Wait for a slot, then train in a process."""
-        try:
-            async with slots:
-                self.state = "starting"
-                self._call_later("limit", START_SECONDS, self.kill, NOT_STARTED)
-                await self._follow(request)
-        except OSError as error:
-            log.warning("No process for a training: %s", error)
-        finally:
-            self._end("failed", UNEXPECTED)  # if it has not ended otherwise
-
-    def stop_if_unused(self, seconds: float) -> None:
-        """Stop it after so many seconds, unless this method is called again."""
-        reason = f": its page was closed or hidden for {seconds:g} s"
-        self._call_later("idle", seconds, self.stop, reason)
+    def end(self, state: str, message: str = "") -> None:
+        """Set the final state, unless it has ended before."""
+        if not self.ended:
+            self.state, self.message = state, message
 
     def stop(self, reason: str = "") -> None:
         """End it early. If it has begun, the network is kept as far as it is trained."""
         if self.state in ("waiting", "starting"):
             self.kill(f"Stopped before it began{reason}.")
         elif self.state == "training":
-            assert self._process is not None
-            assert self._process.stdin is not None
-            self.state, self._reason = "stopping", reason
-            self._process.stdin.close()
-            self._call_later("limit", HANDOVER_SECONDS, self.kill, NOT_KEPT)
+            assert self.process is not None
+            assert self.process.stdin is not None
+            self.state, self.reason = "stopping", reason
+            self.process.stdin.close()
+            if self.deadline and not self.deadline.expired():
+                self.deadline.reschedule(asyncio.get_running_loop().time() + HANDOVER_SECONDS)
 
     def kill(self, message: str) -> None:
         """End it at once, without its network."""
-        self._end("stopped", message)
+        self.end("stopped", message)
         if self.task:
             self.task.cancel()
+
+    def receive(self, report: dict[str, Any], *, limit: str) -> None:
+        """Take a report of the process. `limit` is the reason if it ends early by itself."""
+        if "error" in report:
+            self.end("failed", report["error"])
+            return
+        if self.state == "starting":
+            self.state = "training"
+        network = report.pop("network", None)
+        self.report = report
+        if not network:
+            return
+        self.network = load_network(network, self.settings)
+        epoch, epochs = report["epoch"], self.settings.epochs
+        if epoch == epochs:
+            self.end("done")
+        else:
+            reason = self.reason if self.state == "stopping" else limit
+            self.end("stopped", f"Stopped after {epoch:.1f} of {epochs} epochs{reason}.")
 
     def as_json(self) -> dict[str, Any]:
         """Return what the page shows of it."""
@@ -113,64 +114,17 @@ class Training:
             "has_network": self.network is not None,
         }
 
-    async def _follow(self, request: dict[str, Any]) -> None:
-        async with worker(request) as process:
-            assert process.stdout is not None
-            self._process = process
-            async for line in process.stdout:
-                self._receive(json.loads(line))
-                if self.ended:
-                    break
-        if not self.ended:
-            log.warning("A training's process ended with status %s", process.returncode)
-
-    def _receive(self, report: dict[str, Any]) -> None:
-        """Take a report of the process; see lesson/worker.py."""
-        if "error" in report:
-            self._end("failed", report["error"])
-            return
-        if self.state == "starting":
-            self.state = "training"
-            seconds = self.max_seconds + HANDOVER_SECONDS
-            self._call_later("limit", seconds, self.kill, NOT_KEPT)
-        network = report.pop("network", None)
-        self.report = report
-        if network:
-            self.network = load_network(network, self.settings)
-            self._end(*self._result())
-
-    def _result(self) -> tuple[str, str]:
-        epoch, epochs = self.report["epoch"], self.settings.epochs
-        if epoch == epochs:
-            return "done", ""
-        limit = f": the limit is {self.max_seconds:g} s"
-        reason = self._reason if self.state == "stopping" else limit
-        return "stopped", f"Stopped after {epoch:.1f} of {epochs} epochs{reason}."
-
-    def _end(self, state: str, message: str) -> None:
-        if not self.ended:
-            self.state, self.message = state, message
-        for timer in self._timers.values():
-            timer.cancel()
-
-    def _call_later(self, name: str, seconds: float, function: Callable, argument: str) -> None:
-        """Call a function later, instead of what was to be called under this name."""
-        if name in self._timers:
-            self._timers[name].cancel()
-        if not self.ended:
-            loop = asyncio.get_running_loop()
-            self._timers[name] = loop.call_later(seconds, function, argument)
-
 
 class Trainings:
     """Train networks for visitors, one at a time for each.
 
-    All methods run on the event loop, except `network`. A visitor is a random name that a tab of
-    the browser chooses. `max_running` trainings run at once and `max_waiting` more wait, first
-    come, first served. A training ends early after `max_seconds`, or when its visitor has not
-    asked for its status for `max_idle_seconds`. The results of the last `max_kept` visitors are
-    kept. `data_dir` is a folder with all of MNIST. Trainings that would be over sooner are slowed
-    down to `min_seconds`.
+    A visitor is a random name that a tab of the browser chooses. `max_running` trainings run at
+    once and `max_waiting` more wait, first come, first served. A training ends early after
+    `max_seconds`, or when its page has not asked for it for `max_idle_seconds`. The results of
+    `max_kept` visitors are kept. `data_dir` is a folder with all of MNIST. Trainings that would
+    be over sooner are slowed down to `min_seconds`.
+
+    All methods must be called on the event loop, except `network`.
     """
 
     def __init__(
@@ -202,25 +156,24 @@ class Trainings:
         check_visitor(visitor)
         if settings.data == "mnist" and not (self.data_dir and has_train(self.data_dir)):
             raise SettingsError("Not all of MNIST is on the server: choose the images that ship.")
+        self._stop_idle()
         last = self._trainings.get(visitor)
         n_waiting = len([each for each in self._waiting() if each is not last])
         if n_waiting >= self.max_waiting:
             raise BusyError(f"{n_waiting} trainings are waiting. Try again in a minute.")
         if last:
             last.kill("A newer training has replaced it.")
-        network = last.network if last else None
-        training = Training(settings, max_seconds=self.max_seconds, network=network)
+        training = Training(settings, last.network if last else None)
         self._trainings[visitor] = training
-        training.task = asyncio.create_task(training.run(self._slots, self._request(settings)))
+        training.task = asyncio.create_task(self._run(training))
         self._tasks.add(training.task)
         training.task.add_done_callback(self._tasks.discard)
         await asyncio.sleep(0)  # the task takes a slot, if one is free
-        status = self.status(visitor)
         self._forget_unused()
-        return status
+        return self.status(visitor)
 
     def status(self, visitor: str) -> dict[str, Any]:
-        """Return the status of the visitor's training, and keep it running.
+        """Return the status of the visitor's training, which keeps it running.
 
         "state" is "none" if there is no training.
 
@@ -232,7 +185,7 @@ class Trainings:
         if not training:
             return {"state": "none", "has_network": False}
         training.used = time.monotonic()
-        training.stop_if_unused(self.max_idle_seconds)
+        self._stop_idle()
         waiting = self._waiting()
         n_before = waiting.index(training) if training in waiting else 0
         return training.as_json() | {"n_before": n_before}
@@ -267,18 +220,53 @@ class Trainings:
             training.kill("The server has stopped.")
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _waiting(self) -> list[Training]:
-        """Return the trainings that wait for a slot, in the order in which they get one."""
-        waiting = [each for each in self._trainings.values() if each.state == "waiting"]
-        return sorted(waiting, key=lambda training: training.number)
+    async def _run(self, training: Training) -> None:
+        """Wait for a slot, and train."""
+        try:
+            async with self._slots:
+                self._stop_idle()
+                if not training.ended:
+                    training.state = "starting"
+                    await self._follow(training)
+        except TimeoutError:
+            training.end("stopped", NOT_KEPT)
+        except OSError as error:
+            log.warning("No process for a training: %s", error)
+        finally:
+            training.end("failed", "The training ended unexpectedly. Start it again.")
 
-    def _request(self, settings: Settings) -> dict[str, Any]:
-        return {
-            "settings": asdict(settings),
+    async def _follow(self, training: Training) -> None:
+        """Train in a process, and receive its reports."""
+        request = {
+            "settings": asdict(training.settings),
             "data_dir": self.data_dir,
             "min_seconds": self.min_seconds,
             "max_seconds": self.max_seconds,
         }
+        limit = f": the limit is {self.max_seconds:g} s"
+        async with (
+            asyncio.timeout(self.max_seconds + START_SECONDS) as training.deadline,
+            worker(request) as process,
+        ):
+            assert process.stdout is not None
+            training.process = process
+            async for line in process.stdout:
+                training.receive(json.loads(line), limit=limit)
+                self._stop_idle()
+        if not training.ended:
+            log.warning("A training's process ended with status %s", process.returncode)
+
+    def _stop_idle(self) -> None:
+        """Stop the trainings whose pages have not asked for them lately."""
+        reason = f": its page was closed or hidden for {self.max_idle_seconds:g} s"
+        for training in self._trainings.values():
+            if time.monotonic() - training.used > self.max_idle_seconds:
+                training.stop(reason)
+
+    def _waiting(self) -> list[Training]:
+        """Return the trainings that wait for a slot, in the order in which they get one."""
+        waiting = [each for each in self._trainings.values() if each.state == "waiting"]
+        return sorted(waiting, key=lambda training: training.number)
 
     def _forget_unused(self) -> None:
         """Keep `max_kept` results: those with a network first, then those used last."""

@@ -220,13 +220,25 @@ async def test_a_stopped_training_keeps_its_network_until_there_is_a_better_one(
     ],
 )
 async def test_a_training_ends_at_its_limit_and_when_nobody_asks_for_it(limit, reason):
+    settings = Settings(hidden_size=8, epochs=30)  # with a step each 0.3 s
     async with trainings(**SLOW | limit) as those:
-        await those.start("a", QUICK)
+        await those.start("a", settings)
         await until_state(those, "a", "training")
-        await until(lambda: those.network("a"))
-        end = those.status("a")
-        message = f"Stopped after {end['epoch']:.1f} of 1 epochs: {reason}."
+        await until(lambda: not workers())
+        end = await until_state(those, "a", *ENDED)
+        message = f"Stopped after {end['epoch']:.1f} of 30 epochs: {reason}."
         assert (end["state"], end["message"]) == ("stopped", message)
+        assert those.network("a").hidden_sizes == (8,)
+
+
+async def test_a_training_whose_page_has_left_does_not_wait():
+    async with trainings(max_running=1, **SLOW | {"max_idle_seconds": 0.5}) as those:
+        for visitor in ("trains", "left", "waits"):
+            await those.start(visitor, Settings())
+        assert those.status("waits")["n_before"] == 1
+        await until(lambda: those.status("trains") and those.status("waits")["n_before"] == 0)
+        message = "Stopped before it began: its page was closed or hidden for 0.5 s."
+        assert those.status("left")["message"] == message
 
 
 async def test_trainings_wait_in_the_order_of_their_arrival_and_a_flood_is_refused():
@@ -245,7 +257,7 @@ async def test_trainings_wait_in_the_order_of_their_arrival_and_a_flood_is_refus
         those.stop("v4")
         those.stop("v0")
         await until_state(those, "v3", "starting")
-        assert [those.status(f"v{i}")["n_before"] for i in (5, 6, 2)] == [0, 1, 4]
+        assert [those.status(f"v{i}")["n_before"] for i in (5, 6, 2)] == [0, 1, 5]
         await until(lambda: len(workers()) == 2)
     assert those.status("v9")["state"] == "stopped"
 
