@@ -282,7 +282,7 @@ class Trainings:
 
 @asynccontextmanager
 async def worker(request: dict[str, Any]) -> AsyncGenerator[Process]:
-    """Run lesson/worker.py with the lowest priority; kill it at the end of the block."""
+    """Run lesson/worker.py with the lowest priority. Wait for its end; kill it after an error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "lesson.worker", json.dumps(request),
         cwd=ROOT, env=os.environ | ENVIRONMENT, limit=MAX_LINE,
@@ -292,10 +292,12 @@ async def worker(request: dict[str, Any]) -> AsyncGenerator[Process]:
     try:
         lower_priority(process.pid)
         yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
         await process.wait()
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 def lower_priority(pid: int) -> None:
