@@ -15,7 +15,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -152,12 +151,11 @@ def serve(options: argparse.Namespace, upload_folder: Path, build: Build) -> Non
         load=partial(load_service, options, build, site, capacity, metrics, trainings),
         ready=partial(announce, url_of(listener) + site.prefix),
     )
-    with closing(trainings) if trainings else nullcontext():
-        server.start()
-        while server.is_alive() and not received:
-            time.sleep(0.1)
-        if server.is_alive():
-            server.stop()
+    server.start()
+    while server.is_alive() and not received:
+        time.sleep(0.1)
+    if server.is_alive():
+        server.stop()
     if server.error:
         raise server.error
 
@@ -203,7 +201,13 @@ def load_service(
         css_paths=PAGE_CSS,
         footer_links=["api", "settings"],
     )
-    return Service(app, partial(drain, app, demo, capacity))
+
+    async def stop() -> None:
+        await drain(app, demo, capacity)
+        if trainings:
+            await trainings.close()
+
+    return Service(app, stop)
 
 
 def trainings_of(options: argparse.Namespace) -> Trainings | None:
@@ -212,7 +216,7 @@ def trainings_of(options: argparse.Namespace) -> Trainings | None:
     if not limits.max_trainings:
         return None
     return Trainings(
-        most_running=limits.max_trainings,
+        max_running=limits.max_trainings,
         max_seconds=limits.max_training_seconds,
         data_dir=options.data_dir,
     )

@@ -1,4 +1,4 @@
-"""A network of one's own: trained from the page, it reads what its visitor draws."""
+"""Train your own: a visitor trains a network on the lesson's page, and it reads the drawing."""
 
 import json
 import re
@@ -16,180 +16,161 @@ from app import parse
 from benchmarks.browser import DEVICES, children, running, serve
 from lesson.data import load_subset
 from lesson.fit import Settings
-from lesson.progress import train
 from lesson.trainings import load_network
+from lesson.worker import train
 from model import Reader
 from model.checkpoint import Checkpoint, Config
 from tests.conftest import ask_page
 from tests.visitor import Visitor, percent, pixels
 
-SLOW = 40_000  # ms that a training may take, beside other tests
+TRAINED = 120_000  # ms: other processes go first
 RESULT = re.compile(
     r"(\d+\.\d) % of the 1,000 images set apart are read right, after [\d.]+ epochs?"
 )
+LOAD = """data => {
+  const image = document.createElement('canvas');
+  image.width = image.height = 28;
+  const pixels = Uint8ClampedArray.from(data.flatMap((value) => [value, value, value, 255]));
+  image.getContext('2d').putImageData(new ImageData(pixels, 28, 28), 0, 0);
+  const ink = { strokes: [], picture: { url: image.toDataURL('image/png'), image } };
+  document.dispatchEvent(new CustomEvent('load', { detail: { ink } }));
+}"""
 
 
-class Apprentice(Visitor):
+class Trainer(Visitor):
     """A visitor of the lesson who trains a network."""
 
     PATH = "/lesson#training"
 
-    def __init__(self, context, url):
-        self.asked = []
-        super().__init__(context, url)
-
     def wait_until_loaded(self):
         expect(self.part("reads")).to_contain_text("reads")
-
-    def _note(self, request):
-        super()._note(request)
-        if request.url.rstrip("/").endswith("/component_server"):
-            self.asked.append(json.loads(request.post_data)["fn_name"])
 
     def part(self, name):
         return self.page.get_by_test_id(name)
 
-    def draw(self, strokes):
-        self.part("clear").click()
-        self.draw_by_mouse(strokes)
+    def start(self, *, epochs="25"):
+        self.part("practice-epochs").fill(epochs)
+        self.part("practice-train").click()
 
-    def check_yours(self, reading):
-        """Wait until the visitor's network says this, and compare all ten probabilities."""
-        share = percent(reading.confidence)
-        wanted = f"Your network reads {reading.digit} · {share}"
-        expect(self.part("yours-answer")).to_have_text(wanted)
+    def check_own_network(self, reading):
+        """Wait until the visitor's network reads this, and compare all ten probabilities."""
+        text = f"Your network reads {reading.digit} · {percent(reading.confidence)}"
+        expect(self.part("yours-answer")).to_have_text(text)
         shown = self.texts(f"yours-probability-{digit}" for digit in range(10))
         assert shown == [percent(p) for p in reading.probabilities]
 
 
 @pytest.fixture(scope="module")
-def apprentice(browser, app_url):
+def trainer(browser, app_url):
     context = browser.new_context(**DEVICES["desktop"])
-    apprentice = Apprentice(context, app_url)
-    yield apprentice
-    assert apprentice.faults == []
+    trainer = Trainer(context, app_url)
+    yield trainer
+    assert trainer.faults == []
     context.close()
 
 
 @pytest.fixture(scope="module")
 def default_reader():
-    """What the default settings train, trained once more here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a worker: others would round otherwise
-    *_, done = train(Settings(), *load_subset(), stop=threading.Event())
-    torch.set_num_threads(threads)
-    network = load_network(done, Settings())
+    """A reader with the network of the default settings, trained a second time."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a worker: with more threads the results are rounded otherwise
+    *_, last = train(Settings(), *load_subset(), stop=threading.Event())
+    torch.set_num_threads(n_threads)
+    network = load_network(last["network"], Settings())
     checkpoint = Checkpoint(Config("again", network.hidden_sizes), network)
     return Reader(checkpoint, device=torch.device("cpu"))
 
 
-def test_who_trains_sees_it_go_and_can_draw_for_the_network(
-    apprentice, default_reader, digits, mnist
+def test_a_visitor_watches_the_training_and_draws_for_the_network(
+    trainer, default_reader, digits, mnist
 ):
-    part = apprentice.part
-    part("practice-epochs").fill("99")
-    part("practice-train").click()
+    part = trainer.part
+    trainer.start(epochs="99")
     expect(part("practice-state")).to_have_text(re.compile("epochs is 99; choose .* 1 to 30"))
-    part("practice-epochs").fill("25")
-    part("practice-train").click()
-    expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
+    trainer.start()
+    expect(part("practice-state")).to_have_text("Training…", timeout=TRAINED)
     expect(part("practice-stop")).to_be_enabled()
     part("practice-weights").locator("canvas").first.evaluate("c => c.dataset.testid = 'tile'")
-    early = pixels(apprentice, "tile")
-    expect(part("practice-result")).to_have_text(RESULT, timeout=SLOW)
-    assert float(RESULT.match(apprentice.text("practice-result"))[1]) >= 94
+    early = pixels(trainer, "tile")
+    expect(part("practice-result")).to_have_text(RESULT, timeout=TRAINED)
+    assert float(RESULT.match(trainer.text("practice-result"))[1]) >= 94
     expect(part("practice-state")).to_have_text("Done.")
-    assert pixels(apprentice, "tile") != early
-    half = [stroke[: len(stroke) // 2] for stroke in digits[0]["strokes"]]  # might be many
+    assert pixels(trainer, "tile") != early
+    half = [stroke[: len(stroke) // 2] for stroke in digits[0]["strokes"]]  # an unclear digit
     for strokes in (digits[5]["strokes"], half):
-        apprentice.draw(strokes)
-        apprentice.page.wait_for_timeout(300)
-        drawn = json.loads(apprentice.page.evaluate("sessionStorage.drawing"))["strokes"]
-        apprentice.check_yours(default_reader.read_strokes(drawn))
-    load(apprentice, mnist[0][0])
-    apprentice.check_yours(default_reader.read(mnist[0][0]))
-    found = Axe().run(apprentice.page, "[data-testid=picture-practice]").response["violations"]
+        part("clear").click()
+        trainer.draw_by_mouse(strokes)
+        trainer.settle()
+        drawn = json.loads(trainer.page.evaluate("sessionStorage.drawing"))["strokes"]
+        trainer.check_own_network(default_reader.read_strokes(drawn))
+    trainer.page.evaluate(LOAD, mnist[0][0].reshape(-1).tolist())
+    trainer.check_own_network(default_reader.read(mnist[0][0]))
+    found = Axe().run(trainer.page, "[data-testid=picture-practice]").response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:90]) for each in found] == []
 
 
-def load(visitor, image):
-    """Put one of MNIST's images on the sketchpad, as the page's own buttons do."""
-    script = """data => {
-      const image = document.createElement('canvas');
-      image.width = image.height = 28;
-      const pixels = Uint8ClampedArray.from(data.flatMap((value) => [value, value, value, 255]));
-      image.getContext('2d').putImageData(new ImageData(pixels, 28, 28), 0, 0);
-      const ink = { strokes: [], picture: { url: image.toDataURL('image/png'), image } };
-      document.dispatchEvent(new CustomEvent('load', { detail: { ink } }));
-    }"""
-    visitor.page.evaluate(script, image.reshape(-1).tolist())
-
-
-def test_who_stops_keeps_the_network_and_finds_it_after_a_reload(apprentice):
-    part = apprentice.part
+def test_a_training_goes_on_after_a_reload_and_a_stopped_network_is_found_again(trainer):
+    part = trainer.part
     part("practice-relu").uncheck()
-    part("practice-epochs").fill("30")
-    part("practice-train").click()
-    expect(part("practice-progress")).to_have_attribute("max", "30", timeout=SLOW)
-    expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
+    trainer.start(epochs="30")
+    expect(part("practice-progress")).to_have_attribute("max", "30", timeout=TRAINED)
+    expect(part("practice-state")).to_have_text("Training…", timeout=TRAINED)
+    trainer.page.reload()
+    expect(part("practice-state")).to_have_text("Training…")
     part("practice-stop").focus()
     part("practice-stop").press("Enter")
-    expect(part("practice-state")).to_have_text(re.compile("^Stopped after .* of 30 epochs"))
+    stopped = re.compile(r"^Stopped after .* of 30 epochs\.$")
+    expect(part("practice-state")).to_have_text(stopped, timeout=TRAINED)
     expect(part("practice-train")).to_be_focused()
     expect(part("practice-result")).to_have_text(RESULT)
     expect(part("yours-about")).to_contain_text("784 → 10; without ReLU")
-    answer, result = apprentice.text("yours-answer"), apprentice.text("practice-result")
-    apprentice.page.reload()
+    answer, result = trainer.text("yours-answer"), trainer.text("practice-result")
+    trainer.page.reload()
     expect(part("practice-result")).to_have_text(result)
     expect(part("yours-answer")).to_have_text(answer)
-    apprentice.asked.clear()
-    apprentice.page.wait_for_timeout(1000)
-    assert "look" not in apprentice.asked
     expect(part("practice-epochs")).to_have_value("30")
     expect(part("practice-relu")).not_to_be_checked()
 
 
-def test_a_server_that_was_started_anew_is_not_asked_for_ever(apprentice):
-    """It knows of no training: who trained is told so, once."""
+def test_a_server_that_was_restarted_is_not_asked_again_and_again(trainer):
+    n_requests = 0
 
     def know_nothing(route):
-        looks = '"look"' in (route.request.post_data or "")
-        route.fulfill(json={"state": "none", "has_network": False}) if looks else route.continue_()
+        nonlocal n_requests
+        if '"status"' not in (route.request.post_data or ""):
+            route.continue_()
+            return
+        n_requests += 1
+        route.fulfill(json={"state": "none", "has_network": False})
 
-    part = apprentice.part
-    part("practice-train").click()
-    expect(part("practice-state")).to_have_text("Training…", timeout=SLOW)
-    apprentice.page.route("**/component_server/**", know_nothing)
+    part = trainer.part
+    trainer.start()
+    expect(part("practice-state")).to_have_text("Training…", timeout=TRAINED)
+    trainer.page.route("**/component_server/**", know_nothing)
     expect(part("practice-state")).to_have_text(re.compile("no longer here: start it again"))
     expect(part("practice-stop")).to_be_disabled()
-    apprentice.page.unroute("**/component_server/**")
-
-
-def call(url, name, question):
-    return ask_page(url, "lesson", name, question)
+    trainer.settle()
+    assert n_requests == 1
+    trainer.page.unroute("**/component_server/**")
 
 
 ME = {"visitor": "me-and-no-other"}
 
 
 @pytest.mark.parametrize(
-    ("name", "question", "says"),
+    ("function", "question", "message"),
     [
         ("train", None, "needs `settings`"),
         ("train", {"settings": {}}, "needs `visitor`"),
         ("train", {"visitor": "../etc", "settings": {}}, "1 to 64 letters"),
         ("train", {**ME, "settings": {"hidden_size": 7}}, "whole number, 8 to 256"),
-        ("train", {**ME, "settings": {"lr": 3}}, "above 0, 2 at most"),
-        ("train", {**ME, "settings": {"epochs": True}}, "whole number"),
-        ("train", {**ME, "settings": {"momentum": 1}}, "No setting is called"),
-        ("look", [], "needs `visitor`"),
-        ("look", {**ME, "since_loss": "0"}, "whole number"),
+        ("status", [], "needs `visitor`"),
         ("stop", {"visitor": 7}, "needs `visitor`"),
         ("yours", {**ME, "strokes": []}, "train another"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_told_what_is_wrong(app_url, name, question, says):
-    assert says in call(app_url, name, question)["error"]
+def test_a_refused_request_gets_the_reason(app_url, function, question, message):
+    assert message in ask_page(app_url, "lesson", function, question)["error"]
 
 
 def test_where_training_is_off_the_page_says_so(browser):
@@ -204,7 +185,7 @@ def test_where_training_is_off_the_page_says_so(browser):
         page.close()
 
 
-def test_a_public_space_trains_only_if_it_is_told_to(monkeypatch):
+def test_training_is_off_in_a_space_by_default(monkeypatch):
     monkeypatch.delenv("MAX_TRAININGS", raising=False)
     monkeypatch.setenv("SPACE_ID", "somebody/digits")
     assert parse([]).max_trainings == 0
@@ -216,18 +197,21 @@ def test_a_public_space_trains_only_if_it_is_told_to(monkeypatch):
     assert parse([]).max_trainings == 2
 
 
-def test_a_server_that_is_stopped_ends_what_trains_on_all_of_mnist(mnist_dir):
+def test_a_server_that_is_stopped_ends_trainings_on_all_of_mnist(mnist_dir):
     with running("--max-trainings", "1", "--data-dir", mnist_dir) as (url, process):
-        assert call(url, "text", {})["practice"]["images"]["mnist"]["train"] == 50_000
+
+        def call(name, **question):
+            return ask_page(url, "lesson", name, ME | question)
+
+        assert call("text")["practice"]["images"]["mnist"]["train"] == 50_000
         settings = {"data": "mnist", "epochs": 10, "hidden_size": 256}
-        first = call(url, "train", ME | {"settings": settings})
-        second = call(url, "train", {"visitor": "another", "settings": {}})
-        assert (first["state"], second["state"], second["place"]) == ("starting", "waiting", 1)
-        deadline = time.monotonic() + SLOW / 1000
-        while call(url, "look", ME)["state"] == "starting" and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert call(url, "look", ME)["state"] == "training"
+        first = call("train", settings=settings)
+        second = call("train", visitor="another", settings={})
+        assert (first["state"], second["state"], second["n_before"]) == ("starting", "waiting", 0)
+        while (state := call("status")["state"]) == "starting":
+            time.sleep(0.1)
+        assert state == "training"
         [worker] = children(process.pid, "lesson.worker")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=30) == 0
         assert not Path(f"/proc/{worker}").exists()

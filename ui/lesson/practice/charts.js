@@ -2,87 +2,91 @@
 
 import { axes, colourOf, dashOf, extent, panel, path, values } from "../../shared/chart.js";
 import { draw, make, onWidth, setText, tested } from "../../shared/dom.js";
-import { lossText, wordsOf } from "./words.js";
+import { lossText } from "./words.js";
 import { share } from "../../shared/numbers.js";
 
-const CHART = 220; // px high
-const LOSSES = [0.01, 10]; // range of the loss axis: it extends to lower losses; higher ones leave the chart
+const HEIGHT = 220; // px
+const LOSSES = [0.01, 10]; // range of the loss axis; it extends to lower losses, not to higher ones
 const EARLIER = "#8a8a92"; // colour of the previous training
 
-/** Create two charts that grow. The training before stays visible behind them. */
+/** Create the two charts. The previous training stays visible behind the current one. */
 export function practiceCharts() {
   const names = ["training loss", "validation loss", "validation accuracy"];
   const lines = names.map((name, i) => ({ name, colour: colourOf(i), dash: dashOf(i) }));
   const legend = values("practice", lines);
-  const [loss, right] = ["practice-loss", "practice-accuracy"].map((testid) => {
+  const [loss, accuracy] = ["practice-loss", "practice-accuracy"].map((testid) => {
     const { sheet, box } = panel();
     return { sheet, box: tested(testid, box) };
   });
-  const behind = make("p", { class: "note", hidden: "" });
+  const note = make("p", { class: "note", hidden: "" });
   let width = 0;
-  let shown = null; // { points, settings }
-  let before = null;
+  let current = null;
+  let previous = null;
 
   function begin() {
-    if (shown?.points.val.length > 1) before = shown; // leave out a training that failed at once
-    shown = null;
+    if (current?.val.length > 1) previous = current; // not one that failed at once
+    current = null;
   }
 
-  function show(points, settings) {
-    shown = { points, settings };
-    const at = (curve, i) => curve.at(-1)?.[i] ?? null;
-    const newest = [at(points.loss, 1), at(points.val, 1)].map(lossText);
-    legend.show([...newest, share(at(points.val, 2))]);
-    behind.hidden = !before;
-    if (before) setText(behind, `Grey, dashed: your training before, ${wordsOf(before.settings)}.`);
+  function show(training) {
+    current = training;
+    const newest = [training.loss.at(-1)?.[1] ?? null, training.val.at(-1)[1]].map(lossText);
+    legend.show([...newest, share(training.val.at(-1)[2])]);
+    note.hidden = !previous;
+    if (previous) setText(note, previousText(previous.settings));
     if (width) redraw();
   }
 
   function redraw() {
-    const { points, settings } = shown;
-    const common = { width, height: CHART, x: [0, settings.epochs], below: "epoch" };
-    const vals = [points, ...(before ? [before.points] : [])].map(({ val }) => val);
-    const curves = [curveOf(points.loss, 1), ...vals.map((val) => curveOf(val, 1))];
-    const losses = { log: true, y: lossesOf(curves), label: "loss (logarithmic)" };
-    plot(axes(loss.sheet, { ...common, ...losses }), curves, lines.slice(0, 2));
-    const accuracies = vals.map((val) => curveOf(val, 2));
+    const common = { width, height: HEIGHT, x: [0, current.settings.epochs], below: "epoch" };
+    const vals = [current, ...(previous ? [previous] : [])].map(({ val }) => val);
+    const losses = [current.loss, ...vals].map((points) => column(points, 1));
+    const lossAxis = { log: true, y: lossRange(losses), label: "loss (logarithmic)" };
+    plot(axes(loss.sheet, { ...common, ...lossAxis }), losses, lines.slice(0, 2));
+    const accuracies = vals.map((points) => column(points, 2));
     const unit = (value) => share(value, 0);
-    const rates = { y: [floorOf(accuracies), 1], label: "validation accuracy", unit };
-    plot(axes(right.sheet, { ...common, ...rates }), accuracies, lines.slice(2));
+    const y = [lowestAccuracy(accuracies), 1];
+    const accuracyAxis = { y, label: "validation accuracy", unit };
+    plot(axes(accuracy.sheet, { ...common, ...accuracyAxis }), accuracies, lines.slice(2));
   }
 
   onWidth(loss.sheet.parentElement, (next) => {
     width = next;
-    if (shown) redraw();
+    if (current) redraw();
   });
-  const panels = make("div", { class: "panels" }, loss.box, right.box);
-  return { element: make("div", {}, panels, legend.table, behind), begin, show };
+  const panels = make("div", { class: "panels" }, loss.box, accuracy.box);
+  return { element: make("div", {}, panels, legend.table, note), begin, show };
 }
 
-function curveOf(points, i) {
+function previousText({ hidden_size: size, relu, lr }) {
+  const settings = `${size} hidden units ${relu ? "with" : "without"} ReLU, learning rate ${lr}`;
+  return `Grey, dashed: your previous training, ${settings}.`;
+}
+
+function column(points, i) {
   return points.map((point) => [point[0], point[i]]);
 }
 
-function lossesOf(curves) {
+function lossRange(curves) {
   const all = curves.flat().map(([, loss]) => Math.min(loss, LOSSES[1]));
   return extent([[LOSSES[0], ...all]], true);
 }
 
-// Return where the accuracy axis begins: after the first epoch, above the 10 % of guessing.
-function floorOf(curves) {
+// The lowest value of the accuracy axis: below all values after the start, which is at 10 %.
+function lowestAccuracy(curves) {
   const trained = curves.flat().filter(([epoch]) => epoch > 0);
-  const least = Math.min(0.9, ...trained.map(([, right]) => right));
-  return Math.max(0, Math.floor(10 * least - 1e-9) / 10);
+  const lowest = Math.min(0.9, ...trained.map(([, accuracy]) => accuracy));
+  return Math.max(0, Math.floor(10 * lowest - 1e-9) / 10);
 }
 
-// Draw curves within the frame; those of the previous training lie behind the others.
+// Draw the curves of the current training, and behind them those of the previous one.
 function plot({ across, up, inside, left, right, top, bottom }, curves, lines) {
   const [width, height] = [right - left, bottom - top];
   const view = { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` };
-  const drawn = curves.map((points, i) => {
+  const paths = curves.map((points, i) => {
     const { name, colour, dash } = lines[i] ?? { name: "before", colour: EARLIER, dash: "3 3" };
     const line = { class: "line", stroke: colour, "stroke-dasharray": dash, "data-line": name };
     return draw("path", { ...line, d: path(points, across, up) });
   });
-  inside.append(draw("svg", view, ...drawn.reverse()));
+  inside.append(draw("svg", view, ...paths.reverse()));
 }

@@ -3,26 +3,20 @@
 import { make, setAttribute, setText, tested } from "../../shared/dom.js";
 import { whole } from "../../shared/numbers.js";
 
-const HIDDEN_CHOICES = [8, 16, 32, 64, 128, 256];
-const LR_CHOICES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
+const HIDDEN_SIZES = [8, 16, 32, 64, 128, 256];
+const LRS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 
 /**
- * Create the form with the settings of a training.
+ * Create the form with the settings of a training, and its buttons.
  * @param {any} offer what can be chosen
  */
-export function practiceForm({ defaults, max_epochs: most, images }) {
-  const hidden = stepsOf("practice-hidden", "Hidden units", HIDDEN_CHOICES, defaults.hidden_size);
-  const lr = stepsOf("practice-lr", "Learning rate", LR_CHOICES, defaults.lr);
-  const epochs = make("input", { type: "number", min: 1, max: most.subset, inputmode: "numeric" });
+export function practiceForm({ defaults, max_epochs: maxEpochs, images }) {
+  const hidden = choiceSlider("practice-hidden", "Hidden units", HIDDEN_SIZES);
+  const lr = choiceSlider("practice-lr", "Learning rate", LRS);
+  const epochs = make("input", { type: "number", min: 1, inputmode: "numeric" });
   const relu = make("input", { type: "checkbox" });
-  const data = dataOf(images);
+  const data = dataChooser(images);
   const [train, stop] = ["Train", "Stop"].map((text) => make("button", { type: "button" }, text));
-  epochs.value = defaults.epochs;
-  relu.checked = defaults.relu;
-  data.select?.addEventListener("change", () => {
-    epochs.max = most[data.value()];
-    epochs.value = `${Math.min(Number(epochs.value), Number(epochs.max))}`;
-  });
   stop.disabled = true;
   const element = make(
     "div",
@@ -39,60 +33,67 @@ export function practiceForm({ defaults, max_epochs: most, images }) {
       tested("practice-stop", stop),
     ),
   );
-  const settings = () => ({
-    hidden_size: hidden.value(),
-    lr: lr.value(),
-    epochs: epochs.value === "" ? null : Number(epochs.value),
-    relu: relu.checked,
-    data: data.value(),
-  });
-  const show = ({ running }) => {
+
+  function settings() {
+    return {
+      hidden_size: hidden.value(),
+      lr: lr.value(),
+      epochs: epochs.value === "" ? null : Number(epochs.value),
+      relu: relu.checked,
+      data: data.select.value,
+    };
+  }
+
+  function set(next) {
+    hidden.set(next.hidden_size);
+    lr.set(next.lr);
+    relu.checked = next.relu;
+    data.select.value = next.data;
+    epochs.max = maxEpochs[next.data];
+    epochs.value = next.epochs;
+  }
+
+  function show({ running }) {
     if (!running && document.activeElement === stop) train.focus(); // a disabled button would lose the focus
     stop.disabled = !running;
-  };
-  const set = (settings) => {
-    hidden.set(settings.hidden_size);
-    lr.set(settings.lr);
-    relu.checked = settings.relu;
-    if (data.select) data.select.value = settings.data;
-    epochs.max = most[settings.data];
-    epochs.value = settings.epochs;
-  };
+  }
+
+  data.select.addEventListener("change", () => {
+    epochs.max = maxEpochs[data.select.value];
+    epochs.value = `${Math.min(Number(epochs.value), Number(epochs.max))}`;
+  });
+  set(defaults);
   return { element, train, stop, settings, set, show };
 }
 
 // Create a slider over a list of values.
-function stepsOf(testid, label, choices, chosen) {
-  const all = [...new Set([...choices, chosen])].sort((a, b) => a - b);
-  const range = make("input", { type: "range", min: 0, max: all.length - 1, step: 1 });
-  const shown = make("b");
-  const value = () => all[Number(range.value)];
-  const say = () => {
-    setText(shown, `${value()}`);
-    setAttribute(range, "aria-valuetext", `${value()}`);
+function choiceSlider(testid, label, choices) {
+  const range = make("input", { type: "range", min: 0, max: choices.length - 1, step: 1 });
+  const output = make("b");
+  const value = () => choices[Number(range.value)];
+  const update = () => {
+    setText(output, `${value()}`);
+    setAttribute(range, "aria-valuetext", value());
   };
   const set = (next) => {
-    range.value = `${Math.max(0, all.indexOf(next))}`;
-    say();
+    range.value = `${Math.max(0, choices.indexOf(next))}`;
+    update();
   };
-  range.addEventListener("input", say);
-  set(chosen);
-  const element = make("label", { class: "slide" }, label, tested(testid, range), shown);
+  range.addEventListener("input", update);
+  const element = make("label", { class: "slide" }, label, tested(testid, range), output);
   return { element, value, set };
 }
 
-function dataOf(images) {
-  const text = {
-    subset: `the ${whole(images.subset.train)} images that ship`,
-    mnist: `all ${whole(images.mnist?.train ?? 0)} of MNIST`,
-  };
+// Create a select, or only a note if all of MNIST is not on the server.
+function dataChooser(images) {
+  const subset = `the ${whole(images.subset.train)} images that ship`;
+  const select = make("select", {}, make("option", { value: "subset" }, subset));
   if (!images.mnist) {
-    const note = `It trains on ${text.subset}: not all of MNIST is on the server.`;
-    const element = tested("practice-data", make("p", { class: "note" }, note));
-    return { element, select: null, value: () => "subset" };
+    const note = `It trains on ${subset}: not all of MNIST is on the server.`;
+    return { select, element: tested("practice-data", make("p", { class: "note" }, note)) };
   }
-  const options = Object.keys(images).map((name) => make("option", { value: name }, text[name]));
-  const select = tested("practice-data", make("select", {}, ...options));
-  const element = make("label", { class: "short" }, "Images", select);
-  return { element, select, value: () => select.value };
+  const all = `all ${whole(images.mnist.train)} of MNIST`;
+  select.append(make("option", { value: "mnist" }, all));
+  const element = make("label", { class: "short" }, "Images", tested("practice-data", select));
+  return { select, element };
 }

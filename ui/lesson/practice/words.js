@@ -11,18 +11,17 @@ export function lossText(loss) {
 }
 
 /**
- * Describe the settings of a training.
- * @param {any} settings
- */
-export function wordsOf({ hidden_size: size, relu, lr }) {
-  return `${size} hidden units ${relu ? "with" : "without"} ReLU, learning rate ${lr}`;
-}
-
-/**
  * Format a number of epochs.
  * @param {number} epoch
  */
-export function epochsOf(epoch) {
-  const text = Number.isInteger(epoch) ? `${epoch}` : epoch.toFixed(1);
-  return `${text} ${text === "1" ? "epoch" : "epochs"}`;
+export function epochNumber(epoch) {
+  return Number.isInteger(epoch) ? `${epoch}` : epoch.toFixed(1);
+}
+
+/**
+ * Format a number of epochs with its unit.
+ * @param {number} epoch
+ */
+export function epochsText(epoch) {
+  return `${epochNumber(epoch)} ${epoch === 1 ? "epoch" : "epochs"}`;
 }

@@ -1,66 +1,61 @@
-// What the visitor's network reads, beside the lesson's network.
+// What the visitor's network reads, next to what the lesson's network reads.
 
 import { DIGITS, SIZE } from "../../shared/constants.js";
 import { inTime, listen } from "../../shared/events.js";
 import { make, setText, tested } from "../../shared/dom.js";
 import { percent } from "../../shared/numbers.js";
 
-const BETWEEN = 8; // ms between a response and the next request
-const MULTIPLIED =
+const PAUSE = 8; // ms between a response and the next request
+const WITHOUT_RELU =
   "without ReLU its two layers were multiplied out to one, which gives the same logits";
 
 /**
- * Show what the visitor's network reads beside what the lesson's network reads, of the same ink.
+ * Show what both networks read of the same ink.
  * @param {string} name of the lesson's network
- * @param {(ink: object) => Promise<any>} ask
+ * @param {(ink: object) => Promise<any>} ask the visitor's network
  */
-export function practiceAnswers(name, ask) {
+export function practiceReadings(name, ask) {
   const title = tested("yours-answer", make("p", { class: "readout" }));
   const differs = tested("yours-differs", make("p", { class: "note" }));
   const about = tested("yours-about", make("p", { class: "note" }));
-  const rows = DIGITS.map(answerRow);
+  const rows = DIGITS.map(rowOf);
   const heads = ["yours", name].map((each) => make("th", { scope: "col", colspan: 2 }, each));
   const head = make("thead", {}, make("tr", {}, make("td"), ...heads));
-  const widths = make("colgroup", {}, ...["digit", "", "share", "", "share"].map(columnOf));
-  const table = make("table", { class: "answers" }, widths, head, make("tbody", {}, ...rows));
-  const element = make(
-    "div",
-    { hidden: "" },
-    make("h3", {}, "What it reads"),
-    title,
-    table,
-    differs,
-    about,
+  const columns = ["digit", "", "share", "", "share"].map((kind) => make("col", { class: kind }));
+  const table = make(
+    "table",
+    { class: "answers" },
+    make("colgroup", {}, ...columns),
+    head,
+    make("tbody", {}, ...rows),
   );
-  let ink = null; // of the newest reading
-  let reading = null;
+  const heading = make("h3", {}, "What it reads");
+  const element = make("div", { hidden: "" }, heading, title, table, differs, about);
+  let ink = null;
+  let reading = null; // of the ink, by the lesson's network
   let known = false; // whether there is a network
-  let changed = false;
-  let open = false;
+  let changed = false; // since the last request
+  let open = false; // whether a request is in progress
 
-  async function go() {
+  async function request() {
     if (open || !changed || !known || !ink) return;
     open = true;
     changed = false;
     const theirs = reading;
-    try {
-      const answer = await inTime(ask(ink));
-      if (answer.error) setText(title, answer.error);
-      else show(answer, theirs);
-    } catch {
-      setText(title, "No answer from the server: draw on to ask again.");
-    }
+    const response = await inTime(ask(ink)).catch(() => null);
+    if (response && !response.error) show(response, theirs);
+    else setText(title, response?.error ?? "No answer from the server: draw on to ask again.");
     setTimeout(() => {
       open = false;
-      go();
-    }, BETWEEN);
+      request();
+    }, PAUSE);
   }
 
   function show(mine, theirs) {
-    setText(title, `Your network ${readsOf(mine)}`);
-    setText(differs, differenceOf(mine, theirs, name));
+    setText(title, `Your network ${readsText(mine)}`);
+    setText(differs, differenceText(mine, theirs, name));
     const sizes = [SIZE ** 2, ...mine.hidden_sizes, 10].join(" → ");
-    setText(about, `Yours: ${sizes}${mine.hidden_sizes.length ? "" : `; ${MULTIPLIED}`}.`);
+    setText(about, `Yours: ${sizes}${mine.hidden_sizes.length ? "" : `; ${WITHOUT_RELU}`}.`);
     rows.forEach((row, digit) => {
       [mine, theirs].forEach((answer, i) => {
         const p = answer.probabilities?.[digit] ?? null;
@@ -75,14 +70,14 @@ export function practiceAnswers(name, ask) {
   function update(next) {
     reading = next;
     changed = true;
-    go();
+    request();
   }
 
-  function offer(isThere, { anew }) {
-    known = isThere;
+  function offer(hasNetwork, { changed: isNew }) {
+    known = hasNetwork;
     element.hidden = !known;
-    changed ||= anew && reading !== null;
-    go();
+    changed ||= isNew && reading !== null;
+    request();
   }
 
   listen("reading", ({ asks }) => {
@@ -91,33 +86,24 @@ export function practiceAnswers(name, ask) {
   return { element, update, offer };
 }
 
-function columnOf(className) {
-  return make("col", { class: className });
+function rowOf(digit) {
+  const cells = ["yours", "theirs"].flatMap((whose) => [
+    make("td", { class: `bar ${whose}`, "aria-hidden": "true" }, make("i")),
+    tested(`${whose}-probability-${digit}`, make("td")),
+  ]);
+  return make("tr", {}, make("th", { scope: "row" }, `${digit}`), ...cells);
 }
 
-function answerRow(digit) {
-  const bar = (whose) => make("td", { class: `bar ${whose}`, "aria-hidden": "true" }, make("i"));
-  return make(
-    "tr",
-    {},
-    make("th", { scope: "row" }, `${digit}`),
-    bar("yours"),
-    tested(`yours-probability-${digit}`, make("td")),
-    bar("theirs"),
-    tested(`theirs-probability-${digit}`, make("td")),
-  );
-}
-
-function readsOf({ verdict, digit, confidence }) {
+function readsText({ verdict, digit, confidence }) {
   if (verdict === "blank") return "waits for a drawing";
   if (verdict === "not_a_digit") return "reads: not a digit";
   return `reads ${digit} · ${percent(confidence)}`;
 }
 
-function differenceOf(mine, theirs, name) {
+function differenceText(mine, theirs, name) {
   if (mine.verdict === "blank") return "";
   if (theirs.verdict === "not_a_digit") {
-    return `They differ: ${name} takes this for no digit, and yours knows nothing but digits.`;
+    return `They differ: ${name} reads “not a digit”, and yours can only tell digits apart.`;
   }
   if (mine.digit === theirs.digit) return `Both read ${mine.digit}.`;
   return `They differ: yours reads ${mine.digit}, ${name} reads ${theirs.digit}.`;
