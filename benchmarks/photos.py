@@ -1,7 +1,7 @@
 """How many photos of digits on paper each shipped network reads, by light, sheet and ink.
 
 The photos are made: strokes in ink on a sheet with a grain, under some light, with a camera's
-noise, as JPEG. The digits are the page's examples and synthetic pens of seeds that training does
+noise, as JPEG. The digits are the page's examples and synthetic digits of seeds that training does
 not use. Under each light they are the same on the same sheets, so the loss to the light is seen. A
 photo that is refused is not read, and an empty sheet is read right where it is blank.
 
@@ -22,7 +22,7 @@ from model import Reader
 from model.checkpoint import shipped_names
 from model.drawing import parse as parse_strokes
 from model.drawing import rasterize
-from training.pens import DIGITS, parse, write
+from training.synthetic.digits import sample_digit
 
 WIDTH, HEIGHT = 768, 1_024  # px: what the page makes of a photo of 3000 × 4000
 FILL = (0.15, 0.8)  # of the photo's width that a digit's long side spans
@@ -38,7 +38,7 @@ INKS = {
     "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010)),
     "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020)),
 }
-FIRST_SEED = 1_000  # training draws its pens from seeds 0 and 1
+FIRST_SEED = 1_000  # training draws its digits from seeds 0 and 1
 MAX_COUNT = 10_000  # of photos of one seed
 
 Light = Callable[[np.random.Generator], np.ndarray]
@@ -177,15 +177,12 @@ def _on_table(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def drawings(count: int, seed: int) -> list[tuple[int, list]]:
-    """Return so many digits and their strokes: the page's examples, then synthetic pens."""
+    """Return so many digits and their strokes: the page's examples, then synthetic digits."""
     lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     examples = [(row["digit"], row["strokes"]) for row in map(json.loads, lines)]
     rng = np.random.default_rng(FIRST_SEED + seed)
-    pens = [
-        (i % 10, write(parse(rng.choice(DIGITS[i % 10])), rng))
-        for i in range(count - len(examples))
-    ]
-    return (examples + pens)[:count]
+    synthetic = [(i % 10, sample_digit(i % 10, rng)) for i in range(count - len(examples))]
+    return (examples + synthetic)[:count]
 
 
 def read_right(reader: Reader, drawing: tuple[int, list], seed: int, scene: str) -> list[bool]:

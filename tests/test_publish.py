@@ -403,8 +403,8 @@ def test_training_keeps_its_weights_when_the_push_fails(hub, mnist_dir, call, tm
     """Without write access `--push` fails in one line; then the command pushes what was trained."""
     out = tmp_path / "trained"
     training = [
-        "-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20",
-        "--quiet", "--data-dir", mnist_dir, "--out", str(out), "--push", REPO,
+        "-m", "training", "--epochs", "1", "--synthetic-digits", "0", "--outliers", "0",
+        "--samples", "20", "--quiet", "--data-dir", mnist_dir, "--out", str(out), "--push", REPO,
     ]  # fmt: skip
     done = run(*training, env=hub.environment(str(tmp_path / "home"), READ_ONLY_TOKEN))
     assert done.returncode == 1
