@@ -19,9 +19,10 @@ import torch
 
 from model import Reader, Reading
 from model.checkpoint import shipped_names
-from training.calibrate import calibration_error
-from training.canvas import CHANGES, PEN, PENS, canvas_picture, load_drawings
 from training.data import DataError
+from training.drawings import load_drawings
+from training.metrics import calibration_error
+from training.synthetic.canvas import ALTERATIONS, STROKE_WIDTH, STROKE_WIDTHS, canvas_picture
 
 
 def main() -> int:
@@ -41,7 +42,7 @@ def main() -> int:
     for reader in readers:
         readings = {
             f"pen {pen}": reader.read_batch(canvas_picture(r["strokes"], pen) for r in rows)
-            for pen in PENS
+            for pen in STROKE_WIDTHS
         }
         readings["strokes"] = [reader.read_strokes(row["strokes"]) for row in rows]
         right = {key: _most_probable(many) == digits for key, many in readings.items()}
@@ -77,9 +78,9 @@ def _print_confidence(readings: dict[str, list[Reading]], digits: np.ndarray) ->
 def _print_changes(reader: Reader, drawings: list) -> None:
     """Print for each change of the drawings the share of answers that differ, in %."""
     rng = np.random.default_rng(0)
-    plain = _digits(reader.read_batch(canvas_picture(d, PEN) for d in drawings))
+    plain = _digits(reader.read_batch(canvas_picture(d, STROKE_WIDTH) for d in drawings))
     print(f"\n{reader.name}: % of answers that change")
-    for change, make in CHANGES.items():
+    for change, make in ALTERATIONS.items():
         changed = _digits(reader.read_batch(make(d, rng) for d in drawings)) != plain
         print(f"{change:24}{100 * changed.mean():8.2f}")
 

@@ -41,12 +41,14 @@ from model.checkpoint import shipped_names, write_json
 from model.drawing import parse
 from model.mlp import N_CLASSES, N_PIXELS
 from model.preprocess import preprocess
-from training.__main__ import draw
-from training.canvas import CANVAS, PENS, Drawing, canvas_picture, load_drawings
+from training.__main__ import load_synthetic
 from training.data import DataError, Split, load_test, load_train_val
-from training.evaluate import machine
+from training.drawings import Drawing, load_drawings
+from training.evaluate import describe_machine
+from training.loop import train, validate
+from training.recipe import PRESETS, Recipe
 from training.subset import OUT, SEED
-from training.train import PRESETS, Recipe, as_json, evaluate, train
+from training.synthetic.canvas import CANVAS, STROKE_WIDTHS, canvas_picture
 
 SEEDS = (0, 1, 2)
 TUTORIAL = Recipe(hidden_sizes=())
@@ -57,9 +59,9 @@ SUBSET_EPOCHS = 20
 LINEAR_SIZE = 32
 LINEAR_RATES = (0.1, TUTORIAL.lr)  # at the tutorial's rate, two linear layers do not converge well
 ACCURATE = PRESETS["mlp-1024"]
-ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, pens=0.0, outliers=0.0)
+ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, synthetic_digits=0.0, outliers=0.0)
 DISTORTED = dataclasses.replace(ALONE, distort=ACCURATE.distort)
-PENS_TOO = dataclasses.replace(DISTORTED, pens=ACCURATE.pens)
+PENS_TOO = dataclasses.replace(DISTORTED, synthetic_digits=ACCURATE.synthetic_digits)
 WAYS = {"alone": ALONE, "distorted": DISTORTED, "pens too": PENS_TOO}
 PEN = 18  # px; the width of the sketchpad's pen
 PART = (0.3, 0.85)  # share of the canvas that the longer side of a drawing takes
@@ -124,7 +126,7 @@ def _linear_accuracy(lr: float, seed: int, train_split: Split, val_split: Split)
     for _ in range(TUTORIAL.epochs):
         for _ in fit_epoch(model, Digits(*train_split), optimizer):
             pass
-    return evaluate(model, val_split)[1]
+    return validate(model, val_split)[1]
 
 
 def ways(
@@ -132,16 +134,20 @@ def ways(
 ) -> dict[str, Any]:
     """Train a network in each way; return its accuracy on the test set and on drawings."""
     test, labels = load_test(data_dir), _labels(drawings)
-    by_pen = {pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in PENS}
+    by_pen = {
+        pen: _framed(canvas_picture(d["strokes"], pen) for d in drawings) for pen in STROKE_WIDTHS
+    }
     figures = {}
     for name, recipe in WAYS.items():
-        synthetic = draw(recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu"))
+        synthetic = load_synthetic(
+            recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu")
+        )
         trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
-        accuracy = round(evaluate(trained.model, test)[1], DECIMALS)
+        accuracy = round(validate(trained.model, test)[1], DECIMALS)
         shares = {str(pen): _share(trained.model, x, labels) for pen, x in by_pen.items()}
         percentages = " / ".join(f"{share:.1%}" for share in shares.values())
         print(f"{name:16}test {accuracy:.2%}   drawings {percentages}   {trained.seconds:.0f} s")
-        figures[name] = {"test_accuracy": accuracy, "drawings": shares, "recipe": as_json(recipe)}
+        figures[name] = {"test_accuracy": accuracy, "drawings": shares, "recipe": recipe.as_json()}
     return figures
 
 
@@ -247,7 +253,7 @@ def main() -> int:
     about = {
         "command": shlex.join(["python", "-m", "benchmarks.lesson", *words]),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "machine": machine(),
+        "machine": describe_machine(),
     }
     try:
         drawings = load_drawings(options.drawings) if options.drawings else None

@@ -22,7 +22,7 @@ from model import Reader
 from model.checkpoint import shipped_names
 from model.drawing import parse as parse_strokes
 from model.drawing import rasterize
-from training.pens import DIGITS, parse, write
+from training.synthetic.digits import sample_digit
 
 WIDTH, HEIGHT = 768, 1_024  # px; the page reduces a photo of 3000 × 4000 to this size
 FILL = (0.15, 0.8)  # longer side of a digit, as a share of the photo's width
@@ -181,11 +181,8 @@ def drawings(count: int, seed: int) -> list[tuple[int, list]]:
     lines = (ROOT / "ui" / "draw" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
     examples = [(row["digit"], row["strokes"]) for row in map(json.loads, lines)]
     rng = np.random.default_rng(FIRST_SEED + seed)
-    pens = [
-        (i % 10, write(parse(rng.choice(DIGITS[i % 10])), rng))
-        for i in range(count - len(examples))
-    ]
-    return (examples + pens)[:count]
+    synthetic = [(i % 10, sample_digit(i % 10, rng)) for i in range(count - len(examples))]
+    return (examples + synthetic)[:count]
 
 
 def is_correct(reader: Reader, drawing: tuple[int, list], seed: int, name: str) -> list[bool]:

@@ -16,8 +16,7 @@ from model import Reader
 from model.checkpoint import shipped_names
 from model.drawing import draw
 from model.preprocess import preprocess
-from training.data import load_test
-from training.train import to_float
+from training.data import load_test, to_float
 
 REPEATS = 200
 

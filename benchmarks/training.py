@@ -1,11 +1,11 @@
-"""The tutorial's way of training against this project's: the same network, batch and optimiser.
+"""Compare this project's training loop with the tutorial's: same network, batches and optimiser.
 
 Run: python -m benchmarks.training [--data-dir data] [--epochs 5] [--seeds 3]
 
 Both train 784 → 32 → 10 with plain SGD in batches of 128 on the same 50,000 images, and validate
 on the same 10,000 in batches of 256. The tutorial reads PIL images through a DataLoader with
-ToTensor; this project keeps the data as one uint8 tensor. The runs take turns in one process, so
-that a slow minute of the machine slows both.
+ToTensor; this project keeps the data as one uint8 tensor. The runs alternate in one process, so
+that a slow phase of the machine affects both.
 """
 
 import argparse
@@ -22,12 +22,13 @@ from torch.utils.data import DataLoader, random_split
 
 from model.mlp import MLP
 from training.data import TRAIN_SIZE, VAL_SIZE, import_torchvision, load_train_val
-from training.train import Recipe, train
+from training.loop import train
+from training.recipe import Recipe
 
 WORKERS = (4, 0)
 
 
-def tutorial(data_dir: str, recipe: Recipe, *, workers: int) -> tuple[list[float], float]:
+def train_as_tutorial(data_dir: str, recipe: Recipe, *, workers: int) -> tuple[list[float], float]:
     """Train as the tutorial does; return the seconds of each epoch and the final accuracy."""
     torchvision = import_torchvision()
     torch.manual_seed(recipe.seed)
@@ -54,7 +55,7 @@ def tutorial(data_dir: str, recipe: Recipe, *, workers: int) -> tuple[list[float
     return seconds, accuracy
 
 
-def ours(data_dir: str, recipe: Recipe) -> tuple[list[float], float]:
+def train_as_here(data_dir: str, recipe: Recipe) -> tuple[list[float], float]:
     """Train as this project does; return the seconds of each epoch and the final accuracy."""
     train_split, val_split = load_train_val(data_dir, seed=recipe.seed)
     trained = train(recipe, train_split, val_split, progress=False)
@@ -64,28 +65,29 @@ def ours(data_dir: str, recipe: Recipe) -> tuple[list[float], float]:
 
 
 def main() -> int:
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", default="data")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data-dir", default="data", help="the folder with MNIST (data)")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs per run (5)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
     options = parser.parse_args()
-    ways: dict[str, Callable[[Recipe], tuple[list[float], float]]] = {
-        "ours": lambda recipe: ours(options.data_dir, recipe),
+    loops: dict[str, Callable[[Recipe], tuple[list[float], float]]] = {
+        "ours": lambda recipe: train_as_here(options.data_dir, recipe),
     } | {
-        f"{n} workers": lambda recipe, n=n: tutorial(options.data_dir, recipe, workers=n)
+        f"{n} workers": lambda recipe, n=n: train_as_tutorial(options.data_dir, recipe, workers=n)
         for n in WORKERS
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    accuracies: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    accuracies: dict[str, list[float]] = {name: [] for name in loops}
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {options.epochs} epochs a run")
     for seed in range(options.seeds):
         recipe = Recipe(epochs=options.epochs, seed=seed)
-        for way, run in ways.items():
+        for name, run in loops.items():
             epochs, accuracy = run(recipe)
-            seconds[way] += epochs
-            accuracies[way].append(accuracy)
+            seconds[name] += epochs
+            accuracies[name].append(accuracy)
             print(
-                f"seed {seed}  {way:10}  {statistics.median(epochs):6.2f} s/epoch  {accuracy:.2%}"
+                f"seed {seed}  {name:10}  {statistics.median(epochs):6.2f} s/epoch  {accuracy:.2%}"
             )
     _report(seconds, accuracies)
     return 0
@@ -94,10 +96,10 @@ def main() -> int:
 def _report(seconds: dict[str, list[float]], accuracies: dict[str, list[float]]) -> None:
     print(f"\n{'':12}{'s/epoch':>8}{'min':>7}{'max':>7}{'ratio':>8}   validation: mean and range")
     base = statistics.median(seconds["ours"])
-    for way, times in seconds.items():
-        middle, scores = statistics.median(times), accuracies[way]
+    for name, times in seconds.items():
+        median, scores = statistics.median(times), accuracies[name]
         print(
-            f"{way:12}{middle:8.2f}{min(times):7.2f}{max(times):7.2f}{middle / base:8.1f}"
+            f"{name:12}{median:8.2f}{min(times):7.2f}{max(times):7.2f}{median / base:8.1f}"
             f"   {statistics.mean(scores):.2%} ({min(scores):.2%} to {max(scores):.2%})"
         )
 

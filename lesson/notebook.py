@@ -54,8 +54,8 @@ from lesson.fit import BATCH_SIZE, Student, evaluate
 from lesson.framing import stages
 from model import Reader
 from model.preprocess import preprocess
-from training.canvas import canvas_picture
 from training.data import DataError, fetch, import_torchvision
+from training.synthetic.canvas import canvas_picture
 
 torchvision = import_torchvision()  # also works with another version of torch
 MNIST, ToTensor = torchvision.datasets.MNIST, torchvision.transforms.ToTensor

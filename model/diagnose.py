@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
-from model.mlp import N_CLASSES, N_PIXELS
+from model.shapes import N_CLASSES, N_PIXELS
 
 Tensors = Mapping[str, tuple[tuple[int, ...], str]]  # shape and dtype of each key
 EXAMPLE_CONFIG = '{"name": "mine", "hidden_sizes": [32], "temperature": 1.0, "threshold": 1.0}'

@@ -60,12 +60,12 @@ class Epoch(_Figures):
     loss: Number
     val_loss: Number
     val_accuracy: Share
-    pens_accuracy: Share | None = None  # of synthetic digits
+    synthetic_digits_accuracy: Share | None = None
 
 
 class _Recipe(_Figures):
     hidden_sizes: list[int] = []
-    pens: Number = 0
+    synthetic_digits: Number = 0
     outliers: Number = 0
     distort: Number = 0
     teacher: Text | None = None
@@ -84,7 +84,7 @@ class Results(_Figures):
     history: list[Epoch] = []
     best_epoch: Count = 0
     val_accuracy: Share = 0
-    pens_accuracy: Share = 0
+    synthetic_digits_accuracy: Share = 0
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -96,8 +96,8 @@ class Results(_Figures):
             raise ValueError(f"a history without {', '.join(sorted(missing))}")
         if [each.epoch for each in self.history].count(self.best_epoch) != 1:
             raise ValueError("best_epoch is not one epoch of the history")
-        if len({each.pens_accuracy is None for each in self.history}) > 1:
-            raise ValueError("pens_accuracy is missing in some epochs of the history")
+        if len({each.synthetic_digits_accuracy is None for each in self.history}) > 1:
+            raise ValueError("synthetic_digits_accuracy is missing in some epochs of the history")
         return self
 
 

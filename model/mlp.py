@@ -1,6 +1,6 @@
 """The network: a stack of linear layers with ReLU in between."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIZE = 28  # pixels; MNIST's images are SIZE × SIZE
-N_PIXELS = SIZE * SIZE  # 784
-N_CLASSES = 10
+from model import checkpoint_files, hub
+from model.shapes import N_CLASSES, N_PIXELS, SIZE, parameter_shapes
+
+__all__ = ["MLP", "N_CLASSES", "N_PIXELS", "SIZE", "HiddenLayer", "Trace", "parameter_shapes"]
 
 
 class HiddenLayer(NamedTuple):
@@ -60,6 +61,17 @@ class MLP(nn.Module):
         nn.init.constant_(self.not_a_digit.bias, -20.0)
 
     @staticmethod
+    def from_state_dict(hidden_sizes: Sequence[int], state_dict: Mapping[str, Tensor]) -> "MLP":
+        """Return a network in eval mode whose parameters are the given tensors, without gradients.
+
+        The tensors are not copied. Each of `parameter_shapes(hidden_sizes)` must be there.
+        """
+        with torch.device("meta"):
+            model = MLP(hidden_sizes)
+        model.load_state_dict(state_dict, assign=True)
+        return model.eval().requires_grad_(False)
+
+    @staticmethod
     def from_pretrained(
         source: str | Path,
         *,
@@ -82,15 +94,15 @@ class MLP(nn.Module):
             CheckpointError: there is no such checkpoint, or it is invalid.
             ValueError: `strict` is False.
         """
-        from model import checkpoint, hub  # they import this module
-
         if not strict:
             raise ValueError("strict=False would leave random weights in place of missing ones.")
         options = hub.DownloadOptions(
             cache_dir=cache_dir, token=token,
             force_download=force_download, local_files_only=local_files_only,
         )  # fmt: skip
-        model = checkpoint.load(source, revision=revision, options=options).model
+        folder, _ = checkpoint_files.find_folder(source, revision=revision, options=options)
+        config, state_dict = checkpoint_files.read_network(folder)
+        model = MLP.from_state_dict(config.hidden_sizes, state_dict)
         return model.requires_grad_(True).to(map_location)
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -99,9 +111,8 @@ class MLP(nn.Module):
         Raises:
             CheckpointError: a weight is not finite, or the folder's name cannot name a model.
         """
-        from model import checkpoint
-
-        checkpoint.save(folder, self, name=Path(folder).resolve().name)
+        config = checkpoint_files.Config(Path(folder).resolve().name, self.hidden_sizes)
+        checkpoint_files.write_network(Path(folder), config, self.state_dict())
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, (B, 10), of images, (B, 784) or (B, 1, 28, 28), float32 in 0..1."""
@@ -119,13 +130,3 @@ class MLP(nn.Module):
             inputs = F.relu(pre_activations)
             hidden.append(HiddenLayer(pre_activations, inputs))
         return Trace(hidden, self.layers[-1](inputs), self.not_a_digit(inputs).squeeze(1))
-
-
-def parameter_shapes(hidden_sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each entry of an MLP's state_dict, without building the MLP."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    sizes = (N_PIXELS, *hidden_sizes, N_CLASSES)
-    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
-        shapes[f"layers.{i}.weight"] = (n_out, n_in)
-        shapes[f"layers.{i}.bias"] = (n_out,)
-    return shapes | {"not_a_digit.weight": (1, sizes[-2]), "not_a_digit.bias": (1,)}

@@ -5,7 +5,7 @@ import torch
 from model import Reader
 from training import augment
 from training.augment import distort
-from training.train import to_float
+from training.data import to_float
 
 
 @pytest.fixture

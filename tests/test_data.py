@@ -44,13 +44,13 @@ def test_what_the_lesson_ships_is_mnists_and_made_by_its_command(mnist_dir, tmp_
         assert (images.dtype, labels.dtype) == (np.uint8, np.uint8)
         assert (images == split.images[: len(images)].numpy()).all()
         assert (labels == split.labels[: len(labels)].numpy()).all()
-    subset.write(tmp_path, data_dir=mnist_dir, n_train=n_train, n_val=n_val)
+    subset.write_subset(tmp_path, data_dir=mnist_dir, n_train=n_train, n_val=n_val)
     assert np.load(tmp_path / "mnist.npz")["train_images"].shape == (n_train, 784)
     shown, again = np.load(subset.OUT / "samples.npz"), np.load(tmp_path / "samples.npz")
     for name in ("distorted", "pens"):  # of a level, another processor may round otherwise
         assert np.abs(shown[name].astype(int) - again[name]).max() <= 1
     with pytest.raises(DataError, match="--n-val: expected 1 to 10,000, found 0"):
-        subset.write(tmp_path, data_dir=mnist_dir, n_train=1, n_val=0)
+        subset.write_subset(tmp_path, data_dir=mnist_dir, n_train=1, n_val=0)
 
 
 def test_the_test_set_begins_with_the_fixture(mnist_dir, mnist):

@@ -18,18 +18,9 @@ from model.mlp import MLP
 from tests.conftest import run
 from training import augment
 from training.augment import distort
-from training.data import Split
-from training.train import (
-    PRESETS,
-    Recipe,
-    Synthetic,
-    _epoch,
-    _optimizer,
-    compose,
-    train,
-    training_step,
-    update_ema,
-)
+from training.data import Split, SyntheticData
+from training.loop import _epoch, _optimizer, compose_batch, train, training_step, update_ema
+from training.recipe import PRESETS, Recipe
 from ui.api import _stroke_explanation
 from ui.lesson import lesson
 from ui.message import message
@@ -77,18 +68,18 @@ def test_a_training_step_computes_on_one_device(preset):
     recipe = PRESETS[preset]
     network, ema = (MLP(recipe.hidden_sizes).to(META) for _ in range(2))
     teacher = checkpoint.load(recipe.teacher).model.to(META) if recipe.teacher else None
-    batch = compose(recipe, split_on(META, label=3), split_on(META), generator=None)
+    batch = compose_batch(recipe, split_on(META, label=3), split_on(META), generator=None)
     optimizer = _optimizer(network, recipe)
     loss = training_step(network, optimizer, *batch, teacher=teacher, outliers=True)
     assert (loss.device, loss.shape) == (META, ())
-    update_ema(ema, network, decay=recipe.average)
+    update_ema(ema, network, decay=recipe.ema_decay)
     assert {each.device for each in ema.parameters()} == {META}
 
 
 def test_a_training_step_with_mixed_devices_is_an_error():
     network = MLP((8,)).to(META)
     optimizer = _optimizer(network, Recipe())
-    images, labels = compose(Recipe(), split_on("cpu", label=3), None, generator=None)
+    images, labels = compose_batch(Recipe(), split_on("cpu", label=3), None, generator=None)
     with pytest.raises(RuntimeError, match="device"):
         training_step(network, optimizer, images, labels, teacher=None, outliers=False)
 
@@ -148,7 +139,7 @@ def test_a_failed_training_restores_the_matmul_precision():
 def test_the_last_batch_has_its_share_of_synthetic_images():
     recipe = dataclasses.replace(PRESETS["mlp-1024"], batch_size=256)
     pool = split_on("cpu", 400)
-    synthetic = Synthetic(pool, pool, pool, pool)
+    synthetic = SyntheticData(pool, pool, pool, pool)
     batches = list(_epoch(recipe, split_on("cpu", 336), synthetic, generator=torch.Generator()))
     assert [(len(digits.images), len(drawn.images)) for digits, drawn in batches] == [
         (256, 102 + 179),

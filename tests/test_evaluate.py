@@ -1,4 +1,4 @@
-"""What evaluate measures, against NumPy's own computation of it."""
+"""The evaluation, compared with an independent computation in NumPy."""
 
 import base64
 import dataclasses
@@ -14,38 +14,48 @@ import torch
 from model.checkpoint import EVALUATION_FILE, SHIPPED, WEIGHTS_FILE, load, shipped_names
 from model.preprocess import preprocess
 from tests.test_mlp import numpy_forward
-from training import strangers
-from training.calibrate import calibration_error, chance_error, reliability
-from training.canvas import PEN, PENS, canvas_picture, load_drawings
 from training.data import DataError, Split
-from training.evaluate import auroc, command_of, evaluate, main, write
-from training.intervals import wilson
-from training.material import Material, People, changed, framed, synthetic_drawings
-from training.pens import draw_pens
+from training.drawings import load_drawings
+from training.evaluate import main, measure, reproducing_command, write_evaluation
+from training.evaluation_data import (
+    EvaluationData,
+    HumanDrawings,
+    alter_drawings,
+    draw_digit_strokes,
+    preprocess_pictures,
+)
+from training.metrics import wilson
+from training.synthetic.canvas import STROKE_WIDTH, STROKE_WIDTHS, canvas_picture
+from training.synthetic.digits import draw_digits
+from training.synthetic.unseen_outliers import draw_unseen_outliers
 
 N = 12
 
 
 @pytest.fixture(scope="module")
-def shapes():
-    """Twelve pictures of each kind that is no digit."""
-    return strangers.pictures(N, np.random.default_rng(0))
+def outliers():
+    """Twelve outliers of each kind."""
+    return draw_unseen_outliers(N, np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
-def material(mnist, digits, shapes):
-    """Little of everything that a network is measured on."""
-    images, labels = (torch.from_numpy(array) for array in draw_pens((2, 0)))
-    written = synthetic_drawings(N, seed=3)
-    people = [canvas_picture(each["strokes"], PEN) for each in digits]
-    return Material(
+def data(mnist, digits, outliers):
+    """A small version of the evaluation data."""
+    images, labels = (torch.from_numpy(array) for array in draw_digits((2, 0)))
+    drawn = draw_digit_strokes(N, seed=3)
+    people = [canvas_picture(each["strokes"], STROKE_WIDTH) for each in digits]
+    return EvaluationData(
         Split(torch.from_numpy(mnist[0].reshape(-1, 784)), torch.from_numpy(mnist[1])),
         Split(images[:100], labels[:100]),
-        {kind: framed(many) for kind, many in shapes.items()},
-        framed(canvas_picture(strokes, PEN) for strokes in written),
-        changed(written),
-        canvas_picture(written[0], PEN),
-        People(torch.arange(10), torch.arange(10) % 3, {str(PEN): framed(people)}),
+        {kind: preprocess_pictures(pictures) for kind, pictures in outliers.items()},
+        preprocess_pictures(canvas_picture(strokes, STROKE_WIDTH) for strokes in drawn),
+        alter_drawings(drawn),
+        canvas_picture(drawn[0], STROKE_WIDTH),
+        HumanDrawings(
+            torch.arange(10),
+            torch.arange(10) % 3,
+            {str(STROKE_WIDTH): preprocess_pictures(people)},
+        ),
     )
 
 
@@ -57,29 +67,29 @@ def loaded(torch_device):
 
 
 @pytest.fixture(scope="module")
-def measured(loaded, material):
-    return evaluate(loaded, material, command="python -m training.evaluate")
+def measured(loaded, data):
+    return measure(loaded, data, command="python -m training.evaluate")
 
 
-def ask(loaded, images):
-    """Probabilities, (N, 10), and that of no digit, (N,), by NumPy in float64."""
-    _, logits, doubts = numpy_forward(loaded.model, np.asarray(images, np.float64))
+def predict(loaded, images):
+    """Return the probs, (N, 10), and that of "not a digit", (N,), in float64."""
+    _, logits, rejection_logit = numpy_forward(loaded.model, np.asarray(images, np.float64))
     powers = np.exp(logits / loaded.config.temperature)
-    no_digit = np.exp(doubts) / (np.exp(doubts) + np.exp(logits).sum(axis=1))
-    return powers / powers.sum(axis=1, keepdims=True), no_digit
+    odds = np.exp(rejection_logit) / np.exp(logits).sum(axis=1)
+    return powers / powers.sum(axis=1, keepdims=True), odds / (1 + odds)
 
 
 @pytest.fixture(scope="module")
-def test_answers(loaded, mnist):
-    return ask(loaded, mnist[0].reshape(-1, 784) / 255)
+def test_predictions(loaded, mnist):
+    return predict(loaded, mnist[0].reshape(-1, 784) / 255)
 
 
-def test_the_test_sets_figures(measured, test_answers, mnist):
-    probabilities, no_digit = test_answers
-    digit, test = probabilities.argmax(axis=1), measured["test"]
+def test_accuracy_confusion_and_rejection_on_the_test_set(measured, test_predictions, mnist):
+    probs, not_a_digit = test_predictions
+    digit, test = probs.argmax(axis=1), measured["test"]
     assert test["n"] == 500
     assert test["accuracy"]["value"] == pytest.approx(np.mean(digit == mnist[1]), abs=1e-6)
-    assert test["refused"] == pytest.approx(np.mean(no_digit > 0.5), abs=1e-6)
+    assert test["refused"] == pytest.approx(np.mean(not_a_digit > 0.5), abs=1e-6)
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (mnist[1], digit), 1)
     assert test["confusion"] == confusion.tolist()
@@ -89,19 +99,22 @@ def test_the_test_sets_figures(measured, test_answers, mnist):
         assert each["recall"] == pytest.approx(right / row.sum(), abs=1e-6)
         assert each["precision"] == pytest.approx(right / column.sum(), abs=1e-6)
         assert each["refused"] == pytest.approx(
-            np.mean(no_digit[mnist[1] == each["digit"]] > 0.5), abs=1e-6
+            np.mean(not_a_digit[mnist[1] == each["digit"]] > 0.5), abs=1e-6
         )
 
 
-def test_the_calibration_error_is_the_bins_mean_gap(measured, test_answers, mnist):
-    confidence, right = test_answers[0].max(axis=1), test_answers[0].argmax(axis=1) == mnist[1]
+def test_calibration_error_and_bins_on_the_test_set(measured, test_predictions, mnist):
+    confidence, right = (
+        test_predictions[0].max(axis=1),
+        test_predictions[0].argmax(axis=1) == mnist[1],
+    )
     test, gap = measured["test"], 0.0
     for each in test["bins"]:
-        there = (confidence > each["low"]) & (confidence <= each["high"])
-        assert each["n"] == there.sum()
+        inside = (confidence > each["low"]) & (confidence <= each["high"])
+        assert each["n"] == inside.sum()
         if each["n"]:
-            assert each["confidence"] == pytest.approx(confidence[there].mean(), abs=1e-5)
-            assert each["accuracy"] == pytest.approx(right[there].mean(), abs=1e-5)
+            assert each["confidence"] == pytest.approx(confidence[inside].mean(), abs=1e-5)
+            assert each["accuracy"] == pytest.approx(right[inside].mean(), abs=1e-5)
             gap += each["n"] / 500 * abs(each["confidence"] - each["accuracy"])
         else:
             assert each["confidence"] is each["accuracy"] is None
@@ -109,10 +122,10 @@ def test_the_calibration_error_is_the_bins_mean_gap(measured, test_answers, mnis
     assert 0.001 < gap < 0.05
 
 
-def test_the_mistakes_are_the_surest(measured, test_answers, mnist):
-    probabilities, no_digit = test_answers
-    digit, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero((digit != mnist[1]) & (no_digit <= 0.5))
+def test_the_mistakes_are_the_most_confident_ones(measured, test_predictions, mnist):
+    probs, not_a_digit = test_predictions
+    digit, confidence = probs.argmax(axis=1), probs.max(axis=1)
+    wrong = np.flatnonzero((digit != mnist[1]) & (not_a_digit <= 0.5))
     wrong = wrong[np.argsort(-confidence[wrong])]
     mistakes = measured["test"]["mistakes"]
     assert len(mistakes) == min(20, len(wrong)) > 3
@@ -124,64 +137,58 @@ def test_the_mistakes_are_the_surest(measured, test_answers, mnist):
         assert base64.b64decode(each["pixels"]) == mnist[0][i].tobytes()
 
 
-def test_what_is_refused(loaded, measured, shapes, test_answers):
+def test_rejection_of_each_kind_of_outlier(loaded, measured, outliers, test_predictions):
     refusal = measured["refusal"]
     assert refusal["threshold"] == loaded.config.threshold
-    for kind, pictures in shapes.items():
+    for kind, pictures in outliers.items():
         prepared = [preprocess(picture) for picture in pictures]
-        _, no_digit = ask(loaded, [p.image.reshape(-1) for p in prepared])
-        no_digit[[p.blank for p in prepared]] = 1  # no ink is no digit
-        share = pytest.approx(np.mean(no_digit > 0.5), abs=1e-6)
+        _, not_a_digit = predict(loaded, [p.image.reshape(-1) for p in prepared])
+        not_a_digit[[p.blank for p in prepared]] = 1  # a blank input is not a digit
+        share = pytest.approx(np.mean(not_a_digit > 0.5), abs=1e-6)
         assert refusal["kinds"][kind] == {"n": N, "refused": share}
-        above = np.mean(no_digit[:, None] > test_answers[1])
+        above = np.mean(not_a_digit[:, None] > test_predictions[1])
         assert refusal["auroc"][kind] == pytest.approx(above, abs=1e-4)
         for row in refusal["curve"]:
-            assert row[kind] == pytest.approx(np.mean(no_digit > row["threshold"]), abs=1e-6)
+            assert row[kind] == pytest.approx(np.mean(not_a_digit > row["threshold"]), abs=1e-6)
     for row in refusal["curve"]:
-        assert row["test"] == pytest.approx(np.mean(test_answers[1] > row["threshold"]), abs=1e-6)
+        assert row["test"] == pytest.approx(
+            np.mean(test_predictions[1] > row["threshold"]), abs=1e-6
+        )
     assert 0 < refusal["kinds"]["letters"]["refused"] < 1 == refusal["kinds"]["dots"]["refused"]
 
 
-def test_a_network_that_does_not_refuse(loaded, material):
-    trusting = dataclasses.replace(loaded, config=dataclasses.replace(loaded.config, threshold=1.0))
-    figures = evaluate(trusting, dataclasses.replace(material, people=None), command="")
+def test_a_network_that_does_not_reject_has_no_rejection_figures(loaded, data):
+    accepting = dataclasses.replace(
+        loaded, config=dataclasses.replace(loaded.config, threshold=1.0)
+    )
+    figures = measure(accepting, dataclasses.replace(data, drawings=None), command="")
     assert figures["refusal"] is figures["drawings"] is None
     assert figures["test"]["refused"] == 0
 
 
-def test_changes_and_drawings(measured, loaded, material):
-    def said(pictures):
-        probabilities, no_digit = ask(loaded, pictures.images.numpy())
-        return np.where((no_digit > 0.5) | pictures.blank.numpy(), -1, probabilities.argmax(axis=1))
+def test_alterations_and_drawings(measured, loaded, data):
+    def answer(pictures):
+        probs, not_a_digit = predict(loaded, pictures.images.numpy())
+        return np.where((not_a_digit > 0.5) | pictures.blank.numpy(), -1, probs.argmax(axis=1))
 
-    plain = said(material.plain)
+    unaltered = answer(data.unaltered)
     assert measured["changes"]["n"] == N
     assert measured["changes"]["changed"] == {
-        name: pytest.approx(np.mean(said(pictures) != plain), abs=1e-6)
-        for name, pictures in material.changes.items()
+        name: pytest.approx(np.mean(answer(pictures) != unaltered), abs=1e-6)
+        for name, pictures in data.altered.items()
     }
     assert max(measured["changes"]["changed"].values()) > 0
     drawings = measured["drawings"]
     assert (drawings["n"], drawings["writers"]) == (10, 3)
-    drawn, people = drawings["pens"][str(PEN)], material.people.pens[str(PEN)]
-    right = said(people) == np.arange(10)
+    width = str(STROKE_WIDTH)
+    drawn, people = drawings["pens"][width], data.drawings.by_stroke_width[width]
+    right = answer(people) == np.arange(10)
     assert drawn["answered_right"] == {"value": pytest.approx(right.mean())}
-    read = ask(loaded, people.images.numpy())[0].argmax(axis=1) == np.arange(10)
-    assert drawn["accuracy"] == {"value": pytest.approx(read.mean())}
+    read_right = predict(loaded, people.images.numpy())[0].argmax(axis=1) == np.arange(10)
+    assert drawn["accuracy"] == {"value": pytest.approx(read_right.mean())}
     assert drawn["writers"] == [
-        {"n": len(read[i::3]), "right": int(read[i::3].sum())} for i in range(3)
+        {"n": len(read_right[i::3]), "right": int(read_right[i::3].sum())} for i in range(3)
     ]
-
-
-def test_what_chance_alone_would_show():
-    """The mean of the error over labels drawn from the probabilities themselves."""
-    rng = np.random.default_rng(0)
-    probabilities = torch.from_numpy(rng.dirichlet(np.full(10, 0.3), 400))
-    errors = []
-    for _ in range(300):
-        labels = torch.multinomial(probabilities, 1).squeeze(1)
-        errors.append(calibration_error(probabilities, labels))
-    assert chance_error(probabilities) == pytest.approx(np.mean(errors), rel=0.05)
 
 
 def test_size_and_speed(measured):
@@ -194,40 +201,12 @@ def test_size_and_speed(measured):
     assert speed["forward_10000_s"] > 0
 
 
-@pytest.mark.parametrize(
-    ("k", "n", "low", "high"),
-    # Newcombe, "Two-sided confidence intervals for the single proportion", 1998, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611),
-     (1, 29, 0.0061, 0.1718)],
-)  # fmt: skip
-def test_wilson_is_as_published(k, n, low, high):
-    found = wilson(k, n)
-    assert found["value"] == pytest.approx(k / n, abs=1e-6)
-    assert (found["low"], found["high"]) == (
-        pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5)
-    )  # fmt: skip
-    assert wilson(n, n)["high"] == 1
-
-
-def test_auroc_counts_pairs():
-    rng = np.random.default_rng(0)
-    high, low = rng.integers(3, 9, 40), rng.integers(0, 7, 70)  # with ties
-    pairs = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
-    assert auroc(high, low) == pytest.approx(pairs)
-
-
-def test_confidence_on_a_bins_edge_lies_in_the_lower_one():
-    bins = reliability(torch.tensor([[0.25, 0.75], [1.0, 0.0]]), torch.tensor([1, 1]), n_bins=4)
-    assert [each.n for each in bins] == [0, 0, 1, 1]
-    assert (bins[3].confidence, bins[3].accuracy) == (1, 0)
-
-
 @pytest.mark.parametrize("name", shipped_names())
-def test_what_ships_was_measured_on_what_ships(name, mnist):
+def test_the_shipped_figures_are_those_of_the_shipped_weights(name, mnist):
     folder = SHIPPED / name
     text = (folder / EVALUATION_FILE).read_text(encoding="utf-8")
     figures = json.loads(text)
-    assert not re.search(r'[ "]/', text)  # no path of a machine
+    assert not re.search(r'[ "]/', text)  # no absolute path
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     assert (figures["model"], figures["weights_sha256"]) == (name, digest)
     test, refusal = figures["test"], figures["refusal"]
@@ -241,18 +220,18 @@ def test_what_ships_was_measured_on_what_ships(name, mnist):
     assert as_shipped["test"] == test["refused"]
     assert all(as_shipped[kind] == each["refused"] for kind, each in refusal["kinds"].items())
     assert {each["n"] for each in refusal["kinds"].values()} == {1_000}
-    assert list(figures["drawings"]["pens"]) == [str(pen) for pen in PENS]
+    assert list(figures["drawings"]["pens"]) == [str(width) for width in STROKE_WIDTHS]
 
 
 def leaves(value, path=()):
-    """Every number and string of nested dicts and lists, by its path."""
+    """Return each number and string of nested dicts and lists by its path."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         return {k: v for key, each in items for k, v in leaves(each, (*path, key)).items()}
     return {path: value}
 
 
-def test_the_command_writes_it_beside_the_weights(mnist_dir, digits, tmp_path, capsys):
+def test_the_command_writes_evaluation_json(mnist_dir, digits, tmp_path, capsys):
     folder, drawings = tmp_path / "net", tmp_path / "drawings.jsonl"
     shutil.copytree(SHIPPED / "mlp-32", folder)
     (folder / EVALUATION_FILE).unlink()
@@ -262,7 +241,7 @@ def test_the_command_writes_it_beside_the_weights(mnist_dir, digits, tmp_path, c
     arguments = ["--data-dir", mnist_dir, "--samples", "4", "--drawings", str(drawings)]
     assert main([str(folder), *arguments]) == 0
     said = capsys.readouterr()
-    assert "accuracy 97.80%, calibration error 0.36%, refused 0.50%" in said.out
+    assert "accuracy 97.80%, calibration error 0.36%, rejected 0.50%" in said.out
     assert said.err == f"saved to {folder / EVALUATION_FILE}\n"
     figures, shipped = load(folder).evaluation, load("mlp-32").evaluation
     assert figures["command"] == (
@@ -270,25 +249,27 @@ def test_the_command_writes_it_beside_the_weights(mnist_dir, digits, tmp_path, c
     )
     measured, expected = leaves(figures["test"]), leaves(shipped["test"])
     assert measured.keys() == expected.keys()
-    for path, value in expected.items():  # another processor rounds products otherwise
+    for path, value in expected.items():  # processors round products differently
         near = pytest.approx(value, abs=5e-6) if isinstance(value, float) else value
         assert measured[path] == near, path
     assert figures.keys() == shipped.keys()
     assert figures["drawings"]["n"] == 10
 
 
-def test_a_commands_record_has_no_absolute_path(tmp_path):
-    command = command_of(str(tmp_path / "a b"), samples=1_000, drawings=tmp_path / "c.jsonl")
+def test_the_recorded_command_has_no_absolute_path(tmp_path):
+    command = reproducing_command(
+        str(tmp_path / "a b"), samples=1_000, drawings=tmp_path / "c.jsonl"
+    )
     assert command == "python -m training.evaluate 'a b' --drawings c.jsonl"
-    assert command_of("checkpoints/x", samples=9, drawings=None).endswith(
+    assert reproducing_command("checkpoints/x", samples=9, drawings=None).endswith(
         "checkpoints/x --samples 9"
     )
 
 
-def test_the_hubs_cache_is_not_written_to(loaded, material, tmp_path):
+def test_nothing_is_written_to_the_cache_of_the_hub(loaded, data, tmp_path):
     shutil.copy(SHIPPED / "mlp-32" / WEIGHTS_FILE, tmp_path)
     cached = dataclasses.replace(loaded, folder=tmp_path, revision="c" * 40)
-    write("someone/net", cached, dataclasses.replace(material, people=None), samples=4)
+    write_evaluation("someone/net", cached, dataclasses.replace(data, drawings=None), samples=4)
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS_FILE]
 
 
@@ -304,11 +285,11 @@ GOOD = '{"writer": 1, "digit": 9, "strokes": [[[0, 0], [5, 9]]]}\n'
         ('{"writer": 1, "digit": 9}', "line 1: expected"),
         ('{"writer": [], "digit": 9, "strokes": []}', "line 1: expected a writer's"),
         ('{"writer": 1, "digit": 10, "strokes": [[[0, 0]]]}', "line 1: expected a digit in 0..9"),
-        ('{"writer": 1, "digit": 1, "strokes": []}', "line 1: there are no strokes"),
+        ('{"writer": 1, "digit": 1, "strokes": []}', "line 1: expected at least one stroke"),
         ('{"writer": 1, "digit": 1, "strokes": [[[0, "x"]]]}', "line 1: A point is not two"),
     ],
 )
-def test_drawings_that_are_none_are_named(tmp_path, text, message):
+def test_an_invalid_line_of_drawings_is_named(tmp_path, text, message):
     path = tmp_path / "drawings.jsonl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError) as caught:
@@ -324,7 +305,7 @@ def test_drawings_that_are_none_are_named(tmp_path, text, message):
         (["--data-dir", "/proc/nowhere"], "error: MNIST is not in /proc/nowhere/MNIST/raw"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(arguments, message, capsys):
+def test_an_error_is_one_line(arguments, message, capsys):
     assert main(arguments) == 1
     said = capsys.readouterr()
     assert said.err.startswith(message)
@@ -332,7 +313,7 @@ def test_what_is_wrong_is_said_in_one_line(arguments, message, capsys):
     assert said.out == ""
 
 
-def test_samples_must_be_a_number_above_0(capsys):
+def test_samples_must_be_above_0(capsys):
     with pytest.raises(SystemExit):
         main(["--samples", "0"])
     assert "--samples must be above 0" in capsys.readouterr().err

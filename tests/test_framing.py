@@ -6,7 +6,7 @@ from PIL import Image
 
 from lesson.framing import NAMES, stages
 from model.preprocess import BOX, preprocess
-from training.canvas import CANVAS, canvas_picture
+from training.synthetic.canvas import CANVAS, canvas_picture
 
 
 def drawn(digits, digit=7, **place):

@@ -25,8 +25,8 @@ from lesson.source import STEPS, steps
 from model import Reader
 from model.preprocess import preprocess
 from tests.conftest import ROOT
-from training.canvas import canvas_picture
 from training.data import import_torchvision
+from training.synthetic.canvas import canvas_picture
 from ui.lesson.lesson import PEN, SIDE, ink_of, message
 
 CLAIM = re.compile(r"  # (\(.*\)|torch\.Size\(.*\)|nn\.\w+\([^)]*\)).*$")
@@ -140,7 +140,7 @@ def test_strokes_have_a_last_stage_that_draws_them_again(digit, digits, reader, 
 def test_the_last_stage_of_a_picture_is_the_input_of_the_network(
     kind, digits, mnist, reader, logistic
 ):
-    canvas = canvas_picture(digits[3]["strokes"], pen=18)
+    canvas = canvas_picture(digits[3]["strokes"], stroke_width=18)
     picture = {
         "mnist": lambda: mnist[0][2],
         "uneven": lambda: (canvas * np.linspace(0.5, 0.8, 280)).astype(np.uint8),
@@ -188,7 +188,7 @@ def test_values_in_comments_are_correct(mnist_dir, tmp_path, monkeypatch, one_th
     known, claims = {}, []
     for code in (notebook.IMPORTS, notebook.DRAWING):
         claims += claims_of(code, known)
-    known["sheet"] = canvas_picture(known["strokes"], pen=18)
+    known["sheet"] = canvas_picture(known["strokes"], stroke_width=18)
     for step in steps():
         for part in step.parts:
             if part.kind in ("code", "live", "source"):

@@ -406,8 +406,8 @@ def test_ctrl_c_reports_what_was_pushed(hub, net, call, step, arguments, message
 def test_training_keeps_its_checkpoint_when_the_push_fails(hub, mnist_dir, call, tmp_path):
     out = tmp_path / "trained"
     training = [
-        "-m", "training", "--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20",
-        "--quiet", "--data-dir", mnist_dir, "--out", str(out), "--push", REPO,
+        "-m", "training", "--epochs", "1", "--synthetic-digits", "0", "--outliers", "0",
+        "--samples", "20", "--quiet", "--data-dir", mnist_dir, "--out", str(out), "--push", REPO,
     ]  # fmt: skip
     done = run(*training, env=hub.environment(str(tmp_path / "home"), READ_ONLY_TOKEN))
     assert done.returncode == 1

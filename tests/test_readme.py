@@ -124,7 +124,17 @@ def test_the_javascript_example_calls_each_endpoint(app_url, tmp_path):
 def test_the_commands_from_training_to_a_space_run(hub, mnist_dir, tmp_path):
     [block] = [each for each in blocks("bash") if "--space" in each]
     env = hub.environment(str(tmp_path / "home"), token=None)
-    quick = ["--epochs", "1", "--pens", "0", "--outliers", "0", "--samples", "20", "--quiet"]
+    quick = [
+        "--epochs",
+        "1",
+        "--synthetic-digits",
+        "0",
+        "--outliers",
+        "0",
+        "--samples",
+        "20",
+        "--quiet",
+    ]
     seven = base64.b64encode((DATA / "seven.png").read_bytes()).decode()
     served = []
     for line in block.replace("OWNER", ACCOUNT).splitlines():

@@ -14,7 +14,7 @@ from model import Reader
 from model.drawing import draw
 from tests.conftest import ask
 from tests.visitor import percent, reads
-from training.pens import DIGITS, parse, write
+from training.synthetic.digits import sample_digit
 
 N = 200
 MODELS = ("mlp-1024", "mlp-32", "logistic")
@@ -27,7 +27,7 @@ def drawings():
     rng = np.random.default_rng(6)
     found = []
     for i in range(N):
-        strokes = write(parse(rng.choice(DIGITS[i % 10])), rng)
+        strokes = sample_digit(i % 10, rng)
         points = np.concatenate(strokes)
         low, side = points.min(axis=0), np.ptp(points, axis=0).max()
         found.append([((s - low) / side * 200 + 40).round(1).tolist() for s in strokes])

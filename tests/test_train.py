@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -14,10 +13,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from model.checkpoint import load
 from model.mlp import MLP
 from tests.conftest import ROOT, run
-from training.calibrate import trace
-from training.data import Split
-from training.outliers import NOT_A_DIGIT
-from training.train import PRESETS, Recipe, Synthetic, _rate, evaluate, train, update_ema
+from training.__main__ import main
+from training.calibration import compute_logits
+from training.data import Split, SyntheticData
+from training.loop import _lr_factor, train, update_ema, validate
+from training.recipe import PRESETS, Recipe
+from training.synthetic.outliers import NOT_A_DIGIT
 
 SMALL = Recipe(hidden_sizes=(16,), epochs=3, batch_size=50, optimizer="adamw", lr=3e-3)
 
@@ -48,61 +49,68 @@ def test_one_batch_can_be_overfitted(splits):
     assert trained.history[-1]["loss"] < 0.01 < trained.history[0]["loss"]
 
 
-def test_it_keeps_the_best_epoch(splits):
+def test_the_best_epoch_is_kept(splits):
     recipe = Recipe(hidden_sizes=(16,), epochs=8, batch_size=20, optimizer="sgd", lr=2.5)
     trained = train(recipe, *splits, progress=False)
     accuracies = [epoch["val_accuracy"] for epoch in trained.history]
     assert trained.best_val_accuracy == max(accuracies)
     assert trained.best_epoch == accuracies.index(max(accuracies)) + 1
-    assert evaluate(trained.model, splits[1])[1] == max(accuracies)
-    assert accuracies[-1] < max(accuracies)  # else this test shows nothing: raise the rate
+    assert validate(trained.model, splits[1])[1] == max(accuracies)
+    assert accuracies[-1] < max(accuracies)  # otherwise the test is void: raise the learning rate
 
 
 @pytest.fixture
 def synthetic(torch_device):
-    """Pens that are MNIST-like blocks of ink by class, and outliers that fill the other half."""
+    """Digits that are a block of ink for each class, and outliers with a block for none."""
     generator = torch.Generator().manual_seed(1)
 
     def noise(n):
         return torch.randint(0, 40, (n, 784), dtype=torch.uint8, generator=generator)
 
     labels = torch.arange(200) % 10
-    pens = noise(200)
+    digits = noise(200)
     for i, label in enumerate(labels):
-        pens[i, 60 * label : 60 * label + 40] = 255
+        digits[i, 60 * label : 60 * label + 40] = 255
     outliers = noise(200)
     outliers[:, 650:] = 255
-    pens = Split(pens, labels).to(torch_device)
+    digits = Split(digits, labels).to(torch_device)
     outliers = Split(outliers, torch.full((200,), NOT_A_DIGIT)).to(torch_device)
-    return Synthetic(pens, outliers, pens, outliers)
+    return SyntheticData(digits, outliers, digits, outliers)
 
 
-def test_pens_are_learned_and_outliers_doubted(splits, synthetic):
-    recipe = dataclasses.replace(SMALL, epochs=15, pens=0.4, outliers=0.4, average=0.9)
+def test_synthetic_digits_are_learned_and_outliers_rejected(splits, synthetic):
+    recipe = dataclasses.replace(
+        SMALL, epochs=15, synthetic_digits=0.4, outliers=0.4, ema_decay=0.9
+    )
     trained = train(recipe, *splits, synthetic=synthetic, progress=False)
-    assert trained.history[-1]["pens_accuracy"] > 0.95
-    assert (trace(trained.model, synthetic.val_outliers)[1] > 0).float().mean() > 0.95
-    assert (trace(trained.model, splits[1])[1] < 0).float().mean() > 0.9
+    assert trained.history[-1]["synthetic_digits_accuracy"] > 0.95
+    assert (compute_logits(trained.model, synthetic.val_outliers)[1] > 0).float().mean() > 0.95
+    assert (compute_logits(trained.model, splits[1])[1] < 0).float().mean() > 0.9
     without = train(SMALL, *splits, progress=False)
-    assert "pens_accuracy" not in without.history[-1]
-    assert (trace(without.model, synthetic.val_outliers)[1] < 0).all()  # it never learned to
+    assert "synthetic_digits_accuracy" not in without.history[-1]
+    assert (
+        compute_logits(without.model, synthetic.val_outliers)[1] < 0
+    ).all()  # untrained, and disabled
 
 
-@pytest.mark.parametrize("kind", ["pens", "outliers"])
-def test_none_of_a_kind_needs_none_drawn(splits, synthetic, kind):
-    nothing = Split(*(part[:0] for part in getattr(synthetic, kind)))
-    recipe = dataclasses.replace(SMALL, **({"pens": 0.4, "outliers": 0.4} | {kind: 0.0}))
+@pytest.mark.parametrize(
+    ("option", "pool"), [("synthetic_digits", "digits"), ("outliers", "outliers")]
+)
+def test_a_pool_that_is_not_used_may_be_empty(splits, synthetic, option, pool):
+    empty = Split(*(part[:0] for part in getattr(synthetic, pool)))
+    shares = {"synthetic_digits": 0.4, "outliers": 0.4} | {option: 0.0}
+    recipe = dataclasses.replace(SMALL, **shares)
     first, second = (
         train(recipe, *splits, synthetic=each, progress=False).model
-        for each in (synthetic, synthetic._replace(**{kind: nothing}))
+        for each in (synthetic, synthetic._replace(**{pool: empty}))
     )
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
-def test_the_average_of_the_weights_is_what_is_kept(splits):
+def test_the_averaged_weights_are_kept(splits):
     recipe = dataclasses.replace(SMALL, epochs=5)
-    kept = train(dataclasses.replace(recipe, average=0.9), *splits, progress=False).model
+    kept = train(dataclasses.replace(recipe, ema_decay=0.9), *splits, progress=False).model
     last = train(recipe, *splits, progress=False).model
     torch.manual_seed(recipe.seed)
     start = MLP(recipe.hidden_sizes).to(splits[0].images.device)
@@ -110,7 +118,7 @@ def test_the_average_of_the_weights_is_what_is_kept(splits):
         assert 0 < (b.weight - a.weight).norm() < (c.weight - a.weight).norm()
 
 
-def test_the_moving_average_is_torchs(torch_device):
+def test_the_moving_average_equals_torch_s(torch_device):
     torch.manual_seed(0)
     model = MLP((8,)).to(torch_device)
     ema, reference = (
@@ -128,95 +136,107 @@ def test_the_moving_average_is_torchs(torch_device):
 
 
 def test_a_student_follows_its_teacher(splits, synthetic):
-    """The teacher never says 3: nor does a student, which sees no labels."""
-    recipe = dataclasses.replace(SMALL, epochs=15, pens=0.2, outliers=0.2)
+    """The teacher never answers 3, and a student that sees no labels does not either."""
+    recipe = dataclasses.replace(SMALL, epochs=15, synthetic_digits=0.2, outliers=0.2)
     teacher = train(recipe, *splits, synthetic=synthetic, progress=False).model
     with torch.no_grad():
         teacher.layers[-1].bias[3] = -1e3
     student = train(recipe, *splits, synthetic=synthetic, teacher=teacher, progress=False).model
-    said = student(splits[1].images / 255).argmax(1)
-    assert (said != 3).all()
-    agree = said == teacher(splits[1].images / 255).argmax(1)
+    answers = student(splits[1].images / 255).argmax(1)
+    assert (answers != 3).all()
+    agree = answers == teacher(splits[1].images / 255).argmax(1)
     assert agree.float().mean() > 0.85
-    assert (trace(student, synthetic.val_outliers)[1] > 0).float().mean() > 0.95
+    assert (compute_logits(student, synthetic.val_outliers)[1] > 0).float().mean() > 0.95
 
 
-def test_a_training_that_diverges_keeps_nothing(splits):
+def test_a_training_that_diverges_keeps_finite_weights(splits):
     recipe = dataclasses.replace(SMALL, optimizer="sgd", lr=1e30)
     trained = train(recipe, *splits, progress=False)
     assert (trained.best_epoch, trained.best_val_accuracy) == (0, 0)
     assert all(parameter.isfinite().all() for parameter in trained.model.parameters())
 
 
-def test_evaluate_is_the_definition(splits):
+def test_validation_loss_and_accuracy_match_their_definition(splits):
     model = train(SMALL, *splits, progress=False).model
     logits = model(splits[1].images.float() / 255)
     loss = -logits.log_softmax(1)[torch.arange(100), splits[1].labels].mean().item()
     accuracy = (logits.argmax(1) == splits[1].labels).float().mean().item()
     for batch_size in (7, 256):
-        measured = evaluate(model, splits[1], batch_size=batch_size)
+        measured = validate(model, splits[1], batch_size=batch_size)
         assert measured == (pytest.approx(loss, rel=1e-5), pytest.approx(accuracy))
 
 
-def test_the_rate_rises_and_falls():
-    recipe = Recipe(warmup=0.1, decay=True)
-    assert [_rate(recipe, x) for x in (0, 0.05, 0.1)] == [0, 0.5, 1]
-    assert _rate(recipe, 0.55) == pytest.approx(0.5)
-    assert _rate(recipe, 1) == pytest.approx(0)
-    assert {_rate(Recipe(), x) for x in (0, 0.5, 1)} == {1}
+def test_the_learning_rate_warms_up_and_decays():
+    recipe = Recipe(warmup=0.1, cosine_decay=True)
+    assert [_lr_factor(recipe, x) for x in (0, 0.05, 0.1)] == [0, 0.5, 1]
+    assert _lr_factor(recipe, 0.55) == pytest.approx(0.5)
+    assert _lr_factor(recipe, 1) == pytest.approx(0)
+    assert {_lr_factor(Recipe(), x) for x in (0, 0.5, 1)} == {1}
 
 
-def test_the_presets_are_the_three_networks():
+def test_the_presets_are_the_three_shipped_networks():
     sizes = {name: recipe.hidden_sizes for name, recipe in PRESETS.items()}
     assert sizes == {"logistic": (), "mlp-32": (32,), "mlp-1024": (1024,)}
     assert (Recipe().batch_size, Recipe().val_batch_size) == (128, 256)
 
 
-def test_dry_run_says_what_it_would_do(tmp_path):
+def test_a_dry_run_prints_the_recipe_and_writes_nothing(tmp_path, capsys):
     out = tmp_path / "never"
-    done = run("-m", "training", "--hidden-sizes", "64", "32", "--lr", "0.1", "--epochs", "2",
-               "--out", str(out), "--dry-run")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["recipe"]["hidden_sizes"] == [64, 32]
-    assert (said["recipe"]["lr"], said["recipe"]["epochs"]) == (0.1, 2)
+    options = ["--hidden-sizes", "64", "32", "--lr", "0.1", "--epochs", "2", "--out", str(out)]
+    assert main([*options, "--dry-run"]) == 0
+    recipe = json.loads(capsys.readouterr().out)["recipe"]
+    assert (recipe["hidden_sizes"], recipe["lr"], recipe["epochs"]) == ([64, 32], 0.1, 2)
     assert not out.exists()
-    assert json.loads(run("-m", "training", "--hidden-sizes", "--dry-run").stdout)["out"].endswith(
-        "logistic"
-    )
+    assert main(["--hidden-sizes", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["out"].endswith("logistic")
+
+
+def test_the_old_flag_of_the_synthetic_digits_still_works(capsys):
+    assert main(["--pens", "0.3", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipe"]["synthetic_digits"] == 0.3
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "--pens" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "message"),
     [
         (["--preset", "mlp-33"], "invalid choice: 'mlp-33'"),
         (["--epochs", "0"], "--epochs must be above 0"),
-        (["--lr", "-1"], "--lr must be above 0"),
         (["--lr", "nan"], "--lr must be above 0"),
         (["--batch-size", "0"], "--batch-size must be above 0"),
         (["--hidden-sizes", "32", "-4"], "--hidden-sizes takes at most 16 numbers in 1..65536"),
         (["--hidden-sizes", *["8"] * 17], "--hidden-sizes takes at most 16 numbers in 1..65536"),
-        (["--pens", "1.5"], "--pens must be in 0..1"),
+        (["--synthetic-digits", "1.5"], "--synthetic-digits must be in 0..1"),
         (["--outliers", "nan"], "--outliers must be in 0..1"),
         (["--samples", "0"], "--samples must be above 0"),
-        (["--push", "a/b/c", "--data-dir", "/proc/no"], "Not a name on the Hub"),
         (["--data-dir", "/proc/nowhere"], "MNIST is not in /proc/nowhere/MNIST/raw"),
     ],
 )
-def test_bad_arguments_get_one_clear_line(arguments, message):
-    done = run("-m", "training", *arguments)
-    assert done.returncode in (1, 2)
-    assert message in done.stderr.splitlines()[-1]
+def test_an_invalid_option_is_one_line_of_error(options, message, capsys):
+    try:
+        status = main(options)
+    except SystemExit as error:  # argparse
+        status = error.code
+    assert status in (1, 2)
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_name_on_the_hub_is_checked_before_training():
+    done = run("-m", "training", "--push", "a/b/c", "--data-dir", "/proc/nowhere")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Not a name on the Hub")
     assert "Traceback" not in done.stderr
 
 
-def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
-    drawn = ["--pens", "0.03", "--outliers", "0.03"]
+def test_a_training_on_mnist_saves_what_it_prints(mnist_dir, tmp_path):
+    drawn = ["--synthetic-digits", "0.03", "--outliers", "0.03"]
     arguments = ["--preset", "mlp-32", "--epochs", "2", *drawn, "--data-dir", mnist_dir]
     arguments += ["--samples", "20"]
     done = run("-m", "training", *arguments, "--out", str(tmp_path / "net"))
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     loaded = load(tmp_path / "net")
     test = loaded.evaluation["test"]
     measured = {
@@ -224,15 +244,15 @@ def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
         "test_calibration_error": test["calibration_error"],
         "test_refused": test["refused"],
     }
-    assert said == {k: v for k, v in loaded.results.items() if k != "history"} | measured
+    assert printed == {k: v for k, v in loaded.results.items() if k != "history"} | measured
     assert 0.92 < test["accuracy"]["value"] < 0.98
-    assert 0.92 < said["val_accuracy"] < 0.98
-    assert said["recipe"]["teacher"] == "mlp-1024"
-    assert said["threshold"] == loaded.config.threshold < 1
-    assert said["temperature"] == loaded.config.temperature
+    assert 0.92 < printed["val_accuracy"] < 0.98
+    assert printed["recipe"]["teacher"] == "mlp-1024"
+    assert printed["threshold"] == loaded.config.threshold < 1
+    assert printed["temperature"] == loaded.config.temperature
     assert test["refused"] < 0.02
     assert loaded.evaluation["refusal"]["kinds"]["letters"]["n"] == 20
-    assert said["outliers_refused"] > 0.1
+    assert printed["outliers_refused"] > 0.1
     assert [epoch["epoch"] for epoch in loaded.results["history"]] == [1, 2]
     accuracy = f"{100 * test['accuracy']['value']:.2f}"
     assert f"{accuracy} %" in (tmp_path / "net" / "README.md").read_text(encoding="utf-8")
@@ -240,31 +260,30 @@ def test_training_on_mnist_saves_what_it_says(mnist_dir, tmp_path):
 
 
 @pytest.mark.parametrize(("kill", "kept"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
-def test_interrupted_it_keeps_the_best_killed_it_leaves_nothing_half(
+def test_ctrl_c_keeps_the_best_epoch_and_a_kill_leaves_no_partial_checkpoint(
     mnist_dir, tmp_path, kill, kept
 ):
     out = tmp_path / "net"
     command = [sys.executable, "-m", "training", "--epochs", "500", "--data-dir", mnist_dir]
-    command += ["--pens", "0", "--outliers", "0", "--samples", "20"]
+    command += ["--synthetic-digits", "0", "--outliers", "0", "--samples", "20"]
     process = subprocess.Popen(
         [*command, "--out", str(out)],
         cwd=ROOT,
         env=os.environ,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        # a shell's background job, as CI may be, ignores Ctrl-C, and so would its children
+        # A background job of a shell, as in CI, ignores Ctrl-C, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     seen = ""
-    while "val=" not in seen:  # the first epoch is over
+    while "val=" not in seen:  # until the first epoch is over
         seen += process.stderr.read(20)
-    time.sleep(0.5)
     process.send_signal(kill)
-    said = seen + process.communicate(timeout=60)[1]
+    output = seen + process.communicate(timeout=60)[1]
     if kept:
         assert process.returncode == 0
-        assert "interrupted: keeping epoch" in said
+        assert "interrupted: keeping epoch" in output
         assert load(out).results["interrupted"]
     else:
         assert not out.exists()

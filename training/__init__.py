@@ -1,9 +1,11 @@
+"""Train networks on MNIST, evaluate them, and publish them with a model card."""
+
 import importlib.util
 
-NEEDS = ("HersheyFonts", "matplotlib", "torchvision", "tqdm")
+REQUIRED = ("HersheyFonts", "matplotlib", "torchvision", "tqdm")
 
-# Said at once, and not after the minutes that it takes to come to what is not there.
-if missing := [name for name in NEEDS if importlib.util.find_spec(name) is None]:
+# Checked here, so that a command fails at once instead of after minutes of training.
+if missing := [name for name in REQUIRED if importlib.util.find_spec(name) is None]:
     raise ImportError(
         f"training needs {', '.join(missing)}, which the app does not: "
         "pip install -r requirements-training.txt"

@@ -1,4 +1,4 @@
-"""Train a network on MNIST, save and measure it, push it if asked: python -m training"""
+"""Train a network on MNIST, evaluate it, and push it on request: python -m training"""
 
 import argparse
 import dataclasses
@@ -18,22 +18,14 @@ from model import checkpoint
 from model.device import pick_device
 from model.mlp import MLP
 from training import card, evaluate
-from training.calibrate import calibrate
-from training.data import TRAIN_SIZE, DataError, load_train_val
-from training.material import prepare
-from training.outliers import load_outliers
-from training.pens import load_pens
+from training.calibration import calibrate
+from training.data import TRAIN_SIZE, DataError, SyntheticData, load_train_val
+from training.evaluation_data import prepare_evaluation_data
+from training.loop import TrainingResult, train
 from training.publish import push
-from training.train import (
-    POOL,
-    PRESETS,
-    VAL_POOL,
-    Recipe,
-    Synthetic,
-    Training,
-    as_json,
-    train,
-)
+from training.recipe import POOL, PRESETS, VAL_POOL, Recipe
+from training.synthetic.digits import load_digits
+from training.synthetic.outliers import load_outliers
 from training.upload import PublishError, check_login, configure_client
 
 
@@ -49,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "training", *arguments])
     out = Path(options.out or Path("checkpoints") / name)
     if options.dry_run:
-        print(json.dumps({"out": str(out), "push": options.push, "recipe": as_json(recipe)}))
+        print(json.dumps({"out": str(out), "push": options.push, "recipe": recipe.as_json()}))
         return 0
     try:
         if options.push:
@@ -70,7 +62,7 @@ def _run(
 ) -> None:
     device = pick_device(options.device)
     train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
-    synthetic = draw(recipe, cache=Path(options.data_dir) / "drawn", device=device)
+    synthetic = load_synthetic(recipe, cache=Path(options.data_dir) / "drawn", device=device)
     teacher = checkpoint.load(recipe.teacher).model.to(device) if recipe.teacher else None
     trained = train(
         recipe, train_split, val_split,
@@ -85,9 +77,9 @@ def _run(
     if trained.interrupted:
         _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
     results = _results(recipe, trained, name=name)
-    results |= calibrate(trained.model, val_split, synthetic, refuse=recipe.outliers > 0)
+    results |= calibrate(trained.model, val_split, synthetic, rejects=recipe.outliers > 0)
     results["command"] = command
-    save(out, trained.model, results)
+    save_training(out, trained.model, results)
     _say(f"saved to {out}")
     try:
         test = _measure(out, options, device=device)["test"]
@@ -116,10 +108,14 @@ def _test_figures(test: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def save(out: Path, model: MLP, results: dict[str, Any]) -> None:
-    """Write a checkpoint with its record of the training."""
+def save_training(out: Path, model: MLP, results: dict[str, Any]) -> None:
+    """Write a checkpoint with results.json.
+
+    Figures and a card of earlier weights are deleted first: if the process is killed, the folder
+    has no figures instead of wrong ones.
+    """
     for stale in (checkpoint.RESULTS_FILE, checkpoint.EVALUATION_FILE, card.CARD_FILE):
-        (out / stale).unlink(missing_ok=True)  # killed from here on: no figures, not another's
+        (out / stale).unlink(missing_ok=True)
     checkpoint.save(
         out, model, **{key: results[key] for key in ("name", "temperature", "threshold")}
     )
@@ -127,35 +123,36 @@ def save(out: Path, model: MLP, results: dict[str, Any]) -> None:
 
 
 def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> dict[str, Any]:
-    """Measure what was saved, as anyone can again, and write its card; return the figures."""
-    _say("measuring it on what training did not use")
-    material = prepare(options.data_dir, samples=options.samples)
+    """Measure the saved checkpoint, write its card, and return the figures."""
+    _say("evaluating it on data that training did not use")
+    data = prepare_evaluation_data(options.data_dir, samples=options.samples)
     loaded = checkpoint.load(out)
     loaded.model.to(device)
-    evaluation = evaluate.write(str(out), loaded, material, samples=options.samples)
-    card.write(out, where=options.push or str(out))
+    evaluation = evaluate.write_evaluation(str(out), loaded, data, samples=options.samples)
+    card.write_card(out, where=options.push or str(out))
     return evaluation
 
 
-def draw(recipe: Recipe, *, cache: Path, device: torch.device) -> Synthetic | None:
-    """Draw what the recipe asks for: no more than its epochs can use."""
-    if not recipe.pens and not recipe.outliers:
+def load_synthetic(recipe: Recipe, *, cache: Path, device: torch.device) -> SyntheticData | None:
+    """Return the synthetic images that the recipe needs, at most as many as its epochs can use."""
+    if not recipe.synthetic_digits and not recipe.outliers:
         return None
-    n_pens, n_outliers = (
+    n_digits, n_outliers = (
         min(POOL, math.ceil(share * TRAIN_SIZE * recipe.epochs))
-        for share in (recipe.pens, recipe.outliers)
+        for share in (recipe.synthetic_digits, recipe.outliers)
     )
-    _say("drawing synthetic digits and outliers, unless they are in the cache: some minutes")
-    return Synthetic(
-        load_pens(n_pens, seed=0, cache=cache).to(device),
+    _say("drawing synthetic digits and outliers, which takes some minutes unless they are cached")
+    return SyntheticData(
+        load_digits(n_digits, seed=0, cache=cache).to(device),
         load_outliers(n_outliers, seed=0, cache=cache).to(device),
-        load_pens(VAL_POOL, seed=1, cache=cache).to(device),
+        load_digits(VAL_POOL, seed=1, cache=cache).to(device),
         load_outliers(VAL_POOL, seed=1, cache=cache).to(device),
     )
 
 
-def _results(recipe: Recipe, trained: Training, *, name: str) -> dict[str, Any]:
-    n_images = len(trained.history) * round(TRAIN_SIZE * (1 + recipe.pens + recipe.outliers))
+def _results(recipe: Recipe, trained: TrainingResult, *, name: str) -> dict[str, Any]:
+    n_epoch = round(TRAIN_SIZE * (1 + recipe.synthetic_digits + recipe.outliers))
+    n_images = len(trained.history) * n_epoch
     return {
         "name": name,
         "parameters": trained.model.n_parameters,
@@ -168,7 +165,7 @@ def _results(recipe: Recipe, trained: Training, *, name: str) -> dict[str, Any]:
         "seed": recipe.seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "commit": _commit(),
-        "recipe": as_json(recipe),
+        "recipe": recipe.as_json(),
         "history": trained.history,
     }
 
@@ -180,8 +177,8 @@ def _device_name(device: torch.device) -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of this code, marked if it was changed since; None outside of git."""
-    code = ["training", "model/*.py"]  # not the weights, which this very command may replace
+    """Return the commit of this code, marked if there are later changes; None without git."""
+    code = ["training", "model/*.py"]  # not the weights, which this command may replace
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", *code)
@@ -200,12 +197,13 @@ def _say(line: str) -> None:
 
 
 def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
-    recipe = PRESETS[options.preset]
-    changed = {
-        key: value
-        for key in ("hidden_sizes", "epochs", "batch_size", "lr", "seed", "pens", "outliers")
-        if (value := getattr(options, key)) is not None
-    }
+    """Return the recipe of the command line, and a name for the network.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
+    names = ("hidden_sizes", "epochs", "batch_size", "lr", "seed", "synthetic_digits", "outliers")
+    changed = {name: value for name in names if (value := getattr(options, name)) is not None}
     if "hidden_sizes" in changed:
         changed["hidden_sizes"] = tuple(changed["hidden_sizes"])
         if not checkpoint.sizes_fit(changed["hidden_sizes"]):
@@ -213,15 +211,15 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
                 f"--hidden-sizes takes at most {checkpoint.MAX_LAYERS} numbers "
                 f"in 1..{checkpoint.MAX_UNITS}"
             )
-    for key in ("epochs", "batch_size", "lr"):
-        if not 0 < changed.get(key, 1) < math.inf:  # NaN is not, either
-            raise ValueError(f"--{key.replace('_', '-')} must be above 0")
+    for name in ("epochs", "batch_size", "lr"):
+        if not 0 < changed.get(name, 1) < math.inf:  # also false for NaN
+            raise ValueError(f"--{name.replace('_', '-')} must be above 0")
     if options.samples < 1:
         raise ValueError("--samples must be above 0")
-    for key in ("pens", "outliers"):
-        if not 0 <= changed.get(key, 0) <= 1:
-            raise ValueError(f"--{key} must be in 0..1")
-    recipe = dataclasses.replace(recipe, **changed)
+    for name in ("synthetic_digits", "outliers"):
+        if not 0 <= changed.get(name, 0) <= 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be in 0..1")
+    recipe = dataclasses.replace(PRESETS[options.preset], **changed)
     sizes = "-".join(map(str, recipe.hidden_sizes))
     return recipe, f"mlp-{sizes}" if sizes else "logistic"
 
@@ -229,22 +227,24 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     add = parser.add_argument
-    add("--preset", choices=PRESETS, default="mlp-32", help="where to start (mlp-32)")
+    add("--preset", choices=PRESETS, default="mlp-32", help="the recipe to start from (mlp-32)")
     add("--hidden-sizes", type=int, nargs="*", metavar="N", help="units of each hidden layer")
     add("--epochs", type=int, help="passes over the 50,000 training images")
-    add("--batch-size", type=int)
-    add("--lr", type=float, help="the learning rate's peak")
-    add("--pens", type=float, metavar="SHARE", help="synthetic digits, to one of MNIST's")
-    add("--outliers", type=float, metavar="SHARE", help="pictures of no digit, to one of MNIST's")
-    add("--seed", type=int, help="of the split, the weights, the order and the distortion")
+    add("--batch-size", type=int, help="MNIST images per step")
+    add("--lr", type=float, help="peak learning rate")
+    add("--synthetic-digits", type=float, metavar="SHARE", help="synthetic digits per MNIST image")
+    add("--pens", type=float, dest="synthetic_digits", help=argparse.SUPPRESS)  # its name in 0.1.0
+    add("--outliers", type=float, metavar="SHARE",
+        help="synthetic pictures that are not digits, per MNIST image")  # fmt: skip
+    add("--seed", type=int, help="seed of the split, the weights, the order and the distortion")
     add("--samples", type=int, default=evaluate.SAMPLES, metavar="N",
-        help=f"pictures of each kind to measure it on ({evaluate.SAMPLES:,})")  # fmt: skip
+        help=f"outliers of each kind in the evaluation ({evaluate.SAMPLES:,})")  # fmt: skip
     add("--device", default="auto", help="auto (CUDA if available), cpu, cuda, cuda:1 or mps")
-    add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
+    add("--data-dir", default="data", help="the folder with MNIST, downloaded if missing (data)")
     add("--out", help="the folder to save to (checkpoints/NAME)")
     add("--push", metavar="OWNER/NAME", help="push to the Hugging Face Hub, created if new")
     add("--dry-run", action="store_true", help="print what would be done, as JSON")
-    add("--quiet", action="store_true", help="no progress bar")
+    add("--quiet", action="store_true", help="show no progress bar")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Distort digits a batch at a time, on the device that they are on."""
+"""Distort batches of images, on their device."""
 
 import math
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from torch.nn import functional as F
 from model.mlp import SIZE
 
 MAX_ROTATION = math.radians(15)
-MAX_SHEAR = 0.25  # sideways per unit of height: people slant far more than they rotate
-MAX_STRETCH = 0.15  # of width and of height, apart from each other
-MAX_SHIFT = 1.5  # px; preprocessing centres the ink, up to the tail that a writer adds
-ELASTIC_KNOTS = 5  # per side: bends as wide as a fifth of the picture, as Simard et al. 2003 use
+MAX_SHEAR = 0.25  # horizontal shift per unit of height; people slant more than they rotate
+MAX_STRETCH = 0.15  # of the width, and independently of the height
+MAX_SHIFT = 1.5  # px; small, since preprocessing centres the ink
+ELASTIC_KNOTS = 5  # per side: bends of a fifth of the image's size, as in Simard et al. 2003
 ELASTIC_SIGMA = 1.0  # px
-MAX_THICKENING = 0.8  # share of the way to the picture dilated by a pixel on each side
-MAX_THINNING = 0.6  # share of the way to the picture eroded by a pixel on each side
+MAX_THICKENING = 0.8  # weight of the image dilated by one pixel
+MAX_THINNING = 0.6  # weight of the image eroded by one pixel
 
 
 def distort(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-    """Return the images moved, slanted, bent and drawn with another pen, each in its own way.
+    """Return images with a random position, rotation, slant, size, bend and stroke width each.
 
-    `images` is (B, 784) float32 in 0..1 on any device, and so is the result. `generator` lives
-    on the same device.
+    `images` and the result are (B, 784) float32 in 0..1, on any device; `generator` is on the same
+    device.
 
     Source: Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied
     to Visual Document Analysis", ICDAR 2003.
@@ -45,14 +45,14 @@ def _change_stroke_width(pictures: Tensor, generator: torch.Generator | None) ->
 
 
 def _over_neighbours(pick: Callable[[Tensor, Tensor], Tensor], pictures: Tensor) -> Tensor:
-    """Dilate or erode with a square of 3 × 3; on a CPU far faster than `max_pool2d`."""
+    """Dilate or erode by a 3 × 3 square. On a CPU, this is much faster than `max_pool2d`."""
     padded = F.pad(pictures, (1, 1, 1, 1))
     rows = pick(pick(padded[..., :-2], padded[..., 1:-1]), padded[..., 2:])
     return pick(pick(rows[..., :-2, :], rows[..., 1:-1, :]), rows[..., 2:, :])
 
 
 def _affine_sources(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return where each pixel of the result is taken from: x and y, (B, 2, 28, 28) in -1..1."""
+    """Return the sources of pixels under random affine maps: x and y, (B, 2, 28, 28), in -1..1."""
     batch = len(pictures)
     angle = _uniform((batch,), MAX_ROTATION, pictures, generator)
     shear = _uniform((batch,), MAX_SHEAR, pictures, generator)
@@ -62,23 +62,23 @@ def _affine_sources(pictures: Tensor, generator: torch.Generator | None) -> Tens
     x_row = torch.stack([cos * stretch[:, 0], (shear * cos - sin) * stretch[:, 0], shift[:, 0]], 1)
     y_row = torch.stack([sin * stretch[:, 1], (shear * sin + cos) * stretch[:, 1], shift[:, 1]], 1)
     theta = torch.stack([x_row, y_row], 1)  # (B, 2, 3)
-    # As `affine_grid` does, which takes 20 times as long on a CPU.
+    # `affine_grid` computes the same, but takes 20 times as long on a CPU.
     return (theta @ _pixel_centres(pictures.device)).view(-1, 2, SIZE, SIZE)
 
 
 @cache
 def _pixel_centres(device: torch.device) -> Tensor:
-    """Return x, y and 1 of each pixel's centre, (3, 784), x and y in -1..1."""
+    """Return x, y and 1 for the centre of each pixel, (3, 784), x and y in -1..1."""
     line = (torch.arange(SIZE, device=device) * 2 + 1) / SIZE - 1
     x, y = line.repeat(SIZE), line.repeat_interleave(SIZE)
     return torch.stack([x, y, torch.ones_like(x)])
 
 
 def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return smooth random offsets, (B, 2, 28, 28): a few random knots, interpolated between.
+    """Return smooth random offsets, (B, 2, 28, 28), interpolated from a coarse grid of knots.
 
-    A coarse grid of knots costs one small product; blurring a random field of full size, as in
-    the paper, costs more than the network does and looks the same.
+    The paper blurs a random field of full size instead. That looks the same, but takes longer than
+    the network itself.
     """
     batch = len(pictures)
     shape = (batch, 2, ELASTIC_KNOTS, ELASTIC_KNOTS)
@@ -90,7 +90,7 @@ def _elastic_offsets(pictures: Tensor, generator: torch.Generator | None) -> Ten
 
 @cache
 def _interpolation(device: torch.device) -> Tensor:
-    """Return the matrix, (28, KNOTS), that interpolates knots bicubically to pixels."""
+    """Return the matrix of bicubic interpolation from knots to pixels, (28, KNOTS)."""
     eye = torch.eye(ELASTIC_KNOTS, device=device).view(1, ELASTIC_KNOTS, ELASTIC_KNOTS, 1)
     wide = F.interpolate(eye, size=(SIZE, 1), mode="bicubic", align_corners=True)
     return wide.view(ELASTIC_KNOTS, SIZE).T
@@ -99,4 +99,5 @@ def _interpolation(device: torch.device) -> Tensor:
 def _uniform(
     shape: tuple[int, ...], bound: float, like: Tensor, generator: torch.Generator | None
 ) -> Tensor:
+    """Return uniform random numbers in -bound..bound, on the device of `like`."""
     return torch.rand(shape, device=like.device, generator=generator) * (2 * bound) - bound

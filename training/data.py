@@ -1,4 +1,4 @@
-"""MNIST as uint8 tensors: downloaded by torchvision, verified, split as in the tutorial."""
+"""Load MNIST as uint8 tensors: downloaded by torchvision, verified, split as in the tutorial."""
 
 import socket
 import tempfile
@@ -15,29 +15,43 @@ from model import mnist
 from model.mnist import SHA256, TRAIN_SIZE, VAL_SIZE, DataError
 
 __all__ = [
-    "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "fetch", "import_torchvision",
-    "load_test", "load_train_val",
+    "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
+    "import_torchvision", "load_test", "load_train_val", "to_float",
 ]  # fmt: skip
-TIMEOUT = 15  # s without a byte, after which a download has failed
+TIMEOUT = 15  # s without a byte until a download has failed
 
 
 class Split(NamedTuple):
-    """Pictures and their labels."""
+    """Images and their labels."""
 
     images: Tensor  # (N, 784) uint8, ink 255 on paper 0
-    labels: Tensor  # (N,) int64, 0..9
+    labels: Tensor  # (N,) int64, 0..9, or 10 for outliers
 
     def to(self, device: torch.device | str) -> "Split":
-        """Return the same on a device."""
+        """Return a copy on a device, or this split if it is already there."""
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def import_torchvision():
-    """Import torchvision, even where its compiled operators do not fit the installed torch.
+class SyntheticData(NamedTuple):
+    """Synthetic images to train on and to validate on; see training/synthetic/."""
 
-    PyPI's torchvision for Linux is built for CUDA. Beside a CPU-only torch its library does not
-    load, and the import fails at the two operators that it describes without asking whether they
-    exist. The data sets and transforms need neither, so declaring them is enough.
+    digits: Split
+    outliers: Split
+    val_digits: Split
+    val_outliers: Split
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Convert uint8 ink, 0..255, to float32 in 0..1."""
+    return images / 255
+
+
+def import_torchvision():
+    """Import torchvision, even if its compiled operators do not fit the installed torch.
+
+    PyPI's torchvision for Linux is built for CUDA. With a CPU-only torch, its library does not
+    load, and the import fails because two operators are missing. The data sets and transforms use
+    neither of them, so declaring them is enough.
     """
     try:
         import torchvision
@@ -59,26 +73,26 @@ def load_train_val(
     Raises:
         DataError: the files are damaged, or missing and cannot be downloaded.
     """
-    _require(data_dir, mnist.TRAIN)
+    _ensure(data_dir, mnist.TRAIN)
     train, val = mnist.load_train(data_dir, seed=seed)
     return Split(*train).to(device), Split(*val).to(device)
 
 
 def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Split:
-    """Return the 10,000 test images. For reporting alone: nothing may be chosen by them.
+    """Return the 10,000 test images. Use them for reporting only, never to choose anything.
 
     Raises:
         DataError: the files are damaged, or missing and cannot be downloaded.
     """
-    _require(data_dir, mnist.TEST)
+    _ensure(data_dir, mnist.TEST)
     return Split(*mnist.load_test(data_dir)).to(device)
 
 
 def fetch(data_dir: str | Path) -> None:
-    """Put MNIST's files into data_dir/MNIST/raw as torchvision reads them: uncompressed, verified.
+    """Put MNIST's files into data_dir/MNIST/raw, uncompressed and verified, as torchvision does.
 
-    Files that are there in another form are unpacked. If one is missing, torchvision downloads
-    MNIST to a temporary folder; each file is moved from there only when it is whole.
+    Files that are in data_dir in another form are unpacked. If one is missing, torchvision
+    downloads MNIST to a temporary folder, from which complete files are moved.
 
     Raises:
         DataError: a file is damaged, or cannot be downloaded or written.
@@ -88,7 +102,7 @@ def fetch(data_dir: str | Path) -> None:
     for name in SHA256.keys() - missing:
         mnist.read(data_dir, name)
     if not missing:
-        return  # nothing is written: the folder may be read-only
+        return  # without writing, since the folder may be read-only
     try:
         raw.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as temporary:
@@ -99,15 +113,15 @@ def fetch(data_dir: str | Path) -> None:
                 whole = Path(temporary, name)
                 whole.write_bytes(mnist.read(place, name))
                 whole.replace(raw / name)
-    except (OSError, RuntimeError, HTTPException) as error:  # of torchvision and its urllib
+    except (OSError, RuntimeError, HTTPException) as error:  # raised by torchvision and urllib
         raise DataError(
             f"MNIST is not in {raw} and could not be downloaded ({type(error).__name__}). "
             f"Put these four files there: {mnist.ACCEPTED}."
         ) from error
 
 
-def _require(data_dir: str | Path, names: Iterable[str]) -> None:
-    """Fetch MNIST unless these files are there, in any form that is accepted."""
+def _ensure(data_dir: str | Path, names: Iterable[str]) -> None:
+    """Fetch MNIST, unless these files are there in an accepted form."""
     if not _has(data_dir, names):
         fetch(data_dir)
 
@@ -123,7 +137,7 @@ def _download(folder: str) -> None:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Generator[None]:
-    """Limit how long new sockets wait: torchvision sets no timeout and takes none."""
+    """Set a timeout for new sockets: torchvision sets none and has no option for it."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,8 +1,7 @@
-"""Measure saved checkpoints and write evaluation.json beside each: python -m training.evaluate"""
+"""Measure checkpoints and write evaluation.json into their folders: python -m training.evaluate"""
 
 import argparse
 import base64
-import hashlib
 import os
 import platform
 import shlex
@@ -14,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,118 +20,125 @@ from model import Reader, checkpoint
 from model.checkpoint import EVALUATION_FILE, WEIGHTS_FILE, Checkpoint
 from model.device import pick_device
 from model.mlp import MLP, N_CLASSES
-from training.calibrate import calibration_error, chance_error, reliability
-from training.canvas import load_drawings
-from training.data import DataError, Split
-from training.intervals import DECIMALS, wilson
-from training.material import Framed, Material, People, prepare
-from training.train import to_float
+from training.data import DataError, Split, to_float
+from training.drawings import load_drawings
+from training.evaluation_data import EvaluationData, HumanDrawings, Inputs, prepare_evaluation_data
+from training.metrics import (
+    DECIMALS,
+    auroc,
+    calibration_error,
+    calibration_error_by_chance,
+    reliability_bins,
+    wilson,
+)
 
 SAMPLES = 1_000
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)
 MAX_MISTAKES = 20
-REPEATS = 50  # of a timed call; its median counts
+REPEATS = 50  # of a timed call, whose median is reported
 
 
-class Answers(NamedTuple):
-    """What a network says of N pictures."""
+class Predictions(NamedTuple):
+    """What a network predicts for N inputs."""
 
-    probabilities: Tensor  # (N, 10), calibrated
-    doubt: Tensor  # (N,): the probability that it is no digit; 1 where there is no ink
-    refused: Tensor  # (N,) bool
+    probs: Tensor  # (N, 10), calibrated
+    rejection_prob: Tensor  # (N,): the probability of "not a digit"; 1 for a blank input
+    rejected: Tensor  # (N,) bool
 
     @property
     def digit(self) -> Tensor:
-        """The likeliest digit, (N,), refused or not."""
-        return self.probabilities.argmax(1)
+        """The most probable digit, (N,), whether or not the input is rejected."""
+        return self.probs.argmax(1)
 
     @property
-    def said(self) -> Tensor:
-        """The digit that is answered, (N,); -1 where none is."""
-        return torch.where(self.refused, -1, self.digit)
+    def answer(self) -> Tensor:
+        """The most probable digit, (N,), or -1 if the input is rejected."""
+        return torch.where(self.rejected, -1, self.digit)
 
 
-def evaluate(loaded: Checkpoint, material: Material, *, command: str) -> dict[str, Any]:
-    """Return everything that evaluation.json says of a checkpoint; shares are in 0..1.
+def measure(loaded: Checkpoint, data: EvaluationData, *, command: str) -> dict[str, Any]:
+    """Return the content of evaluation.json for a checkpoint; shares are in 0..1.
 
-    `accuracy`: the likeliest digit is the label, refused or not. `answered_right`: the answer is a
-    digit, and the label. Both come with Wilson's 95 % interval, but not on people's drawings: many
-    are of one hand, so their interval would be too narrow; each writer's count stands there.
+    Its keys are those of version 0.1.0: `pens` are the synthetic digits, in `drawings` the stroke
+    widths; `refusal` and `refused` are the rejection.
+
+    `accuracy` is the share of inputs whose most probable digit is the label, rejected or not.
+    `answered_right` is the share that is accepted and whose digit is the label. Both have Wilson's
+    95 % interval, except on people's drawings: drawings by one person are similar, so the interval
+    would be too narrow. Each writer's counts are given instead.
     """
-    ask = _asker(loaded)
-    test, pens = ask(_as_framed(material.test)), ask(_as_framed(material.pens))
-    others = {kind: ask(pictures) for kind, pictures in material.strangers.items()}
+    predict = _predictor(loaded)
+    test = predict(_as_inputs(data.test))
+    synthetic = predict(_as_inputs(data.synthetic_digits))
+    outliers = {kind: predict(inputs) for kind, inputs in data.outliers.items()}
     return {
         "model": loaded.config.name,
-        "weights_sha256": digest(loaded),
+        "weights_sha256": loaded.weights_sha256,
         "command": command,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "machine": machine(),
-        "test": _test(test, material.test),
-        "pens": _digits(pens, material.pens.labels),
-        "refusal": _refusal(test, pens, others, loaded.config.threshold),
-        "changes": _changes(ask, material),
-        "drawings": _drawings(ask, material.people) if material.people else None,
-        "speed": _speed(loaded, material),
-        "size": _size(loaded),
+        "machine": describe_machine(),
+        "test": _measure_test(test, data.test),
+        "pens": _measure_digits(synthetic, data.synthetic_digits.labels),
+        "refusal": _measure_rejection(test, synthetic, outliers, loaded.config.threshold),
+        "changes": _measure_alterations(predict, data),
+        "drawings": _measure_drawings(predict, data.drawings) if data.drawings else None,
+        "speed": _measure_speed(loaded, data),
+        "size": _measure_size(loaded),
     }
 
 
-def _asker(loaded: Checkpoint) -> Callable[[Framed], Answers]:
+def _predictor(loaded: Checkpoint) -> Callable[[Inputs], Predictions]:
     device = next(loaded.model.parameters()).device
     temperature, threshold = loaded.config.temperature, loaded.config.threshold
 
     @torch.inference_mode()
-    def ask(pictures: Framed) -> Answers:
-        traces = [loaded.model.trace(part.to(device)) for part in pictures.images.split(1_000)]
+    def predict(inputs: Inputs) -> Predictions:
+        traces = [loaded.model.trace(part.to(device)) for part in inputs.images.split(1_000)]
         logits = torch.cat([t.logits for t in traces]).cpu()
-        doubt = torch.cat([t.rejection_log_odds for t in traces]).sigmoid().cpu()
-        doubt = doubt.masked_fill(pictures.blank, 1)
-        refused = pictures.blank | (doubt > threshold)
-        return Answers((logits / temperature).softmax(1), doubt, refused)
+        rejection_prob = torch.cat([t.rejection_log_odds for t in traces]).sigmoid().cpu()
+        rejection_prob = rejection_prob.masked_fill(inputs.blank, 1)
+        rejected = inputs.blank | (rejection_prob > threshold)
+        return Predictions((logits / temperature).softmax(1), rejection_prob, rejected)
 
-    return ask
-
-
-def _as_framed(split: Split) -> Framed:
-    return Framed(to_float(split.images), torch.zeros(len(split.labels), dtype=torch.bool))
+    return predict
 
 
-def auroc(high: np.ndarray, low: np.ndarray) -> float:
-    """Return how often one of `high` is above one of `low`; where they are equal, half counts."""
-    ordered = np.sort(low)
-    below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return float(below.mean() / 2 / len(low))
+def _as_inputs(split: Split) -> Inputs:
+    return Inputs(to_float(split.images), torch.zeros(len(split.labels), dtype=torch.bool))
 
 
-def _test(answers: Answers, test: Split) -> dict[str, Any]:
-    bins = reliability(answers.probabilities, test.labels)
+def _measure_test(predictions: Predictions, test: Split) -> dict[str, Any]:
+    bins = reliability_bins(predictions.probs, test.labels)
     confusion = torch.zeros(N_CLASSES, N_CLASSES, dtype=torch.int64)
     ones = torch.ones_like(test.labels)
-    confusion.index_put_((test.labels, answers.digit), ones, accumulate=True)
+    confusion.index_put_((test.labels, predictions.digit), ones, accumulate=True)
     return {
-        **_digits(answers, test.labels),
+        **_measure_digits(predictions, test.labels),
         "bins": [{k: _round(v) for k, v in each._asdict().items()} for each in bins],
         "confusion": confusion.tolist(),
-        "by_digit": [_by_digit(d, confusion, answers, test.labels) for d in range(N_CLASSES)],
-        "mistakes": list(_mistakes(answers, test)),
+        "by_digit": [
+            _measure_digit(digit, confusion, predictions, test.labels) for digit in range(N_CLASSES)
+        ],
+        "mistakes": list(_mistakes(predictions, test)),
     }
 
 
-def _digits(answers: Answers, labels: Tensor) -> dict[str, Any]:
+def _measure_digits(predictions: Predictions, labels: Tensor) -> dict[str, Any]:
     return {
         "n": len(labels),
-        "accuracy": wilson(int((answers.digit == labels).sum()), len(labels)),
-        "answered_right": wilson(int((answers.said == labels).sum()), len(labels)),
-        "calibration_error": _round(calibration_error(answers.probabilities, labels)),
-        "calibration_error_by_chance": _round(chance_error(answers.probabilities)),
-        "refused": _share(answers.refused),
+        "accuracy": wilson(int((predictions.digit == labels).sum()), len(labels)),
+        "answered_right": wilson(int((predictions.answer == labels).sum()), len(labels)),
+        "calibration_error": _round(calibration_error(predictions.probs, labels)),
+        "calibration_error_by_chance": _round(calibration_error_by_chance(predictions.probs)),
+        "refused": _share(predictions.rejected),
     }
 
 
-def _by_digit(digit: int, confusion: Tensor, answers: Answers, labels: Tensor) -> dict[str, Any]:
+def _measure_digit(
+    digit: int, confusion: Tensor, predictions: Predictions, labels: Tensor
+) -> dict[str, Any]:
     right, n = int(confusion[digit, digit]), int(confusion[digit].sum())
-    said = int(confusion[:, digit].sum())
+    n_predicted = int(confusion[:, digit].sum())
     recall = wilson(right, n)
     return {
         "digit": digit,
@@ -141,15 +146,15 @@ def _by_digit(digit: int, confusion: Tensor, answers: Answers, labels: Tensor) -
         "recall": recall["value"],
         "low": recall["low"],
         "high": recall["high"],
-        "precision": _round(right / said) if said else None,
-        "refused": _share(answers.refused[labels == digit]),
+        "precision": _round(right / n_predicted) if n_predicted else None,
+        "refused": _share(predictions.rejected[labels == digit]),
     }
 
 
-def _mistakes(answers: Answers, test: Split) -> Iterator[dict[str, Any]]:
-    """Yield the wrong answers, the most confident first; what is refused is not answered."""
-    confidence, digit = answers.probabilities.max(1)
-    wrong = ((digit != test.labels) & ~answers.refused).nonzero().squeeze(1)
+def _mistakes(predictions: Predictions, test: Split) -> Iterator[dict[str, Any]]:
+    """Yield the accepted images that are read wrong, the most confident first."""
+    confidence, digit = predictions.probs.max(1)
+    wrong = ((digit != test.labels) & ~predictions.rejected).nonzero().squeeze(1)
     order = confidence[wrong].argsort(descending=True, stable=True)
     for i in wrong[order][:MAX_MISTAKES].tolist():
         yield {
@@ -161,67 +166,80 @@ def _mistakes(answers: Answers, test: Split) -> Iterator[dict[str, Any]]:
         }
 
 
-def _refusal(
-    test: Answers, pens: Answers, others: Mapping[str, Answers], threshold: float
+def _measure_rejection(
+    test: Predictions, synthetic: Predictions, outliers: Mapping[str, Predictions], threshold: float
 ) -> dict[str, Any] | None:
     if threshold >= 1:
         return None
-    doubts = {kind: a.doubt for kind, a in {"test": test, "pens": pens, **others}.items()}
-    digits = test.doubt.numpy()
+    probs = {
+        kind: predictions.rejection_prob
+        for kind, predictions in {"test": test, "pens": synthetic, **outliers}.items()
+    }
     return {
         "threshold": threshold,
-        "auroc": {kind: _round(auroc(a.doubt.numpy(), digits)) for kind, a in others.items()},
+        "auroc": {
+            kind: _round(auroc(probs[kind].numpy(), probs["test"].numpy())) for kind in outliers
+        },
         "curve": [
-            {"threshold": t, **{kind: _share(doubt > t) for kind, doubt in doubts.items()}}
+            {"threshold": t, **{kind: _share(prob > t) for kind, prob in probs.items()}}
             for t in sorted({*THRESHOLDS, threshold})
         ],
         "kinds": {
-            kind: {"n": len(a.refused), "refused": _share(a.refused)} for kind, a in others.items()
+            kind: {"n": len(predictions.rejected), "refused": _share(predictions.rejected)}
+            for kind, predictions in outliers.items()
         },
     }
 
 
-def _changes(ask: Callable[[Framed], Answers], material: Material) -> dict[str, Any]:
-    plain = ask(material.plain).said
+def _measure_alterations(
+    predict: Callable[[Inputs], Predictions], data: EvaluationData
+) -> dict[str, Any]:
+    unaltered = predict(data.unaltered).answer
     return {
-        "n": len(plain),
+        "n": len(unaltered),
         "changed": {
-            name: _share(ask(pictures).said != plain) for name, pictures in material.changes.items()
+            name: _share(predict(inputs).answer != unaltered)
+            for name, inputs in data.altered.items()
         },
     }
 
 
-def _drawings(ask: Callable[[Framed], Answers], people: People) -> dict[str, Any]:
+def _measure_drawings(
+    predict: Callable[[Inputs], Predictions], drawings: HumanDrawings
+) -> dict[str, Any]:
     return {
-        "n": len(people.digits),
-        "writers": len(people.writers.unique()),
-        "pens": {pen: _drawn(ask(many), people) for pen, many in people.pens.items()},
+        "n": len(drawings.digits),
+        "writers": len(drawings.writers.unique()),
+        "pens": {
+            width: _measure_stroke_width(predict(inputs), drawings)
+            for width, inputs in drawings.by_stroke_width.items()
+        },
     }
 
 
-def _drawn(answers: Answers, people: People) -> dict[str, Any]:
-    figures = _digits(answers, people.digits)
+def _measure_stroke_width(predictions: Predictions, drawings: HumanDrawings) -> dict[str, Any]:
+    figures = _measure_digits(predictions, drawings.digits)
     shares = {key: {"value": figures[key]["value"]} for key in ("accuracy", "answered_right")}
-    right = answers.digit == people.digits
-    theirs = [right[people.writers == writer] for writer in people.writers.unique()]
+    right = predictions.digit == drawings.digits
+    by_writer = [right[drawings.writers == writer] for writer in drawings.writers.unique()]
     return {
         **figures,
         **shares,
-        "writers": [{"n": len(each), "right": int(each.sum())} for each in theirs],
+        "writers": [{"n": len(each), "right": int(each.sum())} for each in by_writer],
     }
 
 
-def _speed(loaded: Checkpoint, material: Material) -> dict[str, Any]:
-    """Time the network on one thread of the CPU, wherever it was measured."""
+def _measure_speed(loaded: Checkpoint, data: EvaluationData) -> dict[str, Any]:
+    """Time the network on one thread of the CPU, whatever device the other figures are from."""
     reader = Reader(loaded, device=torch.device("cpu"))
-    images = to_float(material.test.images)
+    images = to_float(data.test.images)
     with _one_thread(), torch.inference_mode():
         return {
             "device": "cpu",
             "threads": 1,
-            "read_ms": _round(1_000 * _median(lambda: reader.read(material.picture)), 3),
-            "forward_ms": _round(1_000 * _median(lambda: reader.model(images[:1])), 4),
-            "forward_10000_s": _round(_median(lambda: reader.model(images), repeats=5), 4),
+            "read_ms": _round(1_000 * _median_time(lambda: reader.read(data.picture)), 3),
+            "forward_ms": _round(1_000 * _median_time(lambda: reader.model(images[:1])), 4),
+            "forward_10000_s": _round(_median_time(lambda: reader.model(images), repeats=5), 4),
         }
 
 
@@ -235,8 +253,8 @@ def _one_thread() -> Generator[None]:
         torch.set_num_threads(before)
 
 
-def _median(call: Callable[[], object], *, repeats: int = REPEATS) -> float:
-    """Return the median of a call's times, in s, after one that warms up."""
+def _median_time(call: Callable[[], object], *, repeats: int = REPEATS) -> float:
+    """Return the median time of a call in s, after a first call as a warm-up."""
     call()
     times = []
     for _ in range(repeats):
@@ -246,31 +264,22 @@ def _median(call: Callable[[], object], *, repeats: int = REPEATS) -> float:
     return statistics.median(times)
 
 
-def _size(loaded: Checkpoint) -> dict[str, int]:
+def _measure_size(loaded: Checkpoint) -> dict[str, int]:
+    assert loaded.folder, "a loaded checkpoint has a folder"
     return {
         "parameters": loaded.model.n_parameters,
-        "bytes": len(_weights(loaded)),
+        "bytes": (loaded.folder / WEIGHTS_FILE).stat().st_size,
         "multiply_adds": multiply_adds(loaded.model),
     }
 
 
 def multiply_adds(model: MLP) -> int:
-    """Return how many products of one picture's forward pass are summed: one for each weight."""
+    """Return the number of multiply-adds of one image's forward pass: one for each weight."""
     return sum(p.numel() for name, p in model.named_parameters() if name.endswith("weight"))
 
 
-def digest(loaded: Checkpoint) -> str:
-    """Return the SHA-256 of a checkpoint's weights."""
-    return hashlib.sha256(_weights(loaded)).hexdigest()
-
-
-def _weights(loaded: Checkpoint) -> bytes:
-    assert loaded.folder, "a checkpoint that was loaded lies somewhere"
-    return (loaded.folder / WEIGHTS_FILE).read_bytes()
-
-
-def machine() -> str:
-    """Return the processor and its number of cores, as far as the system tells."""
+def describe_machine() -> str:
+    """Return the name of the processor, as far as it is known, and the number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -288,8 +297,8 @@ def _round(value: float | None, decimals: int = DECIMALS) -> Any:
     return value if value is None or isinstance(value, int) else round(value, decimals)
 
 
-def command_of(model: str, *, samples: int, drawings: Path | None) -> str:
-    """Return the command that measures this again, without the paths of one machine."""
+def reproducing_command(model: str, *, samples: int, drawings: Path | None) -> str:
+    """Return the command that repeats the evaluation, without absolute paths."""
     path = Path(model)
     words = ["python", "-m", "training.evaluate", path.name if path.is_absolute() else model]
     words += ["--samples", str(samples)] if samples != SAMPLES else []
@@ -297,27 +306,31 @@ def command_of(model: str, *, samples: int, drawings: Path | None) -> str:
     return shlex.join(words)
 
 
-def summary(name: str, evaluation: Mapping[str, Any]) -> str:
-    """Return the main figures in a line."""
+def summarise(name: str, evaluation: Mapping[str, Any]) -> str:
+    """Return the main figures in one line."""
     test = evaluation["test"]
     return (
         f"{name:12} accuracy {test['accuracy']['value']:.2%}, "
-        f"calibration error {test['calibration_error']:.2%}, refused {test['refused']:.2%}"
+        f"calibration error {test['calibration_error']:.2%}, rejected {test['refused']:.2%}"
     )
 
 
-def write(
+def write_evaluation(
     model: str,
     loaded: Checkpoint,
-    material: Material,
+    data: EvaluationData,
     *,
     samples: int,
     drawings: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure a checkpoint and write evaluation.json into its folder; return what it holds."""
-    command = command_of(model, samples=samples, drawings=drawings)
-    evaluation = evaluate(loaded, material, command=command)
-    if loaded.folder and not loaded.revision:  # the Hub's cache is not ours to write to
+    """Measure a checkpoint, write evaluation.json into its folder, and return its content.
+
+    `model` is the name or the folder that the recorded command shows. A checkpoint of the Hub is
+    in a cache, to which nothing is written.
+    """
+    command = reproducing_command(model, samples=samples, drawings=drawings)
+    evaluation = measure(loaded, data, command=command)
+    if loaded.folder and not loaded.revision:
         path = loaded.folder / EVALUATION_FILE
         checkpoint.write_json(path, evaluation)
         print(f"saved to {path}", file=sys.stderr)
@@ -334,13 +347,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device = pick_device(options.device)
         loaded = {name: checkpoint.load(name) for name in options.models}
         drawings = load_drawings(options.drawings) if options.drawings else ()
-        material = prepare(options.data_dir, samples=options.samples, drawings=drawings)
+        data = prepare_evaluation_data(options.data_dir, samples=options.samples, drawings=drawings)
         for name, each in loaded.items():
             each.model.to(device)
-            figures = write(
-                name, each, material, samples=options.samples, drawings=options.drawings
+            figures = write_evaluation(
+                name, each, data, samples=options.samples, drawings=options.drawings
             )
-            print(summary(name, figures))
+            print(summarise(name, figures))
     except (checkpoint.CheckpointError, DataError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -351,13 +364,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     add = parser.add_argument
     add("models", nargs="*", default=checkpoint.shipped_names(), metavar="MODEL",
-        help="shipped names or folders (the shipped ones)")  # fmt: skip
-    add("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
+        help="shipped models, by name, or folders (default: all shipped models)")  # fmt: skip
+    add(
+        "--data-dir",
+        default="data",
+        help="the folder with MNIST, downloaded if it is missing (data)",
+    )
     add("--device", default="auto", help="auto (CUDA if available), cpu, cuda, cuda:1 or mps")
     add("--samples", type=int, default=SAMPLES, metavar="N",
-        help=f"pictures of each kind that is no digit ({SAMPLES:,})")  # fmt: skip
+        help=f"outliers of each kind; other numbers follow ({SAMPLES:,})")  # fmt: skip
     add("--drawings", type=Path, metavar="FILE.jsonl",
-        help='a line: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}')  # fmt: skip
+        help='people\'s drawings, one per line: '
+             '{"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}')  # fmt: skip
     return parser
 
 

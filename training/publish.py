@@ -19,7 +19,7 @@ from model.checkpoint import (
     MAX_JSON,
     RESULTS_FILE,
 )
-from training.card import PLOTS, check_evaluation, text
+from training.card import PLOTS, card_text, check_evaluation
 from training.space import WAIT_SECONDS, publish_space
 from training.upload import PublishError, RemoteRepo, RepoUpdate, configure_client, upload
 
@@ -86,7 +86,7 @@ def _files(folder: Path, repo_id: str) -> dict[str, bytes]:
     paths = [folder / file.name for file in HUB_FILES] + sorted(folder.glob(f"{PLOTS}/*.png"))
     files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
     check_evaluation(loaded)
-    card = text(loaded, where=repo_id)
+    card = card_text(loaded, where=repo_id)
     for plot in re.findall(rf"\]\(({PLOTS}/[^)]+)\)", card):
         if plot not in files:
             raise PublishError(

@@ -1,4 +1,4 @@
-"""The part of MNIST that ships with the lesson, and a few pictures that it shows.
+"""Write the part of MNIST that ships with the lesson, and the images that the lesson shows.
 
 Run: python -m training.subset [--data-dir data] [--n-train 8000] [--n-val 1000]
 """
@@ -11,21 +11,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.checkpoint import write_whole
+from model.checkpoint_files import write_whole
 from model.mlp import N_CLASSES, N_PIXELS
 from training.augment import distort
-from training.data import DataError, load_train_val
-from training.pens import draw_pens
-from training.train import to_float
+from training.data import DataError, load_train_val, to_float
+from training.synthetic.digits import draw_digits
 
 OUT = Path(__file__).parent.parent / "lesson"
-SEED = 42  # of the tutorial's split: what validates here is in nobody's 50,000
-N_DISTORTED = 8  # images, of as many digits, each with itself as the first of so many
-N_PENS = 4  # synthetic digits of each digit
+SEED = 42  # of the tutorial's split: validation images are not among its 50,000 training images
+N_DISTORTED = 8  # images of different digits, and versions of each: itself and 7 distorted ones
+N_SYNTHETIC = 4  # of each digit
 
 
-def distorted(images: np.ndarray) -> np.ndarray:
-    """Return images, (N, 784) uint8, each as it is and distorted seven times: (N, 8, 784)."""
+def distort_images(images: np.ndarray) -> np.ndarray:
+    """Return images, (N, 784) uint8, each as it is and distorted in 7 ways: (N, 8, 784)."""
     generator = torch.Generator().manual_seed(SEED)
     repeated = torch.from_numpy(images).repeat_interleave(N_DISTORTED, dim=0)
     floats = distort(to_float(repeated), generator=generator)
@@ -34,18 +33,18 @@ def distorted(images: np.ndarray) -> np.ndarray:
     return result
 
 
-def pens() -> np.ndarray:
-    """Return four synthetic digits of each digit: (10, 4, 784) uint8."""
-    images, _ = draw_pens((SEED, 0))  # whose labels count 0..9 over and over
-    rounds = images[: N_PENS * N_CLASSES].reshape(N_PENS, N_CLASSES, N_PIXELS)
+def sample_synthetic_digits() -> np.ndarray:
+    """Return synthetic digits, 4 of each digit: (10, 4, 784) uint8."""
+    images, _ = draw_digits((SEED, 0))  # the digits 0 to 9 in turn
+    rounds = images[: N_SYNTHETIC * N_CLASSES].reshape(N_SYNTHETIC, N_CLASSES, N_PIXELS)
     return np.ascontiguousarray(rounds.swapaxes(0, 1))
 
 
-def write(out: Path, *, data_dir: str | Path, n_train: int, n_val: int) -> None:
-    """Write mnist.npz and samples.npz into a folder, each whole or not at all.
+def write_subset(out: Path, *, data_dir: str | Path, n_train: int, n_val: int) -> None:
+    """Write mnist.npz and samples.npz into a folder, each file atomically.
 
     Raises:
-        DataError: MNIST is not there, is not MNIST, or has not so many images.
+        DataError: MNIST is missing or damaged, or has fewer images.
     """
     splits = load_train_val(data_dir, seed=SEED)
     arrays = {}
@@ -55,28 +54,28 @@ def write(out: Path, *, data_dir: str | Path, n_train: int, n_val: int) -> None:
         arrays[f"{name}_images"] = split.images[:n].numpy()
         arrays[f"{name}_labels"] = split.labels[:n].numpy().astype(np.uint8)
     _, first = np.unique(splits[0].labels.numpy(), return_index=True)
-    shown = distorted(splits[0].images[first[:N_DISTORTED]].numpy())
+    shown = distort_images(splits[0].images[first[:N_DISTORTED]].numpy())
     _save(out / "mnist.npz", arrays)
-    _save(out / "samples.npz", {"distorted": shown, "pens": pens()})
+    _save(out / "samples.npz", {"distorted": shown, "pens": sample_synthetic_digits()})
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    def save(beside: Path) -> None:
-        with beside.open("wb") as file:
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # ty: ignore
 
-    write_whole(path, save)
+    write_whole(path, write)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training.subset", description=__doc__)
-    parser.add_argument("--data-dir", default="data", help="holds MNIST/raw, or will (data)")
-    parser.add_argument("--n-train", type=int, default=8_000)
-    parser.add_argument("--n-val", type=int, default=1_000)
+    parser.add_argument("--data-dir", default="data", help="the folder with MNIST (data)")
+    parser.add_argument("--n-train", type=int, default=8_000, help="training images (8000)")
+    parser.add_argument("--n-val", type=int, default=1_000, help="validation images (1000)")
     options = parser.parse_args(arguments)
     try:
-        write(OUT, data_dir=options.data_dir, n_train=options.n_train, n_val=options.n_val)
+        write_subset(OUT, data_dir=options.data_dir, n_train=options.n_train, n_val=options.n_val)
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

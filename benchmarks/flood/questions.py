@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.browser import ROOT
-from benchmarks.drawings import PEN, canvas_picture
 from model import Reader, Reading
 from model.explain import contributions, stroke_contributions, template
+from training.synthetic.canvas import STROKE_WIDTH, canvas_picture
 
 TOLERANCE = 1e-6
 BATCH = 20  # pictures
@@ -35,7 +35,7 @@ def questions(readers: Mapping[str, Reader], number: int) -> list[Question]:
     """Return the calls of one caller: each endpoint in each way, with its own drawing."""
     reader = list(readers.values())[number % len(readers)]
     strokes = drawing(number)
-    file = png(canvas_picture(strokes, PEN))
+    file = png(canvas_picture(strokes, STROKE_WIDTH))
     by_strokes, by_picture = reader.read_strokes(strokes), reader.read(io.BytesIO(file))
     whole = explanation(reader, by_strokes) | stroke_explanation(reader, by_strokes, strokes)
     url = {"url": "data:image/png;base64," + base64.b64encode(file).decode()}

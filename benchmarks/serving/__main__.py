@@ -26,7 +26,6 @@ from gradio_client import handle_file
 from PIL import Image
 
 from benchmarks.browser import ROOT, resident, running
-from benchmarks.drawings import PEN, canvas_picture
 from benchmarks.serving.callers import (
     MODEL,
     WAYS,
@@ -42,6 +41,7 @@ from benchmarks.serving.callers import (
 )
 from model import Reader
 from training.data import load_test
+from training.synthetic.canvas import STROKE_WIDTH, canvas_picture
 
 ECHOES = {
     "echo": ("predict", "explain"),
@@ -137,7 +137,7 @@ def prepare(path: Path, folder: Path) -> list[Drawing]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         strokes = json.loads(line)["strokes"]
         picture = folder / f"{number}.png"
-        Image.fromarray(canvas_picture(strokes, PEN)).save(picture)
+        Image.fromarray(canvas_picture(strokes, STROKE_WIDTH)).save(picture)
         drawings.append(Drawing(strokes, picture))
     return drawings
 

@@ -3,12 +3,12 @@
 import io
 import pickle
 import struct
-import zipfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tests.hostile.caller import ANSWERED, Answer, Caller, Case, Send
+from tests.hostile.caller import ANSWERED, Answer, Caller, Case, Send, zipped
+from tests.hostile.pictures import png
 
 WANTED = "uint8, (N, 28, 28) or (N, 784)"
 HEADER = "header is damaged"
@@ -16,18 +16,6 @@ RARE = "has an unsupported compression: use deflate"
 DAMAGED = "is damaged"
 READ_MANY = '"verdicts"'
 Make = Callable[[], bytes]
-
-
-def zipped(*files: tuple[str, bytes], **options: int) -> bytes:
-    """Return a .zip of files, each (name, data)."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files:
-            entry = zipfile.ZipInfo(name)
-            for option, value in options.items():
-                setattr(entry, option, value)
-            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
 
 
 def patched(archive: bytes, at: int, value: bytes, *, local: int | None = None) -> bytes:
@@ -67,12 +55,6 @@ def savedz(**arrays: np.ndarray) -> bytes:
 
 def blank(count: int) -> np.ndarray:
     return np.zeros((count, 28, 28), np.uint8)
-
-
-def picture() -> bytes:
-    from tests.hostile.pictures import png
-
-    return png()
 
 
 def nested(depth: int) -> bytes:
@@ -119,7 +101,7 @@ def zip64(size: int) -> bytes:
 
 
 def one(name: str, **options: int) -> bytes:
-    return zipped((name, picture()), **options)
+    return zipped((name, png()), **options)
 
 
 HOSTILE: dict[str, tuple[Make, str]] = {
@@ -175,10 +157,10 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: zipped(("Thumbs.db", b"x"), ("a/desktop.ini", b"x")), "no pictures",
     ),
     "zip of a database among pictures": (
-        lambda: zipped(("a.png", picture()), ("pictures.db", b"x")), "'pictures.db' in the .zip",
+        lambda: zipped(("a.png", png()), ("pictures.db", b"x")), "'pictures.db' in the .zip",
     ),
     "zip of a name with .. and Thumbs.db": (
-        lambda: zipped(("a.png", picture()), ("../Thumbs.db/b.png", picture())),
+        lambda: zipped(("a.png", png()), ("../Thumbs.db/b.png", png())),
         "is a path outside",
     ),
     "zip of hidden files": (lambda: zipped((".DS", b""), ("a/.hidden", b"")), "no pictures"),
@@ -215,7 +197,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
         lambda: zipped(*((f"{i}.png", b"") for i in range(10_001))), "10,001 pictures",
     ),
     "zip of a text among pictures": (
-        lambda: zipped(("a.png", picture()), ("README.txt", b"hello")), "not a picture",
+        lambda: zipped(("a.png", png()), ("README.txt", b"hello")), "not a picture",
     ),
     "zip of an empty file": (lambda: zipped(("a.png", b"")), "not a picture"),
     "zip64 of 2^63": (lambda: zip64(2**63), "unpacks to"),
@@ -250,13 +232,13 @@ READABLE: dict[str, Make] = {
     "npy in Fortran's order": lambda: saved(np.asfortranarray(blank(3))),
     "npz": lambda: savedz(images=blank(3), labels=np.arange(3)),
     "zip with something after it": lambda: one("a.png") + b"more",
-    "zip of one name twice": lambda: _twice("a.png", picture()),
+    "zip of one name twice": lambda: _twice("a.png", png()),
     "zip with a comment": lambda: one("a.png")[:-2] + b"\x05\0" + b"abcde",
     "zip with files that macOS adds": lambda: zipped(
-        ("a.png", picture()), ("__MACOSX/._a.png", b"")
+        ("a.png", png()), ("__MACOSX/._a.png", b"")
     ),
     "zip with files that Windows adds": lambda: zipped(
-        ("a.png", picture()),
+        ("a.png", png()),
         ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
         ("b\\DESKTOP.INI", b"[x]"),
         ("b/.DS_Store", b"Bud1"),
@@ -264,7 +246,7 @@ READABLE: dict[str, Make] = {
         ("Icon\r", b""),
     ),
     "zip of a name in Unicode": lambda: one("\N{SKULL}/\N{SKULL}.png"),
-    "zip of a thousand pictures": lambda: zipped(*((f"{i}.png", picture()) for i in range(1_000))),
+    "zip of a thousand pictures": lambda: zipped(*((f"{i}.png", png()) for i in range(1_000))),
 }
 
 

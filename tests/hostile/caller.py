@@ -2,12 +2,14 @@
 
 import base64
 import http.client
+import io
 import json
 import re
 import secrets
 import socket
 import urllib.parse
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -166,6 +168,18 @@ def form(
         body += b"Content-Type: application/octet-stream\r\n\r\n" + data + b"\r\n"
     body += f"--{boundary}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def zipped(*files: tuple[str, bytes], **options: int) -> bytes:
+    """Return a .zip of these names and contents."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            entry = zipfile.ZipInfo(name)
+            for option, value in options.items():
+                setattr(entry, option, value)
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
 
 
 def data_url(data: bytes, kind: str = "image/png") -> str:

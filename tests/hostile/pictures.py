@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-from tests.hostile.batches import zipped
-from tests.hostile.caller import ANSWERED, READ, Answer, Caller, Case, Send, data_url
+from tests.hostile.caller import ANSWERED, READ, Answer, Caller, Case, Send, data_url, zipped
 
 DAMAGED = "not a picture, or is damaged"
 LARGE = "at most 4,000,000 are read"

@@ -1,5 +1,12 @@
-"""The model card: its template, figures and plots, and the command that writes it."""
+"""The model card: its template, its figures and plots, and the command that writes it."""
 
-from training.card.render import CARD_FILE, PLOTS, check_evaluation, render, text, write
+from training.card.render import (
+    CARD_FILE,
+    PLOTS,
+    card_text,
+    check_evaluation,
+    render_card,
+    write_card,
+)
 
-__all__ = ["CARD_FILE", "PLOTS", "check_evaluation", "render", "text", "write"]
+__all__ = ["CARD_FILE", "PLOTS", "card_text", "check_evaluation", "render_card", "write_card"]

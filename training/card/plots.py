@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
-from model.checkpoint import write_whole
+from model.checkpoint_files import write_whole
 from model.explain import heaviest_units
 from model.figures import decode_pixels
 from model.mlp import MLP, N_CLASSES, SIZE
-from training.card.figures import sure
-from training.intervals import wilson
+from training.card.formatting import sure
+from training.metrics import wilson
 
 NAMES = ("training", "confusion", "reliability", "refusal", "hidden", "mistakes")
 WIDTH = 7.2  # inches: 720 px where a page shows them, and text of 10 points then has 14 px
@@ -41,21 +41,21 @@ STYLES = dict(
 )  # fmt: skip
 
 
-def draw(
+def draw_plots(
     results: Mapping[str, Any], evaluation: Mapping[str, Any], model: MLP
 ) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each plot whose figures are available."""
     if results.get("history"):
-        yield "training", training(results)
+        yield "training", plot_training(results)
     if evaluation.get("test"):
         test = evaluation["test"]
-        yield "confusion", confusion(test["confusion"])
-        yield "reliability", reliability(test["bins"])
+        yield "confusion", plot_confusion(test["confusion"])
+        yield "reliability", plot_reliability(test["bins"])
         if test["mistakes"]:
-            yield "mistakes", mistakes(test["mistakes"])
+            yield "mistakes", plot_mistakes(test["mistakes"])
     if evaluation.get("refusal"):
-        yield "refusal", refusal(evaluation["refusal"])
-    yield "hidden", hidden(model)
+        yield "refusal", plot_rejection(evaluation["refusal"])
+    yield "hidden", plot_hidden(model)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -67,7 +67,7 @@ def save(figure: Figure, path: Path) -> None:
     write_whole(path, lambda beside: image.save(beside, "PNG", optimize=True))
 
 
-def training(results: Mapping[str, Any]) -> Figure:
+def plot_training(results: Mapping[str, Any]) -> Figure:
     """Plot loss and error by epoch, with the epoch whose weights are kept."""
     history = results["history"]
     epochs = [each["epoch"] for each in history]
@@ -77,7 +77,8 @@ def training(results: Mapping[str, Any]) -> Figure:
         losses.plot(epochs, [each[key] for each in history], label=label, color=colour)
     _label(losses, "Loss", "epoch", "cross-entropy")
     for key, label, colour in (
-        ("val_accuracy", "MNIST validation", ORANGE), ("pens_accuracy", "synthetic digits", GREEN),
+        ("val_accuracy", "MNIST validation", ORANGE),
+        ("synthetic_digits_accuracy", "synthetic digits", GREEN),
     ):  # fmt: skip
         if history[0].get(key) is not None:
             wrong = [100 * (1 - each[key]) for each in history]
@@ -106,7 +107,7 @@ def _few(value: float, _: object) -> str:
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
-def confusion(counts: list[list[int]]) -> Figure:
+def plot_confusion(counts: list[list[int]]) -> Figure:
     """Plot the confusion matrix: labels in rows, answers in columns."""
     matrix = np.array(counts)
     wrong = np.where(np.eye(N_CLASSES, dtype=bool), 0, matrix)
@@ -131,7 +132,7 @@ def confusion(counts: list[list[int]]) -> Figure:
     return figure
 
 
-def reliability(bins: list[Mapping[str, Any]]) -> Figure:
+def plot_reliability(bins: list[Mapping[str, Any]]) -> Figure:
     """Plot accuracy by confidence, and the number of images in each bin."""
     there = [each for each in bins if each["n"]]
     confidence, accuracy = (
@@ -159,7 +160,7 @@ def reliability(bins: list[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def refusal(measured: Mapping[str, Any]) -> Figure:
+def plot_rejection(measured: Mapping[str, Any]) -> Figure:
     """Plot the share rejected by threshold, for digits and for other input."""
     curve = measured["curve"]
     thresholds = [each["threshold"] for each in curve]
@@ -187,7 +188,7 @@ def refusal(measured: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def hidden(model: MLP) -> Figure:
+def plot_hidden(model: MLP) -> Figure:
     """Show the first layer's weights: one picture per unit, or per digit without hidden layers."""
     weights = model.state_dict()["layers.0.weight"].numpy(force=True)
     order, digits = heaviest_units(model)
@@ -198,7 +199,7 @@ def hidden(model: MLP) -> Figure:
     return _tiles(scaled, titles, columns=columns, cmap=WEIGHTS, low=-1)
 
 
-def mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
+def plot_mistakes(wrong: list[Mapping[str, Any]]) -> Figure:
     """Show the most confident mistakes."""
     tiles = [
         np.frombuffer(decode_pixels(each["pixels"]), np.uint8).reshape(SIZE, SIZE) / 255

@@ -13,10 +13,9 @@ from model import checkpoint
 from model import figures as schema
 from model.explain import SHOWN_UNITS
 from model.mlp import N_CLASSES, N_PIXELS
-from training import evaluate
-from training.calibrate import MAX_REFUSED, MAX_REFUSED_PENS
-from training.card import figures
-from training.strangers import ALIKE
+from training.card import formatting
+from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.synthetic.unseen_outliers import SEEN_KINDS
 
 CARD_FILE = checkpoint.CARD_FILE
 PLOTS = "plots"
@@ -24,28 +23,28 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _FUNCTIONS: dict[str, Any] = {  # that the template calls
     each.__name__: each
     for each in (
-        figures.area,
-        figures.by_writer,
-        figures.confused,
-        figures.interval,
-        figures.least_rejected,
-        figures.most_changed,
-        figures.number,
-        figures.part,
-        figures.percent,
-        figures.plain,
-        figures.points,
-        figures.quoted,
-        figures.sure,
-        figures.with_article,
-        figures.wrong,
+        formatting.area,
+        formatting.by_writer,
+        formatting.confused,
+        formatting.interval,
+        formatting.least_rejected,
+        formatting.most_changed,
+        formatting.number,
+        formatting.part,
+        formatting.percent,
+        formatting.plain,
+        formatting.points,
+        formatting.quoted,
+        formatting.sure,
+        formatting.with_article,
+        formatting.wrong,
     )
 }
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _MARKUP = re.compile(r"[<>`|\x00-\x1f\x7f\x85\u2028\u2029]|\]\(")
 
 
-def render(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, where: str) -> str:
+def render_card(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, where: str) -> str:
     """Return README.md for a checkpoint that can be loaded from `where`, a Hub id or a folder.
 
     `results` and `evaluation` are the contents of results.json and evaluation.json. For missing
@@ -66,9 +65,9 @@ def render(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, where: 
         ),
         rejects=results.get("threshold", 1) < 1,
         threads=_threads(results),
-        max_rejected=MAX_REFUSED,
-        max_rejected_synthetic=MAX_REFUSED_PENS,
-        alike=ALIKE,
+        max_rejected=MAX_REJECTED,
+        max_rejected_synthetic=MAX_REJECTED_SYNTHETIC,
+        seen_kinds=SEEN_KINDS,
         shown_units=SHOWN_UNITS,
         **_FUNCTIONS,
     )
@@ -98,21 +97,21 @@ def _threads(results: Mapping[str, Any]) -> int | None:
     return int(match[1]) if match else None
 
 
-def write(folder: Path, *, where: str) -> None:
+def write_card(folder: Path, *, where: str) -> None:
     """Write README.md and plots/ into a checkpoint's folder, each file atomically.
 
     Raises:
         CheckpointError: The folder has no checkpoint, or its figures are invalid.
     """
     loaded = checkpoint.load(folder)
-    card = text(loaded, where=where)
+    card = card_text(loaded, where=where)
     _draw(folder, loaded)
     checkpoint.write_whole(
         folder / CARD_FILE, lambda path: path.write_text(card, encoding="utf-8", newline="\n")
     )
 
 
-def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
+def card_text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
     """Return README.md for a loaded checkpoint that can be loaded from `where`.
 
     Raises:
@@ -121,7 +120,7 @@ def text(loaded: checkpoint.Checkpoint, *, where: str) -> str:
     if loaded.evaluation:
         check_evaluation(loaded)
     _check_files(loaded)
-    return render(_described(loaded), loaded.evaluation, where=where)
+    return render_card(_described(loaded), loaded.evaluation, where=where)
 
 
 def check_evaluation(loaded: checkpoint.Checkpoint) -> None:
@@ -130,7 +129,7 @@ def check_evaluation(loaded: checkpoint.Checkpoint) -> None:
     Raises:
         CheckpointError: They were measured on other weights.
     """
-    if loaded.evaluation.get("weights_sha256") != evaluate.digest(loaded):
+    if loaded.evaluation.get("weights_sha256") != loaded.weights_sha256:
         raise checkpoint.CheckpointError(
             f"{loaded.folder}: {checkpoint.EVALUATION_FILE} was measured on other weights than "
             f"{checkpoint.WEIGHTS_FILE}: `python -m training.evaluate {loaded.folder}` measures "
@@ -179,10 +178,12 @@ def _reject_markup(value: object) -> None:
 
 
 def _draw(folder: Path, loaded: checkpoint.Checkpoint) -> None:
-    from training.card import plots  # matplotlib takes a second, which a dry run need not wait for
+    from training.card import (
+        plots,
+    )  # here, since matplotlib takes a second, and a dry run draws none
 
     results = _described(loaded)
-    drawn = list(plots.draw(results, loaded.evaluation, loaded.model))  # all, or an error
+    drawn = list(plots.draw_plots(results, loaded.evaluation, loaded.model))  # all, or an error
     (folder / PLOTS).mkdir(exist_ok=True)
     stale = {path.name for path in (folder / PLOTS).glob("*.png")}
     for name, figure in drawn:
@@ -230,14 +231,14 @@ def _eval_results(evaluation: Mapping[str, Any]) -> Iterator[EvalResult]:
     There are too few drawings by people for a meaningful calibration error.
     """
     mnist = {"dataset_name": "MNIST", "dataset_type": "ylecun/mnist", "dataset_split": "test"}
-    pens = {"dataset_name": "Synthetic digits", "dataset_type": "synthetic-pens"}
+    synthetic = {"dataset_name": "Synthetic digits", "dataset_type": "synthetic-digits"}
     people = {"dataset_name": "Drawings on a tablet", "dataset_type": "tablet-drawings"}
-    for measured, dataset in ((evaluation.get("test"), mnist), (evaluation.get("pens"), pens)):
+    for measured, dataset in ((evaluation.get("test"), mnist), (evaluation.get("pens"), synthetic)):
         yield from _shown(measured, dataset) if measured else ()
     drawings = evaluation.get("drawings") or {"pens": {}}
-    for pen, measured in drawings["pens"].items():
-        config = {"dataset_name": f"{people['dataset_name']}, stroke width {pen} px"}
-        few = people | config | {"dataset_config": f"pen-{pen}"}
+    for width, measured in drawings["pens"].items():
+        config = {"dataset_name": f"{people['dataset_name']}, stroke width {width} px"}
+        few = people | config | {"dataset_config": f"stroke-width-{width}"}
         yield from _shown(measured, few, calibration=False)
 
 

@@ -24,8 +24,8 @@ export function drawTraining(box, { history, best_epoch: best }) {
     { name: "validation loss", values: of("val_loss") },
   ];
   const errors = [{ name: "validation error", values: wrong("val_accuracy") }];
-  if (of("pens_accuracy").some((value) => value !== null)) {
-    errors.push({ name: "error on synthetic digits", values: wrong("pens_accuracy") });
+  if (of("synthetic_digits_accuracy").some((value) => value !== null)) {
+    errors.push({ name: "error on synthetic digits", values: wrong("synthetic_digits_accuracy") });
   }
   const lines = [...losses, ...errors];
   lines.forEach((line, i) => Object.assign(line, { colour: colourOf(i), dash: dashOf(i) }));

@@ -1,10 +1,10 @@
-"""Format and select figures; the card's template calls these functions."""
+"""Format and select figures for the template of the card, which calls these functions."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from training.intervals import wilson
+from training.metrics import wilson
 
 Figures = Mapping[str, Any]
 

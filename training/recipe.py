@@ -1,0 +1,59 @@
+"""The recipe of a training, the presets of the shipped networks, and other hyperparameters."""
+
+import dataclasses
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The options of a training. On one machine, a recipe determines the weights.
+
+    The defaults are the tutorial's: one hidden layer of 32 units, batches of 128 images to train
+    on and of 256 to validate on, plain SGD with a constant learning rate.
+    """
+
+    hidden_sizes: tuple[int, ...] = (32,)
+    epochs: int = 5
+    batch_size: int = 128
+    val_batch_size: int = 256
+    optimizer: str = "sgd"  # or "adamw"
+    lr: float = 0.5
+    weight_decay: float = 0.0
+    warmup: float = 0.0  # share of the steps in which the learning rate rises linearly from 0
+    cosine_decay: bool = False  # lower the learning rate to 0 along a cosine
+    distort: float = 0.0  # share of MNIST's images that are distorted
+    synthetic_digits: float = 0.0  # per MNIST image, in each epoch
+    outliers: float = 0.0  # synthetic pictures that are not digits, per MNIST image
+    ema_decay: float = 0.0  # of the weights' exponential moving average, per step; 0: no average
+    teacher: str = ""  # a checkpoint whose probabilities are learned instead of the labels
+    seed: int = 42
+
+    def as_json(self) -> dict[str, object]:
+        """Return the recipe as JSON values."""
+        return dataclasses.asdict(self) | {"hidden_sizes": list(self.hidden_sizes)}
+
+
+PRESETS = {
+    "logistic": Recipe(
+        hidden_sizes=(), epochs=20, optimizer="adamw", lr=2e-3, weight_decay=0.01,
+        cosine_decay=True, synthetic_digits=0.25, outliers=0.25,
+    ),
+    "mlp-32": Recipe(
+        hidden_sizes=(32,), epochs=140, batch_size=256, optimizer="adamw", lr=1.5e-2,
+        weight_decay=0.1, warmup=0.05, cosine_decay=True, distort=0.25,
+        synthetic_digits=0.8, outliers=0.2, ema_decay=0.999, teacher="mlp-1024",
+    ),
+    "mlp-1024": Recipe(
+        hidden_sizes=(1024,), epochs=180, batch_size=256, optimizer="adamw", lr=2e-3,
+        weight_decay=0.05, warmup=0.05, cosine_decay=True, distort=1.0,
+        synthetic_digits=0.4, outliers=0.7, ema_decay=0.999,
+    ),
+}  # fmt: skip
+
+POOL = 60_000  # synthetic digits that are drawn once, and as many outliers; an epoch uses a part
+VAL_POOL = 5_000
+TEACHER_TEMPERATURE = 1.5
+
+# The bias of the "not a digit" logit is calibrated so that at most these shares are rejected.
+MAX_REJECTED = 0.004  # of MNIST's validation digits
+MAX_REJECTED_SYNTHETIC = 0.015  # of the synthetic validation digits

@@ -1,0 +1,1 @@
+"""Synthetic digits and outliers: their strokes, how they are rendered, and their cache."""
