@@ -234,9 +234,7 @@ READABLE: dict[str, Make] = {
     "zip with something after it": lambda: one("a.png") + b"more",
     "zip of one name twice": lambda: _twice("a.png", png()),
     "zip with a comment": lambda: one("a.png")[:-2] + b"\x05\0" + b"abcde",
-    "zip with files that macOS adds": lambda: zipped(
-        ("a.png", png()), ("__MACOSX/._a.png", b"")
-    ),
+    "zip with files that macOS adds": lambda: zipped(("a.png", png()), ("__MACOSX/._a.png", b"")),
     "zip with files that Windows adds": lambda: zipped(
         ("a.png", png()),
         ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
