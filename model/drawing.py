@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -46,6 +46,33 @@ class Sheet:
         return (points - self.low) * self.scale + self.margin
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Parsed strokes, with their position and scale on the sheet that they are rendered on."""
+
+    points: list[np.ndarray]  # of each stroke that is not empty: x, y and width, (P, 3) float64
+    sheet: Sheet
+
+    @classmethod
+    def of(
+        cls, strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits | None = None
+    ) -> Self:
+        """Parse strokes and lay them out. Omit `limits` for strokes that were checked before.
+
+        Raises:
+            DrawingError: the strokes have another form, are not finite, or exceed the limits.
+        """
+        points = parse(strokes, limits=limits)
+        return cls(points, lay_out(points, pen_width=pen_width))
+
+    def render(self) -> np.ndarray:
+        """Render the strokes as `draw` does: (H, W) float32, with ink 1 and paper 0."""
+        height, width = self.sheet.height, self.sheet.width
+        if not self.points:
+            return np.zeros((height, width), np.float32)
+        return _draw(lines_of(self.points, self.sheet), height=height, width=width)
+
+
 class Lines(NamedTuple):
     """Straight lines drawn with a round pen, in pixels. A dot has equal start and end."""
 
@@ -80,11 +107,7 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     Raises:
         DrawingError: the strokes have another form, are not finite, or exceed the limits.
     """
-    points = parse(strokes, limits=limits)
-    sheet = lay_out(points, pen_width=pen_width)
-    if not points:
-        return np.zeros((sheet.height, sheet.width), np.float32)
-    return _draw(lines_of(points, sheet), height=sheet.height, width=sheet.width)
+    return Drawing.of(strokes, pen_width=pen_width, limits=limits).render()
 
 
 def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.drawing import PEN_WIDTH, Lines, Strokes, lay_out, lines_of, parse, simplify
+from model.drawing import Drawing, Lines, Strokes, lines_of, simplify
 from model.mlp import MLP, N_CLASSES, SIZE
 from model.reader import Layer, Reading
 
@@ -107,7 +107,8 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
     ink = whole.weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
-        owner = np.asarray(drawn)[_nearest(parse(strokes), reading)]  # (784,)
+        drawing = reading.drawing or Drawing.of(strokes)
+        owner = np.asarray(drawn)[_nearest(drawing, reading)]  # (784,)
         for i in np.unique(owner):
             result[:, i] = ink[:, owner == i].sum(axis=1)
     return result
@@ -160,12 +161,12 @@ def _multiply_out(
     return weights, bias
 
 
-def _nearest(points: list[np.ndarray], reading: Reading) -> np.ndarray:
+def _nearest(drawing: Drawing, reading: Reading) -> np.ndarray:
     """Return the index of the stroke nearest to each pixel of the input, (784,) int.
 
     Pixels without ink get index 0, as they add nothing to any logit.
     """
-    lines = lines_of(points, lay_out(points, pen_width=PEN_WIDTH))
+    lines = lines_of(drawing.points, drawing.sheet)
     if len(lines.radii) > _MAX_LINES:
         lines = simplify(lines, cell=_CELL)
     owner = np.zeros(reading.input.size, int)

@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,7 +12,7 @@ import torch
 
 from model import checkpoint
 from model.device import pick_device, to_host
-from model.drawing import Strokes, draw
+from model.drawing import Drawing, Strokes
 from model.limits import LIMITS, Limits
 from model.mlp import MLP, Trace
 from model.picture import Picture, PictureError
@@ -44,6 +44,7 @@ class Reading:
     layers: tuple[Layer, ...]  # the hidden layers, from the first to the last
     preprocessing: Preprocessed  # the network's input, and how it was computed
     model: str  # the checkpoint's name
+    drawing: Drawing | None = None  # the parsed strokes; None if a picture was read
 
     @property
     def input(self) -> np.ndarray:
@@ -156,7 +157,12 @@ class Reader:
         Raises:
             DrawingError: they are not valid strokes, or exceed the limits.
         """
-        return self.read(draw(strokes, limits=self.limits))
+        drawing = Drawing.of(strokes, limits=self.limits)
+        return replace(self.read(drawing.render()), drawing=drawing)
+
+    def read_again(self, reading: Reading) -> Reading:
+        """Read the input of another reader's reading, without preprocessing it again."""
+        return replace(self._read([reading.preprocessing])[0], drawing=reading.drawing)
 
     @torch.inference_mode()
     def probabilities(self, images: np.ndarray) -> np.ndarray:

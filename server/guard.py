@@ -11,6 +11,7 @@ import traceback
 import orjson
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -112,7 +113,9 @@ class RequestGuard:
         if is_post and self.capacity.stopping:
             raise RequestError(503, STOPPING)
         if is_post and (call := CALL.fullmatch(path)):
-            response = await self._call(scope, receive, route=call[1], name=call[2])
+            response: ASGIApp = await self._call(scope, receive, route=call[1], name=call[2])
+            if call[1] == "component_server":  # each stroke on the page sends dozens of calls
+                response = GZipMiddleware(response, compresslevel=1)
             await response(scope, receive, sender.send)
         elif is_post and path.rstrip("/") == UPLOAD:
             response = await self._upload(scope, receive)

@@ -1,12 +1,13 @@
 """The messages about a reading that the server sends to the page."""
 
 import base64
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from model import Reader, Reading
-from model.drawing import Strokes, lay_out, parse
+from model.drawing import Strokes
 from model.explain import (
     Template,
     Unit,
@@ -14,12 +15,15 @@ from model.explain import (
     output_layer,
     stroke_contributions,
     template,
+    unit,
 )
 from model.preprocess import CENTRE
 
 NOT_A_DIGIT = 10  # index of the eleventh logit
 CENTRED = 0.6  # px; how close to the middle a shift by whole pixels can bring the mass
 N_TERMS = 12  # units that are listed; the others are summed
+MAX_TILES = 64  # units that are shown as pictures; of more units, only the N_TERMS first are
+PARTS = ("layers", "added", "unit", "why")  # what a message can hold besides the answer
 
 
 def message(
@@ -27,37 +31,58 @@ def message(
     reading: Reading,
     *,
     strokes: Strokes | None,
-    chosen: int | None,
-    against: int | None,
+    chosen: int | None = None,
+    against: int | None = None,
+    place: tuple[int, int] | None = None,
+    parts: Collection[str] = PARTS,
 ) -> dict[str, Any]:
-    """Return what the page shows of a reading.
+    """Return what the page shows of a reading: the answer, and the parts that are asked for.
 
     `strokes` is None for a picture. `chosen` and `against` are the two logits to explain: a digit,
     or 10 for "not a digit". They default to the answer and to the most probable other digit.
-    Pictures of numbers are sent as base64.
+    `place` is the layer and the index of the hidden unit to explain, by default the unit that adds
+    most to the chosen logit. Pictures of numbers are sent as base64.
+
+    The parts: `layers` are the activations, and which units to show as pictures; `added` is what
+    each unit adds to the chosen logit; `unit` explains one unit; `why` explains the chosen logit
+    and its difference from the other.
     """
     logits = np.append(reading.logits, np.float32(reading.not_a_digit_logit))
     chosen = answer_of(reading) if chosen is None else chosen
     if against is None or against == chosen:
         order = np.argsort(-reading.logits, kind="stable")
         against = next(int(digit) for digit in order if digit != chosen)
-    return {
+    shares = reading.probabilities
+    shown: dict[str, Any] = {
         "model": reading.model,
         "verdict": reading.verdict,
         "digit": reading.digit,
         "confidence": reading.confidence,
         "not_a_digit": reading.not_a_digit,
-        "probabilities": None
-        if reading.probabilities is None
-        else [float(p) for p in reading.probabilities],
-        "logits": [float(x) for x in logits],
+        "probabilities": None if shares is None else shares.tolist(),
+        "logits": logits.tolist(),
         "temperature": reader.temperature,
         "hidden_sizes": list(reader.model.hidden_sizes),
         "seen": pixels(reading.input),
-        "frame": frame(reading, strokes),
-        "layers": [_layer(layer.activations) for layer in reading.layers],
-        "why": _why(_parts(reader, reading, strokes, logits), chosen, against),
+        "frame": frame(reading),
+        "chosen": chosen,
+        "against": against,
     }
+    added = _added(reader, reading)
+    if "layers" in parts:
+        shown["layers"] = [_layer(layer.activations) for layer in reading.layers]
+        shown["tiles"] = _tiles(reading, added[chosen])
+    if "added" in parts:
+        shown["added"] = picture(added[chosen]) if reading.layers else None
+    if "unit" in parts:
+        shown["unit"] = _unit(reader, reading, place, added[chosen])
+    if "why" in parts:
+        terms = _terms(reader, reading, strokes, logits, added)
+        shown["why"] = {
+            "logit": _account(terms, chosen, None),
+            "difference": _account(terms, chosen, against),
+        }
+    return shown
 
 
 def answer_of(reading: Reading) -> int:
@@ -94,9 +119,14 @@ def unit_message(account: Unit, reading: Reading) -> dict[str, Any]:
 
 def picture(values: np.ndarray) -> dict[str, Any]:
     """Encode numbers that the page colours: int8 in base64, and the value of 127."""
+    return {"levels": base64_of(_levels(values)), "scale": float(np.abs(values).max())}
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Scale numbers to -127..127: int8, flat."""
     scale = float(np.abs(values).max())
     levels = np.zeros(values.size) if scale == 0 else 127 * values.reshape(-1) / scale
-    return {"levels": base64_of(levels.round().astype(np.int8)), "scale": scale}
+    return levels.round().astype(np.int8)
 
 
 def _layer(activations: np.ndarray) -> dict[str, Any]:
@@ -109,14 +139,14 @@ def _layer(activations: np.ndarray) -> dict[str, Any]:
     }
 
 
-def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
+def frame(reading: Reading) -> dict[str, Any] | None:
     """Return the ink's box and centre of mass, in the unit of the strokes or picture."""
     done = reading.preprocessing
     if done.box is None:
         return None
     scale, low, margin = 1.0, np.zeros(2), 0.0
-    if strokes is not None:
-        sheet = lay_out(parse(strokes))
+    if reading.drawing:
+        sheet = reading.drawing.sheet
         if not sheet.scale:
             return None  # a dot has no size
         scale, low, margin = sheet.scale, sheet.low, sheet.margin
@@ -132,11 +162,48 @@ def frame(reading: Reading, strokes: Strokes | None) -> dict[str, Any] | None:
         "shift": moved.tolist(),
         "centred": bool(np.abs(mass - CENTRE).max() < CENTRED),
         "scale": done.scale * scale,
-        "pen": strokes is not None,  # strokes are rendered again with the usual pen
+        "pen": reading.drawing is not None,  # strokes are rendered again with the usual pen
     }
 
 
-class _Parts(NamedTuple):
+def _added(reader: Reader, reading: Reading) -> np.ndarray:
+    """Return what each unit of the last hidden layer adds to each logit, (11, H) float64."""
+    found = contributions(reader.cpu_model, reading)
+    return np.vstack([found.contributions, found.not_a_digit]).astype(np.float64)
+
+
+def _by_weight(terms: np.ndarray) -> np.ndarray:
+    """Return the indices of the terms, (H,), the largest in absolute value first."""
+    return np.argsort(-np.abs(terms), kind="stable")
+
+
+def _tiles(reading: Reading, added: np.ndarray) -> list[tuple[int, int]]:
+    """Return the units that are shown as pictures, with what each adds, -127 to 127.
+
+    These are all units if they are few, otherwise those that add most. With several hidden layers
+    there are none.
+    """
+    if len(reading.layers) != 1:
+        return []
+    levels = _levels(added).tolist()
+    units = range(len(added)) if len(added) <= MAX_TILES else _by_weight(added)[:N_TERMS].tolist()
+    return [(unit, levels[unit]) for unit in units]
+
+
+def _unit(
+    reader: Reader, reading: Reading, place: tuple[int, int] | None, added: np.ndarray
+) -> dict[str, Any] | None:
+    """Return one unit in full, with its place; None if there are no hidden units."""
+    if not reading.layers:
+        return None
+    strongest = int(_by_weight(added)[0])
+    layer, index = place or (len(reading.layers) - 1, strongest)
+    account = unit(reader.cpu_model, reading, layer=layer, index=index)
+    found = unit_message(account, reading)
+    return {"layer": layer, "unit": index, "strongest": strongest, **found}
+
+
+class _Terms(NamedTuple):
     """The terms of the eleven logits of one reading."""
 
     logits: np.ndarray  # (11,)
@@ -149,15 +216,20 @@ class _Parts(NamedTuple):
     by_stroke: np.ndarray | None  # (11, S)
 
 
-def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np.ndarray) -> _Parts:
-    found = contributions(reader.cpu_model, reading)
+def _terms(
+    reader: Reader,
+    reading: Reading,
+    strokes: Strokes | None,
+    logits: np.ndarray,
+    added: np.ndarray,
+) -> _Terms:
     factors, bias = output_layer(reader.cpu_model)
     whole = template(reader.cpu_model, reading)
-    return _Parts(
+    return _Terms(
         logits=logits.astype(np.float64),
         factors=factors,
         activations=reading.layers[-1].activations if reading.layers else None,
-        added=np.vstack([found.contributions, found.not_a_digit]).astype(np.float64),
+        added=added,
         bias=bias.astype(np.float64),
         whole=whole,
         ink=reading.input.reshape(-1),
@@ -165,53 +237,43 @@ def _parts(reader: Reader, reading: Reading, strokes: Strokes | None, logits: np
     )
 
 
-def _why(parts: _Parts, chosen: int, against: int) -> dict[str, Any]:
-    """Return the terms of one logit, and of its difference from another."""
-    return {
-        "chosen": chosen,
-        "against": against,
-        "added": None if parts.activations is None else picture(parts.added[chosen]),
-        "logit": _account(parts, chosen, None),
-        "difference": _account(parts, chosen, against),
-    }
-
-
-def _account(parts: _Parts, plus: int, minus: int | None) -> dict[str, Any]:
+def _account(terms: _Terms, plus: int, minus: int | None) -> dict[str, Any]:
     """Return the terms of a logit, or of its difference from another."""
-    row = np.eye(len(parts.logits))[plus]
+    row = np.eye(len(terms.logits))[plus]
     if minus is not None:
         row[minus] -= 1
-    weights = row @ parts.whole.weights
-    total = float(row @ parts.logits)
+    weights = row @ terms.whole.weights
+    product = weights * terms.ink
+    total = float(row @ terms.logits)
     return {
         "total": total,
-        **_by_unit(parts, plus, minus, row @ parts.added),
-        "bias": float(row @ parts.bias),
+        **_by_unit(terms, plus, minus, row @ terms.added),
+        "bias": float(row @ terms.bias),
         "template": picture(weights),
-        "product": picture(weights * parts.ink),
-        "sum": _sides(weights * parts.ink, float(row @ parts.whole.bias), total),
-        "strokes": None if parts.by_stroke is None else (row @ parts.by_stroke).tolist(),
+        "product": picture(product),
+        "sum": _sides(product, float(row @ terms.whole.bias), total),
+        "strokes": None if terms.by_stroke is None else (row @ terms.by_stroke).tolist(),
     }
 
 
-def _by_unit(parts: _Parts, plus: int, minus: int | None, terms: np.ndarray) -> dict[str, Any]:
+def _by_unit(terms: _Terms, plus: int, minus: int | None, added: np.ndarray) -> dict[str, Any]:
     """Return the units that add most, and the sum of the others.
 
     Each unit has its index, its activation, and its weights to the two logits.
     """
-    if parts.activations is None:
-        return {"units": [], "rest": _rest(terms[:0])}
-    order = np.argsort(-np.abs(terms), kind="stable")
+    if terms.activations is None:
+        return {"units": [], "rest": _rest(added[:0])}
+    order = _by_weight(added)
     units = [
         (
             int(i),
-            float(parts.activations[i]),
-            float(parts.factors[plus, i]),
-            0.0 if minus is None else float(parts.factors[minus, i]),
+            float(terms.activations[i]),
+            float(terms.factors[plus, i]),
+            0.0 if minus is None else float(terms.factors[minus, i]),
         )
         for i in order[:N_TERMS]
     ]
-    return {"units": units, "rest": _rest(terms[order[N_TERMS:]])}
+    return {"units": units, "rest": _rest(added[order[N_TERMS:]])}
 
 
 def _rest(rest: np.ndarray) -> dict[str, Any]:

@@ -51,9 +51,10 @@ function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }
 }
 
 // Say what pressing a row does, with links to the explanation and back.
-function showPress(column, { verdict, why }, asks) {
+function showPress(column, reading, asks) {
   const press = column.querySelector(".press");
-  const chosen = verdict === "blank" || asks.chosen === null ? "" : logitName(why.chosen);
+  const blank = reading.verdict === "blank";
+  const chosen = blank || asks.chosen === null ? "" : logitName(reading.chosen);
   if (press.dataset.chosen === chosen) return;
   press.dataset.chosen = chosen;
   if (!chosen) {

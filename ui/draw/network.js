@@ -2,7 +2,7 @@
 // as pictures of their weights. Without hidden units, the templates of the logits.
 
 import { NOT_A_DIGIT, SIZE } from "../shared/constants.js";
-import { REST, listen, onReading, tell } from "../shared/events.js";
+import { REST, listen, onReading, tell, visibleParts } from "../shared/events.js";
 import { bytes, drawNumbers, numbersOf, packed, palette } from "../shared/pixels.js";
 import { columns } from "./columns.js";
 import { decimal, logitName, whole } from "../shared/numbers.js";
@@ -27,7 +27,7 @@ function light(level) {
 }
 
 // Describe a tile: its name, whether it is active, its brightness, and its share of the largest.
-function describe(reading, unit, levels, added) {
+function describe(reading, unit, levels, share) {
   if (!reading.layers.length) {
     const most = Math.max(...reading.logits.map(Math.abs), 1e-9);
     const logit = reading.logits[unit];
@@ -36,7 +36,7 @@ function describe(reading, unit, levels, added) {
   }
   const level = levels[0][unit];
   const says = `Unit ${unit}, ${level ? "active" : "cut off by ReLU"}`;
-  return { name: unit, says, light: light(level), share: added[unit] / 127 };
+  return { name: unit, says, light: light(level), share };
 }
 
 function showGrid(brush, { rows }, size) {
@@ -78,9 +78,7 @@ function caption({ layers, model, verdict }) {
 
 /** @type {Start} */
 export function start(element, props, server) {
-  // Return the units that are shown as pictures: all if they are few, otherwise those that add most
-  // to the answer or take most from it.
-  const FEW = props.few;
+  const FEW = props.few; // of no more units, all are shown as pictures, and there is no field
 
   const tiles = new Map(); // "model unit" → its weights
   const wanted = new Set();
@@ -91,11 +89,9 @@ export function start(element, props, server) {
   let lit = "activation"; // or "added"
   const looked = [null, null]; // in each column: the unit that is looked at
 
-  function shownUnits({ layers, why }) {
-    if (!layers.length) return [...Array(NOT_A_DIGIT + 1).keys()];
-    if (layers.length > 1) return [];
-    if (layers[0].units <= FEW) return [...Array(layers[0].units).keys()];
-    return why.logit.units.map(([unit]) => unit);
+  // Return what is shown as pictures, with the levels of the bars: units or, without any, templates.
+  function shownTiles({ layers, tiles }) {
+    return layers.length ? tiles : Array.from({ length: NOT_A_DIGIT + 1 }, (_, i) => [i, 0]);
   }
 
   function makeTile(place) {
@@ -115,15 +111,15 @@ export function start(element, props, server) {
     else if (isPress) tell("explain", { chosen: unit });
   }
 
-  function showLarge(column, reading, levels, added, place) {
-    const units = shownUnits(reading);
+  function showLarge(column, reading, levels, place) {
+    const units = shownTiles(reading);
     const box = column.querySelector(".large");
     box.classList.toggle("few", !reading.layers.length);
     while (box.children.length > units.length) box.lastElementChild.remove();
     while (box.children.length < units.length) box.append(makeTile(place));
-    units.forEach((unit, i) => {
+    units.forEach(([unit, added], i) => {
       const tile = box.children[i];
-      const about = describe(reading, unit, levels, added);
+      const about = describe(reading, unit, levels, added / 127);
       tile.dataset.unit = unit;
       setText(tile.querySelector(".name"), `${about.name}`);
       setAttribute(tile, "aria-label", about.says);
@@ -147,7 +143,7 @@ export function start(element, props, server) {
   }
 
   function markLooked(column, reading, place) {
-    const which = reading.layers.length ? looked[place]?.unit : reading.why.chosen;
+    const which = reading.layers.length ? looked[place]?.unit : reading.chosen;
     for (const tile of column.querySelectorAll(".large button")) {
       const picked = Number(tile.dataset.unit) === which;
       tile.classList.toggle("picked", picked);
@@ -221,7 +217,7 @@ export function start(element, props, server) {
     brush.imageSmoothingEnabled = false;
     brush.drawImage(lights(field, levels, added, blank ? CALM : 1), 0, 0, width, height);
     showGrid(brush, field, size);
-    showNames(brush, field, size, blank ? null : reading.why.chosen);
+    showNames(brush, field, size, blank ? null : reading.chosen);
     showMark(column, field, place);
   }
 
@@ -232,7 +228,7 @@ export function start(element, props, server) {
     const pixels = new Uint32Array(image.data.buffer);
     const colours = palette(calm);
     cells.forEach((layer, nth) => {
-      const byAdded = lit === "added" && nth === cells.length - 1;
+      const byAdded = lit === "added" && added && nth === cells.length - 1;
       layer.forEach(([x, y], unit) => {
         const level = levels[nth][unit];
         let shade = packed(OFF);
@@ -271,9 +267,9 @@ export function start(element, props, server) {
     return found;
   }
 
-  function showLegend(column, { layers, verdict, why }) {
+  function showLegend(column, { layers, verdict, chosen }) {
     const part = (name) => column.querySelector(name);
-    const logit = verdict === "blank" ? "the answer" : logitName(why.chosen);
+    const logit = verdict === "blank" ? "the answer" : logitName(chosen);
     part(".by-activation").hidden = lit !== "activation";
     part(".by-added").hidden = lit === "activation";
     part(".of-tiles").hidden = layers.length > 1;
@@ -283,11 +279,10 @@ export function start(element, props, server) {
     setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
   }
 
-  function most({ layers, verdict, why }) {
+  function most({ layers, verdict, chosen, tiles }) {
     if (layers.length !== 1 || layers[0].units <= FEW) return "";
-    const count = why.logit.units.length;
-    if (verdict === "blank") return `${count} of the units:`;
-    return `The ${count} units that matter most to ${logitName(why.chosen)}:`;
+    if (verdict === "blank") return `${tiles.length} of the units:`;
+    return `The ${tiles.length} units that matter most to ${logitName(chosen)}:`;
   }
 
   function showAll() {
@@ -296,13 +291,13 @@ export function start(element, props, server) {
     columns(element, last.readings).forEach((column, place) => {
       const reading = last.readings[place];
       const levels = reading.layers.map((layer) => bytes(layer.levels));
-      const added = reading.why.added ? numbersOf(reading.why.added) : [];
+      const added = reading.added && numbersOf(reading.added);
       prepare(column, place);
       setText(column.querySelector(".caption"), caption(reading));
       setText(column.querySelector(".most"), most(reading));
       showLegend(column, reading);
       showField(column, reading, levels, added, place);
-      showLarge(column, reading, levels, added, place);
+      showLarge(column, reading, levels, place);
     });
   }
 
@@ -326,6 +321,8 @@ export function start(element, props, server) {
       choice.checked = choice.value === lit;
       choice.addEventListener("change", () => {
         lit = choice.value;
+        if (lit === "added") visibleParts.add("added");
+        else visibleParts.delete("added");
         for (const each of element.querySelectorAll("[type=radio]"))
           each.checked = each.value === lit;
         showAll();
@@ -347,7 +344,7 @@ export function start(element, props, server) {
       showMark(column, fieldOf(last.readings[place]), place);
   });
 
-  onReading(element, (detail) => {
+  onReading(element, "layers", (detail) => {
     last = detail;
     showAll();
   });

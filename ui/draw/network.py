@@ -12,9 +12,7 @@ from model.mlp import MLP
 from ui.card.figures import first_weights
 from ui.component import component
 from ui.draw.sketchpad import QuestionError, choose, field
-from ui.message import NOT_A_DIGIT, picture
-
-MAX_TILES = 64  # at once; a layer of no more units is shown in pictures alone
+from ui.message import MAX_TILES, NOT_A_DIGIT, picture
 
 
 def network(readers: Mapping[str, Reader]) -> gr.HTML:

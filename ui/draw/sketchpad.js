@@ -8,7 +8,7 @@ import { drawByPointer } from "./pointers.js";
 import { drawOverlay } from "./overlay.js";
 import { dropLink, linkedInk } from "./link.js";
 import { drawInk, isEmpty } from "../shared/ink.js";
-import { inTime, listen, tell } from "../shared/events.js";
+import { REST, inTime, listen, tell, visibleParts } from "../shared/events.js";
 import { loadPicture } from "./image.js";
 import { replay } from "./replay.js";
 import { whole } from "../shared/numbers.js";
@@ -17,7 +17,6 @@ import { whole } from "../shared/numbers.js";
 /** @typedef {import("../shared/types").Pad} Pad */
 
 const MIN_STEP = 1.5; // units between two points: a tap that moves less is a dot
-const PAUSE = 8; // ms between a response and the next request: time to paint
 const RETRY = 1500; // ms
 const LATE = 1000; // ms without a response until the visitor gets a message
 const LOST = "No answer: the numbers are of older ink. Trying again…";
@@ -72,6 +71,9 @@ export function start(element, props, server) {
   let notice = ""; // message to the visitor until the next change
   let lost = false; // whether the last request failed
   let changed = false; // since the last request
+  let complete = true; // whether to ask for all parts of the reading
+  let resting = 0; // the timer that ends when the pen has not moved for a while
+  const looked = [null, null]; // in each column: the unit that the visitor picked
   let asking = false;
   let elsewhere = {}; // in the lesson: the models that were chosen on the drawing page
   let era = 0; // raised when ink is removed or the model changes: older responses are dropped
@@ -158,6 +160,15 @@ export function start(element, props, server) {
     paint();
     tell("ink", { ink: pad.ink, models: models(), explained });
     changed = true;
+    // While a stroke is drawn, only what is on the screen is asked for, until the pen rests.
+    complete = props.lesson || pad.drawing === null;
+    clearTimeout(resting);
+    if (!complete) resting = setTimeout(askAll, REST);
+    ask();
+  }
+
+  function askAll() {
+    complete = changed = true;
     ask();
   }
 
@@ -180,7 +191,8 @@ export function start(element, props, server) {
     const source = pad.ink.picture
       ? { strokes: null, picture: pad.ink.picture.url }
       : { strokes: pad.ink.strokes };
-    return { models: models(), ...source, ...explained };
+    const parts = complete ? undefined : [...visibleParts];
+    return { models: models(), ...source, ...explained, parts, units: looked };
   }
 
   // Send the newest drawing if it has changed and no request is in flight. With one request at a
@@ -190,24 +202,24 @@ export function start(element, props, server) {
     asking = true;
     changed = false;
     const asked = era;
-    let wait = PAUSE;
+    const asks = structuredClone(question());
     const late = setTimeout(() => setLost(true), LATE);
-    try {
-      const asks = structuredClone(question());
-      const answer = await inTime(server.read(asks));
-      setLost(false);
-      if (asked === era) show(answer, asks);
-    } catch {
-      setLost(true);
-      changed = true;
-      wait = RETRY;
-    }
+    const answer = await inTime(server.read(asks)).catch(() => null); // undefined if it is lost
     clearTimeout(late);
-    setTimeout(() => {
-      asking = false;
-      ask();
-    }, wait);
-    save();
+    setLost(!answer);
+    if (!asks.parts) save();
+    if (answer) {
+      askNext(); // the server reads the next drawing while the page shows this one
+      if (asked === era) show(answer, asks);
+    } else {
+      changed = true;
+      setTimeout(askNext, RETRY);
+    }
+  }
+
+  function askNext() {
+    asking = false;
+    ask();
   }
 
   function setLost(value) {
@@ -292,6 +304,10 @@ export function start(element, props, server) {
     explained = { chosen: null, against: null };
     replace(detail.replay ? { strokes: [], picture: null } : detail.ink);
     if (detail.replay) replay(pad, detail.ink.strokes);
+  });
+
+  listen("looked", ({ place, layer, unit, own }) => {
+    looked[place] = own ? { layer, unit } : null;
   });
 
   listen("notice", say);

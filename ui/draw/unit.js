@@ -8,26 +8,28 @@ import { make, signedBar } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Start} Start */
 
-function exists(reading, place) {
-  return (
-    place !== null && place.unit >= 0 && place.unit < (reading.layers[place.layer]?.units ?? 0)
-  );
+function exists({ hidden_sizes }, place) {
+  return place !== null && place.unit >= 0 && place.unit < (hidden_sizes[place.layer] ?? 0);
+}
+
+function isSame(one, other) {
+  return one?.layer === other?.layer && one?.unit === other?.unit;
 }
 
 // The unit that matters most is looked at until another is picked.
-function first({ layers, why }) {
-  return layers.length && why.logit.units.length
-    ? { layer: layers.length - 1, unit: why.logit.units[0][0] }
-    : null;
+function first({ hidden_sizes, unit }) {
+  return unit && { layer: hidden_sizes.length - 1, unit: unit.strongest };
 }
 
-function showUnit(column, reading, { layer, unit }, account) {
+function showUnit(column, reading) {
+  const account = reading.unit;
+  const { layer, unit } = account;
   const part = (name) => column.querySelector(name);
-  const where = reading.layers.length > 1 ? ` of hidden layer ${layer + 1}` : "";
+  const where = reading.hidden_sizes.length > 1 ? ` of hidden layer ${layer + 1}` : "";
   part("h3").textContent = `Unit ${unit}${where}`;
   const number = part(".pick input");
   if (document.activeElement !== number) number.value = unit; // else it is being typed in
-  number.max = reading.layers[layer].units - 1;
+  number.max = reading.hidden_sizes[layer] - 1;
   drawNumbers(part(".weights"), account.weights);
   drawSeen(part(".map.ink"), reading.seen);
   drawNumbers(part(".product"), account.product);
@@ -40,7 +42,7 @@ function showUnit(column, reading, { layer, unit }, account) {
   part("[data-testid^=unit-relu]").textContent =
     `ReLU: max(0, ${total}) = ${activation}` + (account.activation > 0 ? "" : ": cut off");
   showPoint(part, sum.total, account.activation);
-  showOutgoing(part("table"), account, reading.why.chosen);
+  showOutgoing(part("table"), account, reading.chosen);
 }
 
 function showPoint(part, z, activation) {
@@ -86,7 +88,7 @@ export function start(element, props, server) {
     }
     const reading = last?.readings[place];
     if (!reading || !exists(reading, { layer, unit })) return;
-    const same = own[place] && picked[place]?.unit === unit && picked[place]?.layer === layer;
+    const same = own[place] && isSame(picked[place], { layer, unit });
     if (hold) held[place] = !(same && held[place]);
     else if (same || held[place]) return;
     picked[place] = { layer, unit };
@@ -106,12 +108,11 @@ export function start(element, props, server) {
     own.fill(false);
   });
 
-  // Ask for the picked unit's account of the drawing that is shown, one question at a time.
+  // Show the picked unit. If the reading explains another one, ask for it, one request at a time.
   async function showPicked(column, place) {
-    const { layer, unit } = picked[place] ?? {};
     const reading = last.readings[place];
     const detail = column.querySelector(".detail");
-    const none = reading.layers.length === 0;
+    const none = reading.hidden_sizes.length === 0;
     column.querySelector(".pick").hidden = none;
     column.querySelector(".none").hidden = !none;
     if (none) column.querySelector("h3").textContent = "";
@@ -119,14 +120,21 @@ export function start(element, props, server) {
     // Without ink there is little to see, unless the visitor asks.
     detail.classList.toggle("calm", reading.verdict === "blank" && !own[place]);
     again[place] = asking[place];
-    if (detail.hidden || asking[place]) return;
+    if (detail.hidden) return;
+    if (isSame(reading.unit, picked[place])) {
+      showUnit(column, reading);
+      tellLooked(place, inShort(reading, place));
+      return;
+    }
+    if (asking[place]) return;
     const { strokes, picture } = last.asks;
+    const asked = { ...picked[place] };
     asking[place] = true;
     try {
-      const account = await server.account({ model: reading.model, strokes, picture, layer, unit });
-      if (!again[place] && !account.error) {
-        showUnit(column, reading, { layer, unit }, account);
-        tell("looked", { place, layer, unit, says: inShort(reading, place, unit, account) });
+      const account = await server.account({ model: reading.model, strokes, picture, ...asked });
+      if (!account.error) {
+        reading.unit = { ...reading.unit, ...asked, ...account };
+        again[place] = true; // show it, or ask for the unit that was picked meanwhile
       }
     } catch {
       // The sketchpad says that the server is away; the next reading asks again.
@@ -135,12 +143,17 @@ export function start(element, props, server) {
     if (again[place]) showPicked(column, place);
   }
 
-  function inShort({ verdict, why }, place, unit, { sum, activation, outgoing }) {
-    const { product } = timesUp(outgoing[why.chosen], activation);
+  function tellLooked(place, says) {
+    tell("looked", { place, ...picked[place], own: own[place], says });
+  }
+
+  function inShort({ verdict, chosen, unit }, place) {
+    const { sum, activation, outgoing } = unit;
+    const { product } = timesUp(outgoing[chosen], activation);
     const acts = activation > 0 ? `activation ${decimal(activation)}` : "cut off by ReLU";
-    const adds = verdict === "blank" ? "" : `, adds ${product} to ${logitName(why.chosen)}`;
+    const adds = verdict === "blank" ? "" : `, adds ${product} to ${logitName(chosen)}`;
     const how = held[place] ? "held: press it again to let go" : "press to hold";
-    return `Unit ${unit}: sum ${decimal(sum.total)}, ${acts}${adds} (${how})`;
+    return `Unit ${unit.unit}: sum ${decimal(sum.total)}, ${acts}${adds} (${how})`;
   }
 
   function show(place) {
@@ -149,7 +162,7 @@ export function start(element, props, server) {
     prepare(column, place);
     if (!exists(reading, picked[place])) own[place] = held[place] = false;
     if (!own[place]) picked[place] = first(reading);
-    tell("looked", { place, ...picked[place], ...(picked[place] ? {} : { says: "" }) });
+    tellLooked(place, picked[place] ? undefined : "");
     showPicked(column, place);
   }
 
@@ -165,7 +178,7 @@ export function start(element, props, server) {
     });
   }
 
-  onReading(element, (detail) => {
+  onReading(element, "unit", (detail) => {
     last = detail;
     last.readings.forEach((_, place) => show(place));
   });

@@ -125,8 +125,8 @@ export function start(element) {
     }
     const { why, logits } = reading;
     const account = { ...why[kind] };
-    if (kind === "difference") account.total = gap(logits[why.chosen], logits[why.against]);
-    const [first, second] = [logitName(why.chosen), logitName(why.against)];
+    if (kind === "difference") account.total = gap(logits[reading.chosen], logits[reading.against]);
+    const [first, second] = [logitName(reading.chosen), logitName(reading.against)];
     const total = decimal(account.total);
     box.querySelector("h3").textContent =
       kind === "logit"
@@ -134,8 +134,7 @@ export function start(element) {
         : account.total < 0
           ? `Why not ${first}, but ${second}: the logits differ by ${total}`
           : `Why ${first} and not ${second}: the logits differ by ${total}`;
-    const hidden = reading.layers.at(-1)?.units ?? 0;
-    box.querySelector(".by-pixel-text").textContent = hidden
+    box.querySelector(".by-pixel-text").textContent = reading.hidden_sizes.length
       ? "Around this drawing the whole network is linear, one template:"
       : "Logistic regression has one template for every drawing:";
     showUnits(box, account);
@@ -152,7 +151,7 @@ export function start(element) {
     }
   });
 
-  onReading(element, ({ readings, asks }) => {
+  onReading(element, "why", ({ readings, asks }) => {
     compared.textContent = compare(readings);
     softmax.textContent = readings.length > 1 ? "" : calibration(readings[0]);
     columns(element, readings).forEach((column, i) => {

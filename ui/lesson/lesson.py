@@ -16,7 +16,7 @@ from lesson.framing import ANEW, Stage, stages
 from lesson.source import Part, Step, introduction, steps
 from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
-from model.drawing import Strokes, draw, parse, rasterize
+from model.drawing import Strokes, rasterize
 from model.mlp import N_CLASSES
 from model.picture import to_grey
 from ui.api import Observe, ignore, picture_file
@@ -86,8 +86,6 @@ class Ink(NamedTuple):
     """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
-    strokes: Strokes | None  # None where it is a picture
-    picture: np.ndarray  # what was read, as lightness or as ink
     sheet: np.ndarray  # (H, W) lightness, as the sketchpad shows it; a picture is its own
 
 
@@ -102,11 +100,12 @@ def ink_of(question: Any, reader: Reader) -> Ink:
         raise QuestionError("A question needs `strokes` or `picture`.")
     strokes = question.get("strokes")
     if strokes is not None:
-        drawn = draw(strokes, limits=reader.limits)
-        return Ink(reader.read(drawn), strokes, drawn, _sheet(strokes))
+        reading = reader.read_strokes(strokes)
+        assert reading.drawing
+        return Ink(reading, _sheet(reading.drawing.points))
     # Decoded once: the page's pictures are no larger than what a reader would shrink them to.
     grey, _ = to_grey(picture_file({"url": question.get("picture")}), reader.limits.max_pixels)
-    return Ink(reader.read(grey), None, grey, grey)
+    return Ink(reader.read(grey), grey)
 
 
 def label_of(question: Any) -> int | None:
@@ -121,10 +120,12 @@ def label_of(question: Any) -> int | None:
     raise QuestionError("The label must be a digit, 0 to 9, or null.")
 
 
-def _sheet(strokes: Strokes) -> np.ndarray:
-    """Draw strokes where they lie on the sketchpad, black on white: (SHEET, SHEET) uint8."""
+def _sheet(points: list[np.ndarray]) -> np.ndarray:
+    """Draw strokes, each (P, 3), where they lie on the sketchpad: (SHEET, SHEET) uint8.
+
+    Ink is black, paper is white.
+    """
     zoom = SHEET / SIDE
-    points = parse(strokes)
     if not points:
         return np.full((SHEET, SHEET), 255, np.uint8)
     # A line far outside would be cut into pieces without end.
@@ -141,14 +142,14 @@ def message(reader: Reader, baseline: Reader, ink: Ink, *, label: int | None) ->
     names = live.names_for(reader, baseline, reading, sheet=ink.sheet, label=assumed)
     (layer,) = reading.layers
     return {
-        "readings": [{"model": reading.model, "frame": frame(reading, ink.strokes)}],
+        "readings": [{"model": reading.model, "frame": frame(reading)}],
         "lesson": {
             **answer(reading),
             "input": base64_of(reading.input),
             "pre_activations": layer.pre_activations.tolist(),
             "activations": layer.activations.tolist(),
             "label": label,
-            "logistic": answer(baseline.read(ink.picture)),
+            "logistic": answer(baseline.read_again(reading)),
             "without_relu": _without_relu(reader, layer.pre_activations),
             "stages": _stages(reader, ink),
             "outputs": live.run(names),
@@ -161,7 +162,7 @@ def _stages(reader: Reader, ink: Ink) -> list[dict[str, Any]]:
 
     The last stage is the network's input. Strokes have one stage more than pictures, ANEW.
     """
-    anew = [] if ink.strokes is None else [Stage(ANEW, ink.reading.input)]
+    anew = [] if ink.reading.drawing is None else [Stage(ANEW, ink.reading.input)]
     names, images = zip(*stages(ink.sheet), *anew, strict=True)
     seen = np.stack(images)
     probabilities = reader.probabilities(seen)

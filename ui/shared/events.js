@@ -2,7 +2,7 @@
 
 /** @typedef {import("./types").Events} Events */
 
-export const REST = 150; // ms without a new reading
+export const REST = 150; // ms after which a pen that does not move counts as resting
 const PATIENCE = 10000; // ms until an answer counts as lost
 
 /**
@@ -27,31 +27,23 @@ export function listen(kind, react, options) {
   document.addEventListener(kind, on, options);
 }
 
+/** The parts of a reading that are on the screen. The sketchpad asks for them while a stroke is drawn. */
+export const visibleParts = new Set();
+
 /**
- * Draw each reading: at once while the element is visible, otherwise when the drawing rests, so
- * that what is out of sight does not slow down the pen.
- * @param {Element} element
+ * Draw each reading that has a part.
+ * @param {Element} element what draws it: while it is out of sight, it gets no reading of a stroke that is not finished
+ * @param {"layers" | "added" | "unit" | "why"} part
  * @param {(detail: Events["reading"]) => void} draw
  */
-export function onReading(element, draw) {
-  let detail = null;
-  let visible = true;
-  let waiting = 0;
-  const flush = () => {
-    clearTimeout(waiting);
-    waiting = 0;
-    if (detail) draw(detail);
-    detail = null;
-  };
-  listen("reading", (next) => {
-    detail = next;
-    clearTimeout(waiting);
-    if (visible) flush();
-    else waiting = setTimeout(flush, REST);
+export function onReading(element, part, draw) {
+  listen("reading", (detail) => {
+    if (part in detail.readings[0]) draw(detail);
   });
   new IntersectionObserver((entries) => {
-    visible = entries.at(-1).isIntersecting; // the newest of the entries
-    if (visible) flush();
+    const visible = entries.at(-1).isIntersecting; // the newest of the entries
+    if (visible) visibleParts.add(part);
+    else visibleParts.delete(part);
   }).observe(element);
   tell("joined");
 }

@@ -44,7 +44,7 @@ export interface Account {
   strokes: number[] | null;
 }
 
-/** What one model reads. */
+/** What one model reads. The optional fields are parts that a request can leave out. */
 export interface Reading {
   model: string;
   verdict: Verdict;
@@ -64,14 +64,30 @@ export interface Reading {
     scale: number;
     pen: boolean;
   } | null;
-  layers: { levels: string; units: number; active: number }[];
-  why: {
-    chosen: number;
-    against: number;
-    added: Levels | null;
-    logit: Account;
-    difference: Account;
-  };
+  /** The logit that is explained, and the one that it is compared with. */
+  chosen: number;
+  against: number;
+  layers?: { levels: string; units: number; active: number }[];
+  /** The units that are shown as pictures, and what each adds: -127 to 127. */
+  tiles?: [unit: number, added: number][];
+  /** What each unit adds to the chosen logit. */
+  added?: Levels | null;
+  /** One unit in full; null if there are no hidden units. */
+  unit?: Unit | null;
+  why?: { logit: Account; difference: Account };
+}
+
+/** One hidden unit in full. */
+export interface Unit {
+  layer: number;
+  unit: number;
+  /** The unit of the last hidden layer that adds most to the chosen logit. */
+  strongest: number;
+  weights: Levels;
+  product: Levels;
+  sum: Account["sum"];
+  activation: number;
+  outgoing: number[];
 }
 
 /** What the sketchpad asks the server. */
@@ -79,6 +95,10 @@ export interface Question extends Explained {
   models: string[];
   strokes: Stroke[] | null;
   picture?: string;
+  /** The parts of the readings that are asked for; all if left out. */
+  parts?: string[];
+  /** For each model, the unit to explain; null stands for the strongest. */
+  units: ({ layer: number; unit: number } | null)[];
 }
 
 /** A reading as the lesson shows it, with every tensor on the way. */
@@ -113,8 +133,8 @@ export interface Events {
   explain: Partial<Explained>;
   /** Look at a unit of the model in column `place`, or at none. */
   look: { place: number; layer?: number; unit: number | null; hold?: boolean };
-  /** A unit is looked at; `says` describes it in one line. */
-  looked: { place: number; layer?: number; unit?: number; says?: string };
+  /** A unit is looked at; `own` if the visitor picked it; `says` describes it in one line. */
+  looked: { place: number; layer?: number; unit?: number; own: boolean; says?: string };
   /** The sketchpad was cleared. */
   cleared: undefined;
   /** A component has started and wants the current ink and reading. */
