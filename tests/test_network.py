@@ -32,16 +32,17 @@ def test_seen_and_units_are_the_readings(visitor, digits):
     off = [i for i in range(32) if "off" in (tiles.nth(i).get_attribute("class") or "").split()]
     assert off == np.flatnonzero(activations <= 0).tolist()
     weights = Reader.load("mlp-32").model.layers[0].weight.numpy(force=True)
+    light = brightness(activations)
     for i in range(32):
-        level = lit(np.ceil(255 * activations[i] / activations.max()) / 255)
-        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, level)
+        shown = red(weights[i] / np.abs(weights[i]).max() / 0.6, light[i])
         found = tiles.nth(i).locator("canvas").evaluate(REDS)
         assert np.abs(np.asarray(found) - shown).max() < 3.5  # weights are rounded to int8
 
 
-def lit(share):
-    """How bright a unit is, of whose largest neighbour's activation it has this share."""
-    return 0.4 + 0.6 * np.sqrt(np.maximum(share, 0))
+def brightness(activations):
+    """Return how bright each unit is. Activations are sent as a byte, 0 only if inactive."""
+    levels = np.maximum(np.round(255 * activations / activations.max()), activations > 0)
+    return 0.4 + 0.6 * np.sqrt(levels / 255)
 
 
 def places(reader):
@@ -73,8 +74,8 @@ def test_1024_units_are_a_field_that_lights_up(visitor, digits):
     visitor.settle()
     reader, reading = Reader.load(), visitor.reading()
     activations = reading.layers[0].activations
-    expected = np.where(activations > 0, 86 * lit(activations / activations.max()), 43)
-    assert np.abs(lights(visitor, reader) - expected).max() < 2.5  # activations come as a byte
+    expected = np.where(activations > 0, 86 * brightness(activations), 43)
+    assert np.abs(lights(visitor, reader) - expected).max() < 1.5
     visitor.page.get_by_label("what each adds to").check()
     added = contributions(reader.model, reading).contributions[3]
     share = np.sqrt(np.abs(added) / np.abs(added).max())
