@@ -31,7 +31,7 @@ RUN python3 -m venv --without-pip /opt/venv \
         || true; }
 
 WORKDIR /app
-COPY LICENSE app.py ./
+COPY LICENSE THIRD_PARTY_NOTICES.md app.py ./
 COPY lesson ./lesson
 COPY model ./model
 COPY server ./server

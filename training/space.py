@@ -22,7 +22,10 @@ from training.upload import (
 
 ROOT = Path(__file__).parent.parent
 # The files that the Dockerfile copies too, and the README with its picture.
-FILES = ("README.md", "LICENSE", "app.py", "requirements.txt", "screenshot.png")
+FILES = (
+    "README.md", "LICENSE", "THIRD_PARTY_NOTICES.md", "app.py", "requirements.txt",
+    "screenshot.png",
+)  # fmt: skip
 FOLDERS = ("lesson", "model", "server", "ui")
 TORCH = "torch>=2.8,<2.12"  # ZeroGPU's versions; cpu-basic takes any
 MODEL_VARIABLE = "MODEL"  # app.py's default for --model

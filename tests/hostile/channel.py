@@ -11,6 +11,7 @@ ODD = {"null": None, "a number": 7, "true": True, "text": "evil", "a list": [[]]
 PARTS = {
     ("sketchpad", "read"): {
         "models": ["mlp-32"], "strokes": DOT, "picture": None, "chosen": 3, "against": 5,
+        "parts": ["layers", "unit"], "units": [{"layer": 0, "unit": 3}],
     },
     ("unit", "account"): {
         "model": "mlp-32", "layer": 0, "unit": 0, "strokes": DOT, "picture": None,
@@ -18,7 +19,7 @@ PARTS = {
     ("network", "tiles"): {"model": "mlp-32", "units": [0, 1]},
     ("lesson-sketchpad", "read"): {"strokes": DOT, "picture": None, "chosen": 3},
     ("lesson", "train"): {"visitor": "hostile", "settings": {"hidden_size": 10**9}},
-    ("lesson", "look"): {"visitor": "hostile", "since_loss": 0, "since_val": 0, "since_step": 0},
+    ("lesson", "status"): {"visitor": "hostile"},
     ("lesson", "stop"): {"visitor": "hostile"},
     ("lesson", "yours"): {"visitor": "hostile", "strokes": DOT, "picture": None},
 }  # fmt: skip

@@ -128,7 +128,6 @@ export function start(element, props, server) {
       showTile(tile.querySelector("canvas"), `${reading.model} ${unit}`, about.light || DARKEST);
     });
     markLooked(column, reading, place);
-    fetchTiles();
   }
 
   const drawn = new WeakMap(); // tile → what it shows
@@ -165,7 +164,6 @@ export function start(element, props, server) {
     }
     for (const key of keys) wanted.delete(key);
     if (last && tiles.has(keys[0])) showAll();
-    // While the visitor draws, the most important units change all the time: readings go first.
     setTimeout(() => {
       fetching = false;
       fetchTiles();
@@ -346,6 +344,9 @@ export function start(element, props, server) {
 
   onReading(element, "layers", (detail) => {
     last = detail;
+    wanted.clear();
     showAll();
+    // While a stroke is drawn, the most important units change all the time: their weights can wait.
+    if (!detail.asks.parts) fetchTiles();
   });
 }
