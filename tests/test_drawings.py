@@ -112,7 +112,7 @@ def test_a_link_followed_in_the_same_tab_can_be_undone(visitor, digits):
 @ON_DESKTOP
 def test_a_link_that_is_cut_off_is_said_to_be(visitor, app_url):
     other = Visitor(visitor.page.context, f"{app_url}#model=mlp-32&drawing=%%%")
-    expect(other.page.get_by_test_id("status")).to_contain_text("not whole")
+    expect(other.page.get_by_test_id("status")).to_contain_text("incomplete")
 
 
 def test_a_drawing_can_be_saved(visitor, digits):
@@ -154,7 +154,7 @@ def test_a_picture_survives_a_reload_and_drawing_on_it_is_told(visitor):
     visitor.page.reload()
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
     visitor.draw_by_mouse([[[40, 40], [60, 200]]])
-    expect(visitor.page.get_by_test_id("status")).to_contain_text("took the picture's place")
+    expect(visitor.page.get_by_test_id("status")).to_contain_text("replaced the picture")
     visitor.page.get_by_test_id("undo").click()
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
 

@@ -1,4 +1,4 @@
-"""The hidden units on the page: lights, pictures, and one of them in full."""
+"""The hidden units on the page: the field, the pictures, and the explanation of one unit."""
 
 import time
 from decimal import Decimal

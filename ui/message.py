@@ -193,7 +193,7 @@ def _tiles(reading: Reading, added: np.ndarray) -> list[tuple[int, int]]:
 def _unit(
     reader: Reader, reading: Reading, place: tuple[int, int] | None, added: np.ndarray
 ) -> dict[str, Any] | None:
-    """Return one unit in full, with its place; None if there are no hidden units."""
+    """Return the explanation of one unit, with its place; None if there are no hidden units."""
     if not reading.layers:
         return None
     strongest = int(_by_weight(added)[0])

@@ -29,7 +29,7 @@ function showAnswer(column, { verdict, digit, confidence, not_a_digit, probabili
   runnerUp.textContent =
     verdict === "digit"
       ? `The runner-up is ${order[1]}, ${share(1)}.`
-      : `If it had to be a digit, the likeliest would be ${order[0]}.`;
+      : `The most probable digit would be ${order[0]}.`;
 }
 
 function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }, asks) {
@@ -58,7 +58,7 @@ function showPress(column, reading, asks) {
   if (press.dataset.chosen === chosen) return;
   press.dataset.chosen = chosen;
   if (!chosen) {
-    press.textContent = "Press a row to see why, or why not.";
+    press.textContent = "Select a row to see what its logit consists of.";
     return;
   }
   const link = make("a", { href: "#why" }, `Why ${chosen}, or why not: below`);

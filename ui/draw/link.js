@@ -88,7 +88,7 @@ export function decode(text) {
 
 /**
  * Return the ink that a link holds: a drawing, or the 28 × 28 bytes of a picture. Return null if
- * the link is not whole.
+ * the link is incomplete.
  * @param {URLSearchParams} parts the parameters in the link's fragment
  * @returns {import("../shared/types").Ink | null}
  */

@@ -35,7 +35,7 @@ function describe(reading, unit, levels, share) {
     return { name: unit === NOT_A_DIGIT ? "∅" : unit, says, light: 1, share: logit / most };
   }
   const level = levels[0][unit];
-  const says = `Unit ${unit}, ${level ? "active" : "cut off by ReLU"}`;
+  const says = `Unit ${unit}, ${level ? "active" : "inactive"}`;
   return { name: unit, says, light: light(level), share };
 }
 
@@ -60,7 +60,7 @@ function showNames(brush, { names }, size, answer) {
 }
 
 // The square root keeps small terms visible beside the largest.
-function vote(level, colours) {
+function supportColour(level, colours) {
   if (!level) return packed(NEUTRAL);
   const share = Math.max(FAINT, Math.sqrt(Math.abs(level) / 127));
   return colours[127 + Math.sign(level) * Math.round(127 * share)];
@@ -230,7 +230,7 @@ export function start(element, props, server) {
       layer.forEach(([x, y], unit) => {
         const level = levels[nth][unit];
         let shade = packed(OFF);
-        if (level && byAdded) shade = vote(added[unit], colours);
+        if (level && byAdded) shade = supportColour(added[unit], colours);
         else if (level) shade = colours[127 + Math.round(127 * light(level))];
         const top = Math.round(y * STEPS);
         for (let k = top; k < top + STEPS; k += 1) pixels[k * sheet.width + x] = shade;
@@ -272,7 +272,7 @@ export function start(element, props, server) {
     part(".by-added").hidden = lit === "activation";
     part(".of-tiles").hidden = layers.length > 1;
     setText(part(".logit"), logit);
-    setText(part(".whom"), layers.length ? "the unit" : "the digit");
+    setText(part(".whom"), layers.length ? "the unit's sum" : "the digit's logit");
     part(".grey").hidden = !layers.length;
     setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
   }

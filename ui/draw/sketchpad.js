@@ -19,7 +19,7 @@ import { whole } from "../shared/numbers.js";
 const MIN_STEP = 1.5; // units between two points: a tap that moves less is a dot
 const RETRY = 1500; // ms
 const LATE = 1000; // ms without a response until the visitor gets a message
-const LOST = "No answer: the numbers are of older ink. Trying again…";
+const LOST = "The server does not answer. The numbers belong to an earlier drawing. Trying again…";
 
 function tenth(value) {
   return Math.round(10 * value) / 10;
@@ -150,9 +150,9 @@ export function start(element, props, server) {
 
   function news() {
     if (isFull())
-      return `No more than ${whole(props.max_points)} points are read: the pen is empty.`;
+      return `The drawing is full at ${whole(props.max_points)} points: start a new one.`;
     if (pad.ink.example) return "An example: draw your own.";
-    return replaced ? "The drawing took the picture's place. Undo brings it back." : "";
+    return replaced ? "The drawing replaced the picture. Undo restores it." : "";
   }
 
   function update() {
@@ -355,7 +355,7 @@ export function start(element, props, server) {
       const linked = linkedInk(parts);
       if (linked && !isEmpty(pad.ink)) remember();
       if (linked) replace(linked);
-      else say("The link is not whole: copy it again.");
+      else say("The link is incomplete: copy it again.");
     } else {
       era += 1;
       update();

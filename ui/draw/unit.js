@@ -1,4 +1,4 @@
-// One hidden unit in full: its sum, its ReLU, and what it adds to each logit.
+// One hidden unit: its sum, its ReLU, and what it adds to each logit.
 
 import { addUp, decimal, logitName, signed, tenThousandths, timesUp } from "../shared/numbers.js";
 import { columns } from "./columns.js";
@@ -150,7 +150,7 @@ export function start(element, props, server) {
   function inShort({ verdict, chosen, unit }, place) {
     const { sum, activation, outgoing } = unit;
     const { product } = timesUp(outgoing[chosen], activation);
-    const acts = activation > 0 ? `activation ${decimal(activation)}` : "cut off by ReLU";
+    const acts = activation > 0 ? `activation ${decimal(activation)}` : "inactive: 0 after ReLU";
     const adds = verdict === "blank" ? "" : `, adds ${product} to ${logitName(chosen)}`;
     const how = held[place] ? "held: press it again to let go" : "press to hold";
     return `Unit ${unit.unit}: sum ${decimal(sum.total)}, ${acts}${adds} (${how})`;

@@ -1,4 +1,4 @@
-"""One hidden unit in full: its weights on the ink, its sum, its ReLU, its outgoing weights."""
+"""One hidden unit: its weights on the ink, its sum, its ReLU, its outgoing weights."""
 
 from collections.abc import Mapping
 from typing import Any
