@@ -1,5 +1,7 @@
 """Fixtures and functions for all tests: servers, a browser, a Hub and digits."""
 
+import asyncio
+import inspect
 import json
 import os
 import socket
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and "mnist_dir" in item.fixturenames:
             item.add_marker("mnist")
             item.user_properties.append(("needs", "MNIST"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test in a thread of its own: in this one, Playwright's event loop is running."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, pyfuncitem.obj(**arguments)).result()
+    return True
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -164,12 +179,16 @@ def visitor(
     assert visitor.faults == []
     visitor.leave()
     if not page.is_closed():
-        forget_visit(page)
+        forget_visit(page, app_url)
         open_pages[key] = page
 
 
-def forget_visit(page: Page) -> None:
-    """Reset the settings and the storage that a visitor has changed in the browser."""
+def forget_visit(page: Page, url: str) -> None:
+    """Reset the settings and the storage that a visitor has changed in the browser.
+
+    Storage is cleared at an address without scripts, since the page saves the drawing whenever a
+    response arrives.
+    """
     page.context.set_offline(False)
     page.unroute_all(behavior="ignoreErrors")
     page.emulate_media(color_scheme="null", reduced_motion="null", media="null")
@@ -178,5 +197,5 @@ def forget_visit(page: Page) -> None:
             other.close()
     page.context.clear_permissions()
     page.context.clear_cookies()
+    page.goto(f"{url}/health")
     page.evaluate("localStorage.clear(); sessionStorage.clear()")
-    page.goto("about:blank")

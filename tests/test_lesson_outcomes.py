@@ -248,7 +248,7 @@ def test_sizes_show_the_measured_accuracies_on_the_slider_and_in_the_table(lesso
 
 def test_each_stage_shows_its_image_its_answer_and_its_gain(lesson, reader, reading):
     lesson.see("framing")
-    seen = [*stages(_sheet(example())), (ANEW, reading.input)]
+    seen = [*stages(_sheet(reading.drawing.points)), (ANEW, reading.input)]
     for i, (name, image) in enumerate(seen):
         canvas = lesson.at(f"stage-{i}").locator("canvas")
         expect(canvas).to_have_attribute("aria-label", f"Your drawing: {name}")

@@ -24,12 +24,6 @@ from training.data import load_train_val
 ENDED = ("done", "stopped", "failed")
 QUICK = Settings(hidden_size=8, epochs=1)
 SLOW = {"min_seconds": 600, "max_seconds": 600, "max_idle_seconds": 600}
-pytestmark = pytest.mark.anyio  # for the async tests
-
-
-@pytest.fixture(scope="module")
-def anyio_backend():
-    return "asyncio"
 
 
 @pytest.fixture(autouse=True)
