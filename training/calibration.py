@@ -46,7 +46,7 @@ def calibrate(
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature, by which logits (N, 10) are divided, of the highest likelihood.
+    """Return the temperature that maximises the likelihood. Logits, (N, 10), are divided by it.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """

@@ -272,7 +272,7 @@ export function start(element, props, server) {
     part(".by-added").hidden = lit === "activation";
     part(".of-tiles").hidden = layers.length > 1;
     setText(part(".logit"), logit);
-    setText(part(".whom"), layers.length ? "the unit's sum" : "the digit's logit");
+    setText(part(".affected"), layers.length ? "the unit's sum" : "the digit's logit");
     part(".grey").hidden = !layers.length;
     setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
   }

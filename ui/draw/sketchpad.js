@@ -160,7 +160,7 @@ export function start(element, props, server) {
     paint();
     tell("ink", { ink: pad.ink, models: models(), explained });
     changed = true;
-    // While a stroke is drawn, only what is on the screen is asked for, until the pen rests.
+    // While a stroke is drawn, request only what is on the screen. Request the rest when the pen rests.
     complete = props.lesson || pad.drawing === null;
     clearTimeout(resting);
     if (!complete) resting = setTimeout(askAll, REST);
