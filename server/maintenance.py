@@ -27,7 +27,7 @@ from server.gradio_internals import (
 
 INTERVAL_SECONDS = 1  # between two cleanups of the queue's sessions
 UPLOADS_INTERVAL = 5  # cleanups of sessions per cleanup of uploads
-DRAIN_SECONDS = 3  # for the calls in progress to finish
+DRAIN_SECONDS = 2.5  # for the calls in progress to finish
 FETCH_SECONDS = 0.5  # for clients to fetch results from the queue after that
 M_ARENA_MAX = -8  # from glibc's malloc.h
 

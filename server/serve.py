@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.capacity import Capacity
 
-STOP_SECONDS = 5  # within which the server stops
+STOP_SECONDS = 4.5  # within which the server stops, so that the process ends within 5 s
 STREAM_SECONDS = 1  # in which open streams may end; each open page has one
 
 

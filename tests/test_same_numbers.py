@@ -133,7 +133,7 @@ def test_batches(app_url, pictures, readings, tmp_path, model):
 def test_the_page(browser, app_url, drawings, readings):
     page = browser.new_page()
     page.goto(app_url)
-    expect(page.get_by_test_id("answer")).to_contain_text("nothing drawn")
+    expect(page.get_by_test_id("answer")).to_have_class("blank")
     load = """([model, strokes]) => {
       document.querySelector('[data-testid=model]').value = model;
       const detail = { ink: { strokes, picture: null } };

@@ -74,8 +74,9 @@ class Visitor:
         self.wait_until_loaded()
 
     def wait_until_loaded(self):
-        # "–", or a number if the link contains a drawing; it is empty until the page is loaded.
-        expect(self.page.get_by_test_id("probability-0")).not_to_be_empty()
+        # The class is the verdict of the first reading. Before that, the sketchpad's module may not
+        # have started, and a stroke would be lost.
+        expect(self.page.get_by_test_id("answer").first).to_have_class(re.compile("."))
 
     def leave(self):
         """Stop listening, so that the page can be used by another test."""
