@@ -311,9 +311,8 @@ def lower_priority(pid: int) -> None:
 
 def load_network(data: str, settings: Settings) -> MLP:
     """Return the network of a report, in eval mode."""
-    mlp = MLP((settings.hidden_size,) if settings.relu else ())
-    mlp.load_state_dict(safetensors.torch.load(base64.b64decode(data)))
-    return mlp.eval().requires_grad_(False)
+    hidden_sizes = (settings.hidden_size,) if settings.relu else ()
+    return MLP.from_state_dict(hidden_sizes, safetensors.torch.load(base64.b64decode(data)))
 
 
 def check_visitor(visitor: str) -> None:

@@ -11,7 +11,7 @@ from model.mlp import MLP
 from training.data import Split, SyntheticData, to_float
 from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
 
-THRESHOLD = 0.5  # of the probability of "not a digit"; the bias is fitted to it
+THRESHOLD = 0.5  # of the probability of "not a digit"; its log-odds are 0
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 @torch.no_grad()
 def fit_rejection_bias(model: MLP, log_odds: Tensor, synthetic_log_odds: Tensor) -> None:
-    """Change the bias of the rejection logit so that few digits are rejected at THRESHOLD.
+    """Shift the rejection logit so that its log-odds exceed 0 for only MAX_REJECTED of the digits.
 
     The arguments are the log-odds of "not a digit", (N,), of MNIST's validation digits and of the
     synthetic ones.

@@ -8,7 +8,6 @@ import re
 import secrets
 import socket
 import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress

@@ -335,7 +335,7 @@ export function start(element, props, server) {
       elsewhere = { model: kept.model, beside: kept.beside };
       select(model, kept.model);
       select(beside, kept.beside);
-      pen.value = kept.pen;
+      pen.value = kept.pen ?? pen.value;
       separate();
       if (kept.picture) await restorePicture(kept.picture).catch(() => {});
       else replace({ strokes: kept.strokes, picture: null });
