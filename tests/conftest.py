@@ -149,10 +149,10 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(params=list(DEVICES))
+@pytest.fixture
 def device(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the settings of each device: a desktop and a phone."""
-    return DEVICES[request.param]
+    """Return the settings of a desktop, or of the devices that a test is parametrised with."""
+    return DEVICES[getattr(request, "param", "desktop")]
 
 
 @pytest.fixture(scope="session")
@@ -162,25 +162,36 @@ def open_pages(browser: Browser) -> dict[tuple, Page]:
 
 
 @pytest.fixture
-def visitor(
+def page(
     browser: Browser, app_url: str, device: dict[str, Any], open_pages: dict[tuple, Page]
-) -> Iterator[Visitor]:
-    """Yield a visitor of the app on each device.
+) -> Iterator[Page]:
+    """Yield a page without storage or settings of earlier tests.
 
-    An open page loads the app four times as fast as a new one, so it is used again, unless the
+    An open page loads the app three times as fast as a new one, so it is used again, unless the
     previous test failed or closed it.
     """
     key = tuple(device["viewport"].values())
     page = open_pages.pop(key, None)
     if page is None or page.is_closed():
         page = browser.new_context(**device).new_page()
-    visitor = Visitor(page.context, app_url, page)
-    yield visitor
-    assert visitor.faults == []
-    visitor.leave()
+    yield page
     if not page.is_closed():
         forget_visit(page, app_url)
         open_pages[key] = page
+
+
+@pytest.fixture
+def visitor(page: Page, app_url: str) -> Iterator[Visitor]:
+    """Yield a visitor of the drawing page."""
+    yield from visit(Visitor, page, app_url)
+
+
+def visit(kind: type[Visitor], page: Page, app_url: str) -> Iterator[Visitor]:
+    """Yield a visitor of this kind; assert that the page raised no error."""
+    visitor = kind(page.context, app_url, page)
+    yield visitor
+    assert visitor.faults == []
+    visitor.leave()
 
 
 def forget_visit(page: Page, url: str) -> None:

@@ -20,7 +20,7 @@ from model import Reader
 from model.checkpoint import CARD_FILE, EVALUATION_FILE, MAX_CARD, SHIPPED, save, write_json
 from model.explain import output_layer
 from model.mlp import MLP
-from tests.visitor import ON_DESKTOP, ON_PHONE, QUESTION, REDS, number, percent, red
+from tests.visitor import ON_EACH_DEVICE, ON_PHONE, QUESTION, REDS, number, percent, red
 from ui.card.card import message
 from ui.card.figures import plots
 from ui.card.markdown import MAX_TOKENS, parts
@@ -246,8 +246,8 @@ def test_only_the_plot_of_invalid_figures_is_left_out():
 class Card:
     """A page with a card."""
 
-    def __init__(self, context, url, model=MODEL):
-        self.page = context.new_page()
+    def __init__(self, page, url, model=MODEL):
+        self.page = page
         self.faults, self.requests = [], []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda said: self.faults.append(said.text))
@@ -280,20 +280,17 @@ class Card:
 def shown(browser, app_url):
     """The card on a desktop: for what looks at it, or leaves it as it was."""
     context = browser.new_context(**DEVICES["desktop"])
-    card = Card(context, app_url)
+    card = Card(context.new_page(), app_url)
     yield card
     assert [fault for fault in card.faults if "404" not in fault] == []
     context.close()
 
 
 @pytest.fixture
-def card(browser, app_url, device):
-    """The card, on each device."""
-    context = browser.new_context(**device)
-    card = Card(context, app_url)
+def card(page, app_url):
+    card = Card(page, app_url)
     yield card
     assert [fault for fault in card.faults if "404" not in fault] == []
-    context.close()
 
 
 def words(markdown):
@@ -479,6 +476,7 @@ def test_the_drawing_page_does_not_load_the_plots(shown, app_url):
 
 
 @pytest.mark.browser
+@ON_EACH_DEVICE
 def test_the_card_fits_its_window_and_axe_finds_no_serious_fault(card, device):
     card.page.emulate_media(color_scheme="dark" if "has_touch" in device else "light")
     card.get("confusion-8-9").click()
@@ -525,7 +523,6 @@ def test_the_drawing_and_its_model_outlast_a_visit_to_the_card(visitor, digits):
 
 
 @pytest.mark.browser
-@ON_DESKTOP
 def test_a_mistake_is_made_again_on_the_sketchpad_and_undo_brings_the_drawing_back(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
     visitor.settle()
@@ -543,7 +540,6 @@ def test_a_mistake_is_made_again_on_the_sketchpad_and_undo_brings_the_drawing_ba
 
 
 @pytest.mark.browser
-@ON_DESKTOP
 def test_a_section_is_gone_to_without_a_reload_and_back_leads_to_where_one_was(card):
     page = card.page
     page.evaluate("window.mark = 1")
@@ -561,7 +557,6 @@ def test_a_section_is_gone_to_without_a_reload_and_back_leads_to_where_one_was(c
 
 
 @pytest.mark.browser
-@ON_DESKTOP
 def test_a_hostile_card_does_nothing_in_a_browser(card, tmp_path, app_url):
     """What the server would say of a hostile folder's card takes the place of a shipped one's."""
     hostile = copy.deepcopy(EVALUATION)

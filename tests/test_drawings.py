@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from model import Reader
 from model.drawing import draw
-from tests.visitor import DATA, ON_DESKTOP, REDS, Visitor, pixels
+from tests.visitor import DATA, REDS, Visitor, pixels
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,6 @@ def test_an_example_is_drawn_by_itself(visitor, digits):
     visitor.check_against(visitor.reading())
 
 
-@ON_DESKTOP
 def test_another_model_does_not_stop_an_example(visitor, digits):
     visitor.page.get_by_test_id("example-8").click()
     visitor.settle()
@@ -34,7 +33,6 @@ def test_another_model_does_not_stop_an_example(visitor, digits):
     visitor.check_against(visitor.reading("mlp-32"))
 
 
-@ON_DESKTOP
 def test_an_example_that_is_undone_halfway_comes_back_whole(visitor, digits):
     visitor.page.get_by_test_id("example-8").click()
     visitor.settle()
@@ -80,7 +78,6 @@ def test_a_link_reopens_the_drawing(visitor, digits, app_url):
     assert other.sent[-1]["models"] == ["mlp-32"]
 
 
-@ON_DESKTOP
 def test_a_link_gives_way_to_what_is_drawn_after_it(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
     visitor.copy_link()
@@ -94,7 +91,6 @@ def test_a_link_gives_way_to_what_is_drawn_after_it(visitor, digits):
         expect(visitor.page.get_by_test_id(name)).to_be_enabled()
 
 
-@ON_DESKTOP
 def test_a_link_followed_in_the_same_tab_can_be_undone(visitor, digits):
     visitor.draw_by_mouse(digits[4]["strokes"])
     visitor.copy_link()
@@ -109,7 +105,6 @@ def test_a_link_followed_in_the_same_tab_can_be_undone(visitor, digits):
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
 
 
-@ON_DESKTOP
 def test_a_link_that_is_cut_off_is_said_to_be(visitor, app_url):
     other = Visitor(visitor.page.context, f"{app_url}#model=mlp-32&drawing=%%%")
     expect(other.page.get_by_test_id("status")).to_contain_text("incomplete")
@@ -126,7 +121,6 @@ def test_a_drawing_can_be_saved(visitor, digits):
     assert Reader.load().read(saved.value.path()).digit == 2
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize(("scheme", "shade"), [("light", 255), ("dark", 0)])
 def test_ink_without_paper_is_seen(visitor, scheme, shade, tmp_path):
     """White ink on nothing would be white on white: it lies on the paper that the server takes."""
@@ -146,7 +140,6 @@ def test_ink_without_paper_is_seen(visitor, scheme, shade, tmp_path):
     assert Reader.load().read(saved.value.path()).digit == 7
 
 
-@ON_DESKTOP
 def test_a_picture_survives_a_reload_and_drawing_on_it_is_told(visitor):
     visitor.page.get_by_test_id("picture").set_input_files(DATA / "seven.png")
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
@@ -171,7 +164,6 @@ def test_a_picture_is_read_instead(visitor):
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_a_picture_may_be_dropped_or_pasted(visitor, kind):
     visitor.drop(kind, DATA / "seven.png")

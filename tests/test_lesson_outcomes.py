@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 from torch.nn import functional as F
@@ -320,9 +319,8 @@ def test_ways_show_the_measured_accuracies_and_errors(lesson):
             assert number(right[:-1]) + number(wrong[:-1]) == 100
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures_fit_a_phone_and_are_accessible(browser, app_url, scheme):
-    context = browser.new_context(**DEVICES["phone"], color_scheme=scheme)
+def test_pictures_fit_a_phone(browser, app_url):
+    context = browser.new_context(**DEVICES["phone"])
     lesson = Page(context, app_url)
     lesson.at("softmax-tutorial").tap()
     lesson.slide("softmax-temperature", 0)  # the widest numbers
@@ -335,13 +333,5 @@ def test_pictures_fit_a_phone_and_are_accessible(browser, app_url, scheme):
         )
         assert min(sides, default=24) >= 24, name
     assert lesson.page.evaluate("document.documentElement.scrollWidth") == 390
-    chosen = [f"[data-testid=picture-{name}]" for name in PICTURES]
-    found = Axe().run(lesson.page, context={"include": [[each] for each in chosen]})
-    faults = [
-        (v["id"], v["nodes"][0]["html"])
-        for v in found.response["violations"]
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert faults == []
     assert lesson.faults == []
     context.close()

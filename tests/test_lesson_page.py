@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lesson.source import steps
-from tests.conftest import ask_page
-from tests.visitor import ON_DESKTOP, Visitor, percent
+from tests.conftest import ask_page, visit
+from tests.visitor import ON_EACH_DEVICE, Visitor, percent
 from ui.lesson.lesson import NETWORK
 
 STEPS = steps()
@@ -50,14 +50,11 @@ class Student(Visitor):
 
 
 @pytest.fixture
-def student(browser, app_url, device):
-    context = browser.new_context(**device)
-    student = Student(context, app_url)
-    yield student
-    assert student.faults == []
-    context.close()
+def student(page, app_url):
+    yield from visit(Student, page, app_url)
 
 
+@ON_EACH_DEVICE
 def test_step_links_lead_to_each_step_and_numbers_are_those_of_the_reading(student, digits):
     student.draw(digits[3]["strokes"])
     reading = student.reading(NETWORK)
@@ -82,7 +79,6 @@ def test_step_links_lead_to_each_step_and_numbers_are_those_of_the_reading(stude
     assert width == student.page.viewport_size["width"]
 
 
-@ON_DESKTOP
 def test_a_link_opens_its_step_and_the_keyboard_reaches_the_next(student, app_url):
     other = Student(student.page.context, app_url, path="/lesson#relu")
     expect(other.step("relu").get_by_role("heading", level=2)).to_be_in_viewport()
@@ -99,7 +95,6 @@ def test_a_link_opens_its_step_and_the_keyboard_reaches_the_next(student, app_ur
     assert other.faults == []
 
 
-@ON_DESKTOP
 def test_pages_share_the_drawing_and_the_chosen_model(student, app_url, digits):
     page = student.page
     page.goto(app_url)
@@ -117,7 +112,6 @@ def test_pages_share_the_drawing_and_the_chosen_model(student, app_url, digits):
     expect(page.get_by_test_id("model")).to_have_value("logistic")
 
 
-@ON_DESKTOP
 def test_printing_opens_all_folds_and_hides_the_sketchpad(student):
     page = student.page
     page.emulate_media(media="print")
@@ -135,6 +129,8 @@ def test_printing_opens_all_folds_and_hides_the_sketchpad(student):
 def test_the_page_is_accessible_and_requests_no_other_host(student, app_url, theme):
     student.page.goto(f"{app_url}/lesson?__theme={theme}")
     expect(student.page.get_by_test_id("reads")).to_contain_text("reads")
+    for box in student.page.locator(".box").all():
+        box.scroll_into_view_if_needed()  # pictures are drawn when they become visible
     student.settle()
     found = Axe().run(student.page, "#lesson-stage").response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:90]) for each in found] == []

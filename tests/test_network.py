@@ -13,7 +13,7 @@ from model import Reader
 from model.checkpoint import save
 from model.explain import contributions, unit
 from model.mlp import MLP
-from tests.visitor import ON_DESKTOP, QUESTION, REDS, Visitor, number, pixels, red, sum_of
+from tests.visitor import ON_EACH_DEVICE, QUESTION, REDS, Visitor, number, pixels, red, sum_of
 
 pytestmark = pytest.mark.browser
 
@@ -69,6 +69,7 @@ def lights(visitor, reader):
     return np.array([field[y * width + x] for x, y in middles])
 
 
+@ON_EACH_DEVICE
 def test_1024_units_are_a_field_that_lights_up(visitor, digits):
     visitor.draw_by_mouse(digits[3]["strokes"])
     visitor.settle()
@@ -128,7 +129,6 @@ def test_a_unit_can_be_looked_at(visitor, digits):
         assert abs(number(row[1]) * factor - number(row[2])) <= Decimal("0.005")
 
 
-@ON_DESKTOP
 def test_one_question_about_a_unit_is_open_at_a_time(visitor, digits):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])
@@ -151,6 +151,7 @@ def test_one_question_about_a_unit_is_open_at_a_time(visitor, digits):
     assert len(most) <= 3  # the first, and the newest
 
 
+@ON_EACH_DEVICE
 def test_a_unit_that_is_pressed_is_held(visitor, digits, device):
     visitor.page.get_by_test_id("model").select_option("mlp-32")
     visitor.draw_by_mouse(digits[2]["strokes"])

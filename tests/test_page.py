@@ -10,11 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from model import Reader
-from tests.visitor import ON_DESKTOP, QUESTION, reads
+from tests.visitor import ON_EACH_DEVICE, QUESTION, reads
 
 pytestmark = pytest.mark.browser
 
 
+@ON_EACH_DEVICE
 def test_a_seven_is_read_before_the_pen_is_lifted(visitor, digits):
     visitor.draw_by_mouse(digits[7]["strokes"], lift=False)
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("7")
@@ -94,6 +95,7 @@ def test_nothing_is_asked_of_other_hosts(visitor, digits, app_url):
     assert hosts == {urlparse(app_url).netloc}
 
 
+@ON_EACH_DEVICE
 def test_the_page_fits_its_window(visitor):
     width = visitor.page.evaluate("document.documentElement.scrollWidth")
     assert width <= visitor.page.viewport_size["width"]
@@ -144,7 +146,6 @@ def test_a_lost_connection_is_said_and_the_newest_drawing_read_after_it(visitor,
     visitor.check_against(visitor.reading())
 
 
-@ON_DESKTOP
 def test_a_lost_connection_is_said_while_one_draws_on(visitor):
     visitor.page.context.set_offline(True)
     visitor.draw_by_mouse([[[40, 40], [60, 60]]], lift=False)
@@ -160,6 +161,7 @@ def test_a_lost_connection_is_said_while_one_draws_on(visitor):
     expect(visitor.page.get_by_test_id("status")).to_have_text("")
 
 
+@ON_EACH_DEVICE
 def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
     expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("active")
     visitor.settle()  # the page has come to rest
@@ -177,7 +179,6 @@ def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
     assert sum(visitor.page.evaluate("moved")) < 0.01
 
 
-@ON_DESKTOP
 def test_every_control_is_reached_by_the_tab_key(visitor, digits):
     visitor.draw_by_mouse(digits[2]["strokes"])
     visitor.settle()
@@ -197,7 +198,9 @@ def test_the_page_is_light_to_load(app_url):
         assert 5_000 < len(gzip.compress(answer.read())) < 600_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("device", "scheme"), [("desktop", "light"), ("phone", "dark")], indirect=["device"]
+)
 def test_axe_finds_no_serious_fault(visitor, digits, scheme):
     visitor.page.emulate_media(color_scheme=scheme)
     visitor.page.reload()

@@ -7,7 +7,7 @@ page dispatches them, so that a slow machine changes nothing.
 import pytest
 from playwright.sync_api import expect
 
-from tests.visitor import ON_DESKTOP, ON_PHONE, Visitor
+from tests.visitor import ON_PHONE, Visitor
 
 pytestmark = pytest.mark.browser
 PEN_IS_AWAY = 600  # ms: longer than the time in which a touch near the pen is a palm
@@ -126,7 +126,6 @@ def test_a_pen_replaces_the_palm_that_touched_first(pointers, visitor):
     assert pointers.drawn() == []  # the palm is not in the history
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize("lift", ["pointerup", "pointercancel", "lostpointercapture"])
 def test_a_pen_removes_the_mark_of_a_palm_that_was_lifted_just_before(pointers, visitor, lift):
     pointers.at_once(
@@ -139,7 +138,6 @@ def test_a_pen_removes_the_mark_of_a_palm_that_was_lifted_just_before(pointers, 
     assert pointers.drawn() == []
 
 
-@ON_DESKTOP
 def test_an_eraser_leaves_the_stroke_that_a_finger_just_drew(pointers, visitor):
     finger = [("pointerdown", "touch", PALM), ("pointerup", "touch", PALM)]
     pointers.at_once(*finger, ("pointerdown", "pen", STROKE[0], 5))  # 5 is the eraser
@@ -156,7 +154,6 @@ def test_a_palm_that_touches_while_the_pen_draws_is_ignored(pointers, visitor):
     assert [len(stroke) for stroke in pointers.drawn()] == [3]
 
 
-@ON_DESKTOP
 def test_a_palm_that_touches_just_after_the_pen_is_ignored(pointers, visitor):
     palm = [("pointerdown", "touch", PALM), ("pointerup", "touch", PALM)]
     stroke = [("pointerdown", "pen", STROKE[0]), ("pointerup", "pen", STROKE[0])]
@@ -195,7 +192,6 @@ def test_a_second_finger_draws_nothing_and_a_cancelled_stroke_stays(pointers):
     assert [len(stroke) for stroke in pointers.drawn()] == [2, 1]
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize("tool", ["mouse", "pen"])
 def test_a_lost_release_ends_the_stroke(pointers, tool):
     """The release went to an alert box: the pointer comes back with no button pressed."""
@@ -207,7 +203,6 @@ def test_a_lost_release_ends_the_stroke(pointers, tool):
     assert [len(stroke) for stroke in pointers.drawn()] == [3, 2]
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize("next_tool", ["mouse", "pen"])
 def test_a_pointer_that_was_lost_does_not_block_the_next(pointers, next_tool):
     pointers.press(STROKE, tool="mouse")
@@ -215,7 +210,6 @@ def test_a_pointer_that_was_lost_does_not_block_the_next(pointers, next_tool):
     assert [len(stroke) for stroke in pointers.drawn()] == [3, 2]
 
 
-@ON_DESKTOP
 def test_the_mouse_ends_its_stroke_though_another_button_stays_down(pointers):
     pointers.press(STROKE, tool="mouse")
     pointers.point("mouseMoved", [200, 200], tool="mouse", button="right", buttons=2)
@@ -230,7 +224,6 @@ AWAY = {
 }
 
 
-@ON_DESKTOP
 @pytest.mark.parametrize("away", AWAY)
 def test_a_stroke_ends_when(pointers, visitor, away):
     pointers.press(STROKE, tool="mouse")
@@ -240,7 +233,6 @@ def test_a_stroke_ends_when(pointers, visitor, away):
     assert [len(stroke) for stroke in pointers.drawn()] == [3]
 
 
-@ON_DESKTOP
 def test_an_alert_box_that_takes_the_release_leaves_no_line_behind(pointers, visitor):
     visitor.page.once("dialog", lambda dialog: dialog.accept())
     pointers.press(STROKE, tool="mouse")
@@ -249,7 +241,6 @@ def test_an_alert_box_that_takes_the_release_leaves_no_line_behind(pointers, vis
     assert [len(stroke) for stroke in pointers.drawn()] == [3]
 
 
-@ON_DESKTOP
 def test_only_the_tip_of_a_pen_and_the_main_button_draw(pointers, visitor):
     for point in STROKE:
         pointers.hover(point)
@@ -264,7 +255,6 @@ def test_only_the_tip_of_a_pen_and_the_main_button_draw(pointers, visitor):
     assert pointers.drawn() == []
 
 
-@ON_DESKTOP
 def test_a_stroke_is_not_interrupted_by_a_menu(pointers, visitor):
     """A menu would take the release of the pointer; without a stroke, it opens as usual."""
     opens = "pad => pad.dispatchEvent(new MouseEvent('contextmenu', { cancelable: true }))"

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from model import Reader
 from model.drawing import lay_out, parse
-from tests.visitor import ON_DESKTOP, ON_PHONE, number
+from tests.visitor import ON_EACH_DEVICE, ON_PHONE, number
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +45,7 @@ def test_ink_taken_away_under_the_pen_stays_away(visitor, button):
     visitor.page.mouse.up()
 
 
+@ON_EACH_DEVICE
 def test_a_tap_is_a_dot(visitor):
     visitor.draw_by_mouse([[[140, 140], [140.4, 140.2], [140.2, 139.8]]])
     visitor.settle()
@@ -65,7 +66,6 @@ def test_redo_brings_back_what_undo_took(visitor, digits):
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
 
-@ON_DESKTOP
 def test_undo_by_key_works_after_the_pen_was_chosen(visitor, digits):
     visitor.page.get_by_test_id("pen").focus()
     visitor.page.keyboard.press("ArrowRight")
@@ -76,7 +76,6 @@ def test_undo_by_key_works_after_the_pen_was_chosen(visitor, digits):
     expect(visitor.page.get_by_test_id("answer")).to_have_text("nothing drawn")
 
 
-@ON_DESKTOP
 def test_the_mouse_takes_over_from_the_keyboard(visitor):
     visitor.pad.focus()
     for key in [" ", "Shift+ArrowDown"]:
@@ -177,6 +176,7 @@ def test_no_point_between_two_frames_is_lost(visitor):
     visitor.page.mouse.up()
 
 
+@ON_EACH_DEVICE
 def test_ink_is_as_sharp_as_the_screen(visitor, device):
     wide = visitor.pad.evaluate("pad => pad.width / pad.clientWidth")
     assert wide == pytest.approx(device.get("device_scale_factor", 1), abs=0.01)
@@ -190,7 +190,6 @@ def test_the_page_does_not_scroll_under_the_finger(visitor):
     assert visitor.page.evaluate("scrollY") == 0
 
 
-@ON_DESKTOP
 def test_ink_follows_the_theme(visitor, digits):
     visitor.draw_by_mouse(digits[1]["strokes"])
     visitor.settle()

@@ -106,10 +106,11 @@ def test_the_loading_page_works_below_a_prefix():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("device", "scheme"), [("desktop", "light"), ("phone", "dark")], indirect=["device"]
+)
 def test_the_loading_page_is_accessible_and_fits(browser, page_url, device, scheme):
-    context = browser.new_context(**device, color_scheme=scheme)
-    page = context.new_page()
+    page = browser.new_page(**device, color_scheme=scheme)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(page_url)
@@ -117,7 +118,7 @@ def test_the_loading_page_is_accessible_and_fits(browser, page_url, device, sche
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert Axe().run(page).response["violations"] == []
     assert errors == []
-    context.close()
+    page.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from model import Reader
 from model.explain import contributions, stroke_contributions, template, unit
-from tests.visitor import ON_DESKTOP, QUESTION, REDS, SIDE, number, red, sum_of, terms_of
+from tests.visitor import ON_EACH_DEVICE, QUESTION, REDS, SIDE, number, red, sum_of, terms_of
 
 pytestmark = pytest.mark.browser
 
@@ -93,7 +93,6 @@ def test_any_two_logits_can_be_compared(visitor, digits):
     expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("Why 5")
 
 
-@ON_DESKTOP
 def test_a_digit_is_not_compared_with_itself(visitor, digits):
     visitor.draw_by_mouse(digits[5]["strokes"])
     visitor.page.get_by_test_id("against").select_option("3")
@@ -177,6 +176,7 @@ def test_what_logistic_regression_gets_wrong_is_explained_against_the_network(vi
         assert total == pytest.approx(gap, abs=0.0101)
 
 
+@ON_EACH_DEVICE
 def test_two_models_read_side_by_side(visitor, digits):
     visitor.page.get_by_test_id("beside").select_option("logistic")
     visitor.draw_by_mouse(digits[8]["strokes"])
@@ -192,7 +192,6 @@ def test_two_models_read_side_by_side(visitor, digits):
     expect(visitor.page.get_by_test_id("answer-beside")).to_have_count(0)
 
 
-@ON_DESKTOP
 def test_choosing_fast_over_a_slow_network_chooses_the_last(visitor, digits):
     visitor.draw_by_mouse(digits[1]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("1")
@@ -205,7 +204,6 @@ def test_choosing_fast_over_a_slow_network_chooses_the_last(visitor, digits):
     expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("Why 5")
 
 
-@ON_DESKTOP
 def test_what_is_explained_goes_with_the_drawing(visitor, digits):
     visitor.draw_by_mouse(digits[1]["strokes"])
     visitor.page.locator("[data-logit='8']").first.click()

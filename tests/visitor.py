@@ -15,10 +15,9 @@ from model import Reader
 
 SIDE = 280
 DATA = ROOT / "tests" / "data"
-# For tests that do not depend on the device, because each page takes seconds to load.
-ON_DESKTOP, ON_PHONE = (
-    pytest.mark.parametrize("device", [name], indirect=True) for name in DEVICES
-)
+# For tests that depend on the size of the page, or on touch. Others run on a desktop only.
+ON_EACH_DEVICE = pytest.mark.parametrize("device", list(DEVICES), indirect=True)
+ON_PHONE = pytest.mark.parametrize("device", ["phone"], indirect=True)
 QUESTION = re.compile("/component_server")
 # Resolves after two frames and a short pause.
 FRAMES = """() => new Promise((done) =>
