@@ -69,7 +69,6 @@ def lights(visitor, reader):
     return np.array([field[y * width + x] for x, y in middles])
 
 
-@ON_EACH_DEVICE
 def test_1024_units_are_a_field_that_lights_up(visitor, digits):
     visitor.draw_by_mouse(digits[3]["strokes"])
     visitor.settle()

@@ -30,7 +30,7 @@ def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
     reader = Reader.load(model)
     visitor.page.get_by_test_id("model").select_option(model)
     draw = visitor.draw_by_touch if "has_touch" in device else visitor.draw_by_mouse
-    for each in digits:
+    for each in digits if model == "mlp-1024" else digits[::3]:
         draw(each["strokes"])
         visitor.page.wait_for_function(
             "text => document.querySelector('[data-testid=answer]').innerText.startsWith(text)",

@@ -65,7 +65,7 @@ class Plan(NamedTuple):
     repeats: int = 5  # of batches and cold starts
 
 
-QUICK = Plan(callers=2, rounds=1, alone=0.5, together=0.3, images=500, repeats=1)
+QUICK = Plan(callers=2, rounds=1, alone=0.2, together=0.1, images=500, repeats=1)
 
 
 class Row(NamedTuple):

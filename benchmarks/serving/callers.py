@@ -200,7 +200,7 @@ def _run_task(task: Task, send: Send, count: int) -> Done:
     latencies = {endpoint: [] for endpoint in task.endpoints}
     time.sleep(max(0.0, task.start - time.monotonic()))
     turn = 0
-    while time.monotonic() < task.start + task.seconds:
+    while turn == 0 or time.monotonic() < task.start + task.seconds:
         for endpoint in task.endpoints:
             started = time.perf_counter()
             send(endpoint, turn % count)
