@@ -216,8 +216,8 @@ def test_a_space_starts_on_zerogpu_if_the_hub_is_silent(tmp_path):
         "HF_HOME": str(tmp_path / "home"), "MODEL": REPO,
         "GRADIO_SERVER_NAME": "0.0.0.0",
     }  # fmt: skip
-    log = (tmp_path / "log").open("w+", encoding="utf-8")
     with (
+        (tmp_path / "log").open("w", encoding="utf-8") as log,
         listening(silent) as hub_url,
         running(
             by_environment=True, env=space | {"HF_ENDPOINT": hub_url}, stdout=log, stderr=log
@@ -231,8 +231,7 @@ def test_a_space_starts_on_zerogpu_if_the_hub_is_silent(tmp_path):
         assert '"root":"https://me-digits.hf.space"' in page
         assert "https://huggingface.co" in headers["content-security-policy"]
         assert get(f"{url.replace('127.0.0.1', '127.0.0.2')}/health")[0] == 200  # any address
-    log.seek(0)
-    output = log.read()
+    output = (tmp_path / "log").read_text(encoding="utf-8")
     assert "declared: ['_nothing']" in output
     assert f"{REPO}: the Hub did not answer within 3.5 s, and it is not in the cache" in output
     assert "Serving the shipped mlp-1024.\n" in output

@@ -193,7 +193,7 @@ async def test_a_stopped_training_keeps_its_network_until_there_is_a_better_one(
         assert os.getpriority(os.PRIO_PROCESS, pid) == 19
         assert os.sched_getscheduler(pid) == os.SCHED_IDLE
         assert os.getpgid(pid) == pid  # Ctrl-C in a terminal does not reach it
-        assert resident(pid) < 400
+        assert resident(pid) < resident(os.getpid()) + 100  # MB; this process has torch, too
         assert those.stop("a")["state"] == "stopping"
         end = await until_state(those, "a", *ENDED)
         assert end["message"] == f"Stopped after {end['epoch']:.1f} of 25 epochs."

@@ -36,7 +36,8 @@ def load_pool(
     """
     path = cache / f"{name}-v{VERSION}-{n}-{seed}.npz"
     try:
-        with np.load(path) as file:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as stored, np.load(stored) as file:
             images, labels = file["images"], file["labels"]
     except (OSError, ValueError, EOFError, KeyError, BadZipFile):  # missing or damaged
         jobs = [(seed, i) for i in range(max(1, -(-n // N_PER_JOB)))]
