@@ -151,7 +151,7 @@ export function start(element) {
     }
   });
 
-  onReading(element, "why", ({ readings, asks }) => {
+  onReading(element, "why", ({ readings, request }) => {
     compared.textContent = compare(readings);
     softmax.textContent = readings.length > 1 ? "" : calibration(readings[0]);
     columns(element, readings).forEach((column, i) => {
@@ -159,7 +159,7 @@ export function start(element) {
       column.classList.toggle("blank", blank);
       column.querySelector(".nothing").toggleAttribute("hidden", !blank);
       for (const box of column.querySelectorAll(".account")) {
-        showAccount(box, box.getAttribute("data-account"), readings[i], asks.strokes ?? []);
+        showAccount(box, box.getAttribute("data-account"), readings[i], request.strokes ?? []);
       }
     });
   });
