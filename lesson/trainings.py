@@ -1,4 +1,4 @@
-"""The training runs of visitors: each is a process, a few run at once, the others are queued."""
+"""The training runs of visitors: each is a process, a few run at a time, the others are queued."""
 
 import asyncio
 import base64

@@ -80,7 +80,7 @@ def test_a_change_of_any_module_changes_the_version(tmp_path):
     assert len(versions) == 3  # a stylesheet is not a module
 
 
-@pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/ink.js"])
+@pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/sketch.js"])
 def test_the_page_says_that_a_module_did_not_load(browser, app_url, missing):
     page = browser.new_page()
     page.route(f"**/{missing}", lambda route: route.abort())

@@ -109,7 +109,7 @@ def bind_api(
 
     `observe` receives the endpoint, the model, the number of each verdict, and the duration in
     seconds. A batch that takes more than `seconds` is stopped. At most `running` calls from
-    Gradio's queue run at once.
+    Gradio's queue run at a time.
     """
 
     def answer(

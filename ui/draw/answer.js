@@ -33,7 +33,7 @@ function showAnswer(column, { verdict, digit, confidence, not_a_digit, probabili
 }
 
 function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }, request) {
-  column.querySelector(".bars").classList.toggle("refused", verdict === "not_a_digit");
+  column.querySelector(".bars").classList.toggle("rejected", verdict === "not_a_digit");
   const blank = verdict === "blank";
   for (const row of column.querySelectorAll("[data-logit]")) {
     const logit = Number(row.dataset.logit);
@@ -78,7 +78,7 @@ function showFrame(column, { frame, verdict }) {
     return;
   }
   const [x, y] = frame.shift.map(decimal);
-  const drawn = frame.pen ? "redrawn with a pen of MNIST's usual width, " : "";
+  const drawn = frame.pen ? "redrawn with MNIST's usual stroke width, " : "";
   note.textContent =
     `Made as MNIST was: the ink (dashed) is ${drawn}scaled by ${frame.scale.toPrecision(3)} to fit ` +
     `20 × 20 pixels, and moved by ${x} across and ${y} down, ` +

@@ -7,7 +7,7 @@ import { drawByKeyboard } from "./keyboard.js";
 import { drawByPointer } from "./pointers.js";
 import { drawOverlay } from "./overlay.js";
 import { dropLink, linkedInk } from "./link.js";
-import { drawInk, isEmpty } from "../shared/ink.js";
+import { drawInk, isEmpty } from "../shared/sketch.js";
 import { REST, inTime, listen, tell, visibleParts } from "../shared/events.js";
 import { loadPicture } from "./image.js";
 import { replay } from "./replay.js";

@@ -4,7 +4,7 @@ import { SIDE } from "../shared/constants.js";
 import { addUp, decimal, logitName, percent, signed, timesUp, whole } from "../shared/numbers.js";
 import { colour, drawLarge, drawNumbers, outline } from "../shared/pixels.js";
 import { columns } from "./columns.js";
-import { drawStroke } from "../shared/ink.js";
+import { drawStroke } from "../shared/sketch.js";
 import { listen, onReading, tell } from "../shared/events.js";
 import { make, signedBar } from "../shared/dom.js";
 

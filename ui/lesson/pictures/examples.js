@@ -1,7 +1,7 @@
 // Picture of ten MNIST digits.
 
 import { choices, make } from "../../shared/dom.js";
-import { inkOfPixels } from "../../shared/ink.js";
+import { inkOfPixels } from "../../shared/sketch.js";
 import { pictureButton } from "../parts.js";
 import { tell } from "../../shared/events.js";
 

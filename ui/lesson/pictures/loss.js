@@ -98,7 +98,7 @@ function lossCurve() {
       x: [0, 1],
       y: [0, end],
       label: "loss = −log p",
-      below: "p, the probability of the right digit",
+      below: "p, the probability of the correct digit",
     });
     const lowest = Math.exp(-end);
     const points = Array.from({ length: CURVE + 1 }, (_, i) => {

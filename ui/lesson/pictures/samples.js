@@ -2,7 +2,7 @@
 
 import { choices, make, press } from "../../shared/dom.js";
 import { drawSeen } from "../../shared/pixels.js";
-import { inkOfPixels } from "../../shared/ink.js";
+import { inkOfPixels } from "../../shared/sketch.js";
 import { pictureButton } from "../parts.js";
 import { tell } from "../../shared/events.js";
 

@@ -24,7 +24,7 @@ export function practiceCharts() {
   let previous = null;
 
   function begin() {
-    if (current?.val.length > 1) previous = current; // not one that failed at once
+    if (current?.val.length > 1) previous = current; // not a run that failed immediately
     current = null;
   }
 

@@ -14,7 +14,7 @@ const INTERVAL = 300; // ms between two requests for the status
 const RETRY = 1500; // ms after a failed request
 const RUNNING = ["waiting", "starting", "training", "stopping"];
 const OFF =
-  "Training is off here. Run the app yourself: pip install -r requirements.txt && python app.py";
+  "Training is off on this server. Run the app yourself: pip install -r requirements.txt && python app.py";
 const NO_RESPONSE = "The server did not respond. Trying again…";
 const FORGOTTEN = "This training run is no longer available. Start a new one.";
 
