@@ -164,7 +164,7 @@ ME = {"visitor": "me-and-no-other"}
         ("train", {**ME, "settings": {"hidden_size": 7}}, "whole number, 8 to 256"),
         ("status", [], "needs `visitor`"),
         ("stop", {"visitor": 7}, "needs `visitor`"),
-        ("yours", {**ME, "strokes": []}, "train another"),
+        ("yours", {**ME, "strokes": []}, "Train a new one"),
     ],
 )
 def test_a_refused_request_gets_the_reason(app_url, function, question, message):
