@@ -211,7 +211,7 @@ def load_service(
 
 
 def trainings_of(options: argparse.Namespace) -> Trainings | None:
-    """Return what runs the trainings of visitors, or None if they may not train."""
+    """Return the manager of visitors' training runs, or None if training is off."""
     limits = from_flags(TrainingLimits, options)
     if not limits.max_trainings:
         return None
