@@ -43,7 +43,7 @@ from server.options import add_server_flags
 from server.serve import Server, Service
 from server.site import Site, cross_origin, site_of
 from server.uploads import Uploads
-from ui.api import ignore
+from ui.api import no_metrics
 from ui.component import PAGE_CSS
 from ui.modules import modules_route
 from ui.pages import THEME, build_pages
@@ -175,7 +175,7 @@ def load_service(
         DeviceError: this machine has no such device.
     """
     readers, default = load_readers(options.model, from_flags(Limits, options), options.device)
-    observe = metrics.observe_reading if metrics else ignore
+    observe = metrics.observe_reading if metrics else no_metrics
     limits = capacity.limits
     demo = build(
         readers,
@@ -211,7 +211,7 @@ def load_service(
 
 
 def trainings_of(options: argparse.Namespace) -> Trainings | None:
-    """Return what runs the trainings of visitors, or None if they may not train."""
+    """Return the manager of visitors' training runs, or None if training is off."""
     limits = from_flags(TrainingLimits, options)
     if not limits.max_trainings:
         return None

@@ -1,9 +1,9 @@
-"""Accuracy of each shipped network on people's drawings, by pen width, digit and writer.
+"""Accuracy of each shipped network on people's drawings, by stroke width, digit and writer.
 
-Accuracy is the share of drawings whose most probable digit is the right one, whether rejected or
-not. The rows "rejected" and "answered right" follow; the latter counts a rejected drawing as an
+Accuracy is the share of drawings whose most probable digit is correct, whether they are rejected or
+not. The rows "rejected" and "accepted, correct" follow; the latter counts a rejected drawing as an
 error. A second table gives the share of answers that change if the drawing is moved, scaled,
-turned, drawn with another pen, or stored in another format.
+turned, drawn with another stroke width, or stored in another format.
 
 Run: python -m benchmarks.drawings DRAWINGS.jsonl [--model NAME ...]
 A line of the file: {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}
@@ -48,7 +48,7 @@ def main() -> int:
         right = {key: _most_probable(many) == digits for key, many in readings.items()}
         _print_table(reader.name, right, digits, writers)
         answered = {key: _digits(many) == digits for key, many in readings.items()}
-        _print_row("answered right", answered, lambda r: r)
+        _print_row("accepted, correct", answered, lambda r: r)
         _print_confidence(readings, digits)
         _print_changes(reader, [row["strokes"] for row in rows])
     return 0

@@ -49,6 +49,7 @@ from training.loop import train, validate
 from training.recipe import PRESETS, Recipe
 from training.subset import OUT, SEED
 from training.synthetic.canvas import CANVAS, STROKE_WIDTHS, canvas_picture
+from ui.lesson.lesson import PEN
 
 SEEDS = (0, 1, 2)
 TUTORIAL = Recipe(hidden_sizes=())
@@ -63,7 +64,6 @@ ALONE = dataclasses.replace(ACCURATE, epochs=15, distort=0.0, synthetic_digits=0
 DISTORTED = dataclasses.replace(ALONE, distort=ACCURATE.distort)
 PENS_TOO = dataclasses.replace(DISTORTED, synthetic_digits=ACCURATE.synthetic_digits)
 WAYS = {"alone": ALONE, "distorted": DISTORTED, "pens too": PENS_TOO}
-PEN = 18  # px; the width of the sketchpad's pen
 PART = (0.3, 0.85)  # share of the canvas that the longer side of a drawing takes
 N_PLACES = 4  # random positions and sizes of each drawing
 DECIMALS = 4  # of shares; one of 10,000 images is 0.0001

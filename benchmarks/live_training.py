@@ -1,8 +1,10 @@
-"""What visitors' trainings cost other visitors: python -m benchmarks.live_training DRAWINGS.jsonl
+"""Measure how visitors' training runs slow down the drawing page.
 
 A mouse draws on the drawing page, as in benchmarks/page.py, while nobody trains, then while one
-and two other visitors train the largest network again and again on the same server. Before that,
-the default training is timed from the click to its result. The browser runs on the same machine.
+and two other visitors train the largest network repeatedly on the same server. Before that, the
+default training run is timed from the click to its result. The browser runs on the same machine.
+
+Run: python -m benchmarks.live_training DRAWINGS.jsonl
 """
 
 import argparse
@@ -21,8 +23,8 @@ from benchmarks.page import evenly_chosen, measure
 
 MODEL, DEVICE = "mlp-1024", "desktop"
 MAX_RATIO = 3.0  # of the p95 while others train to the p95 of a quiet server
-MIN_ACCURACY, MAX_SECONDS = 94.0, 20.0  # of the default training: %, and s until its result
-TIMEOUT = 90_000  # ms for a training to end
+MIN_ACCURACY, MAX_SECONDS = 94.0, 20.0  # of the default training run: %, and s until its result
+TIMEOUT = 90_000  # ms for a training run to end
 INTERVAL = 0.2  # s between two looks at the processes
 LARGEST = {"practice-hidden": "5", "practice-epochs": "30"}  # the slider's index 5 is 256 units
 TRAIN_AGAIN = """() => setInterval(() => {
@@ -40,20 +42,20 @@ def open_lesson(browser: Browser, url: str) -> Page:
 
 
 def default_training(browser: Browser, url: str) -> tuple[float, float]:
-    """Return the default training's accuracy in %, and the seconds from the click to its result."""
+    """Return the default run's accuracy in %, and the seconds from the click to its result."""
     page = open_lesson(browser, url)
     started = time.monotonic()
     page.get_by_test_id("practice-train").click()
     result = page.get_by_test_id("practice-result").filter(has_text="%")
     result.wait_for(timeout=TIMEOUT)
     seconds = time.monotonic() - started
-    accuracy = float(result.inner_text().split()[0])
+    accuracy = float(result.inner_text().partition(" %")[0].split()[-1])
     page.context.close()
     return accuracy, seconds
 
 
 def keep_training(browser: Browser, url: str) -> None:
-    """Open a page that trains again and again, and wait until its first training runs."""
+    """Open a page that trains repeatedly, and wait until its first training run is active."""
     page = open_lesson(browser, url)
     for name, value in LARGEST.items():
         page.get_by_test_id(name).fill(value)
@@ -97,7 +99,7 @@ def watched(pid: int) -> Generator[Usage]:
 
 def main() -> int:
     """Print the table; return 1 if a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("drawings", type=Path, help="JSON Lines of {digit, strokes}")
     parser.add_argument("--count", type=int, default=20, help="number of drawings (20)")
     options = parser.parse_args()
@@ -105,9 +107,9 @@ def main() -> int:
     p95s = []
     with running() as (url, process), chromium() as browser:
         accuracy, seconds = default_training(browser, url)
-        print(f"the default training: {accuracy:.1f} % after {seconds:.1f} s from the click")
+        print(f"the default training run: {accuracy:.1f} % after {seconds:.1f} s from the click")
         print(f"{len(drawings)} drawings by mouse, {MODEL}; ms, MB at most")
-        heads = ("trainings", "workers", "p50", "p95", "ratio", "server", "a worker")
+        heads = ("runs", "workers", "p50", "p95", "ratio", "server", "a worker")
         print("".join(f"{head:>11}" for head in heads))
         for n_trainings in range(3):
             if n_trainings:

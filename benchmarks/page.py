@@ -80,10 +80,10 @@ def replay(page: Page, strokes: list, *, touch: bool) -> None:
 
 
 def waits(timing: dict[str, list[float]]) -> list[float]:
-    """Return how long each pointer event waited for the first answer that knows of it, in ms.
+    """Return the time from each pointer event to the first response that includes it, in ms.
 
-    One question is open at a time, so an answer's is the last before it; one that failed has
-    none. What no answer knows of waits for ever.
+    One request is in progress at a time, so a response belongs to the last request before it. The
+    time is infinite if no response includes the event.
     """
     answered = [
         (max((s for s in timing["sent"] if s <= read), default=-math.inf), read)
@@ -131,10 +131,10 @@ def measure(
         strokes += len(drawing["strokes"])
         page.get_by_test_id("clear").click()
         page.wait_for_timeout(300)
-    question = json.loads(bodies[-2]) | {}
-    question["data"] = question["data"] | {"models": []}  # refused at once: nothing is read
+    request = json.loads(bodies[-2])
+    request["data"] = request["data"] | {"models": []}  # rejected immediately: nothing is read
     target = f"{url}/gradio_api/component_server/"
-    body = json.dumps(question)
+    body = json.dumps(request)
     echo = page.evaluate(ECHO, {"url": target, "body": body, "count": 100})
     context.close()
     return {

@@ -203,7 +203,7 @@ def main() -> int:
     options = parser.parse_args()
     for name in options.model:
         reader = Reader.load(name, device="cpu")
-        print(f"\n{name}, {options.count} photos a cell; % read right")
+        print(f"\n{name}, {options.count} photos a cell; accuracy in %")
         print(f"{'':14}" + "".join(f"{light:>14}" for light in LIGHTS))
         for scene in SCENES:
             right = [

@@ -66,7 +66,7 @@ try:
     fetch("data")  # download what is missing, and verify every file
 except DataError as error:
     print(error)
-    print("This notebook now uses the 9,000 images that ship with the project. Its figures differ.")
+    print("This notebook now uses the 9,000 images that the project includes. Its figures differ.")
     MNIST = ShippedMNIST"""
 STROKES = [[[50, 48], [155, 45], [90, 240]]]
 DRAWING = f"""\

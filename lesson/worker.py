@@ -1,8 +1,8 @@
-"""The process of one training: `python -m lesson.worker REQUEST`.
+"""The process of one training run: `python -m lesson.worker REQUEST`.
 
 REQUEST is JSON: {"settings", "data_dir", "min_seconds", "max_seconds"}. Each line of stdout is a
 JSON object, a report as `train` yields it, or {"error": message}. When stdin is closed, because
-the training was stopped or the server has ended, the training ends early.
+the run was stopped or the server has ended, the run ends early.
 """
 
 import base64
@@ -28,8 +28,10 @@ N_UNITS = 32  # hidden units whose weights are reported
 MAX_POINTS = 300  # of the curve of the training loss
 REPORT_SECONDS = 0.2
 FEW_EPOCHS = 5  # up to which the network is validated four times per epoch
-DIVERGED = "The loss is not a number any more: the learning rate is too large. Try a smaller one."
-DAMAGED = "MNIST's files on the server are damaged: choose the images that ship."
+DIVERGED = (
+    "The loss is no longer a finite number: the learning rate is too large. Try a smaller one."
+)
+DAMAGED = "MNIST's files on the server are damaged: choose the included images."
 
 
 class DivergedError(ArithmeticError):
@@ -37,7 +39,7 @@ class DivergedError(ArithmeticError):
 
 
 class Curves:
-    """The loss and accuracy of a training so far."""
+    """The loss and accuracy of a training run so far."""
 
     def __init__(self, settings: Settings, n_images: int) -> None:
         self.steps_per_epoch = math.ceil(n_images / BATCH_SIZE)
@@ -88,9 +90,9 @@ def train(
 ) -> Iterator[dict[str, Any]]:
     """Train, and yield a report at most every REPORT_SECONDS; the last one has the network.
 
-    The training ends early when `stop` is set or after `max_seconds`. One that would be over too
-    soon is slowed down to take `min_seconds`, so that visitors can watch it. Neither changes the
-    weights that a number of steps leads to.
+    The run ends early when `stop` is set or after `max_seconds`. A run that would take less than
+    `min_seconds` is slowed down to take that long, so that visitors can watch it. Neither changes
+    the weights after a given number of steps.
 
     Raises:
         DivergedError: the loss or a weight is not finite.
@@ -121,10 +123,10 @@ def train(
 
 
 def report(curves: Curves, model: Student) -> dict[str, Any]:
-    """Return the state of the training, with the weights of the first hidden units.
+    """Return the state of the training run, with the weights of the first hidden units.
 
     Of each unit, "levels" is base64 of 784 int8, and "scale" is the weight that 127 stands for:
-    the unit's largest by size.
+    the unit's largest absolute weight.
     """
     weights = model.layer1.weight.detach()[:N_UNITS]
     scales = weights.abs().amax(1)
@@ -164,7 +166,7 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     stop = threading.Event()
     threading.Thread(target=wait_for_end_of_stdin, args=(stop,), daemon=True).start()
-    torch.set_num_threads(1)  # the same weights each time, and the other cores serve requests
+    torch.set_num_threads(1)  # gives the same weights each time, and leaves cores to the server
     settings = parse_settings(request["settings"])
     limits = {name: request[name] for name in ("min_seconds", "max_seconds")}
     try:
@@ -174,7 +176,7 @@ def main() -> None:
     except DivergedError:
         write({"error": DIVERGED})
     except DataError as error:
-        print(error, file=sys.stderr)  # for the server's log: visitors need not know the path
+        print(error, file=sys.stderr)  # only for the server's log, because it contains a path
         write({"error": DAMAGED})
 
 
@@ -192,4 +194,4 @@ def write(line: dict[str, Any]) -> None:
 if __name__ == "__main__":
     with suppress(BrokenPipeError):  # the server has ended
         main()
-    os._exit(0)  # without waiting half a second for torch's cleanup, while the next training waits
+    os._exit(0)  # skips torch's cleanup, which takes half a second while the next run waits

@@ -62,7 +62,10 @@ def _png(data: bytes) -> bool:
 
 
 def _gif(data: bytes, max_pixels: int, frames: int) -> bool:
-    """Check the blocks up to the last frame that is decoded, except that frame's pixels."""
+    """Return whether there are too many blocks before the pixels of the last decoded frame.
+
+    An earlier frame that is too large counts, too.
+    """
     at, parts = 13 + _palette_size(data[10]), 0
     while data[at] != ord(";") and parts <= MAX_PARTS:
         parts += 1
@@ -87,7 +90,7 @@ def _palette_size(flags: int) -> int:
 
 
 def _skip_blocks(data: bytes, at: int, full: int) -> tuple[int, int]:
-    """Return where a GIF's chain of blocks ends, and how many blocks are shorter than `full`."""
+    """Return the end of a chain of GIF blocks, and the number of blocks shorter than `full`."""
     small = 0
     while data[at] and small <= MAX_PARTS:
         small += data[at] < full

@@ -51,7 +51,7 @@ class Config:
     name: str
     hidden_sizes: tuple[int, ...]
     temperature: float = 1.0  # divides the logits, so that the probabilities are calibrated
-    threshold: float = 1.0  # of the probability of `not_a_digit`, above which ink is refused
+    threshold: float = 1.0  # of the probability of `not_a_digit`, above which ink is rejected
 
 
 def shipped_names() -> list[str]:
@@ -73,7 +73,7 @@ def write_network(folder: Path, config: Config, state_dict: Mapping[str, Tensor]
     """
     _check_name(folder / CONFIG_FILE, config.name)
     tensors = {k: v.detach().cpu().contiguous() for k, v in state_dict.items()}
-    _refuse_not_finite(folder / WEIGHTS_FILE, tensors)
+    _reject_not_finite(folder / WEIGHTS_FILE, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(
         folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"})
@@ -284,11 +284,11 @@ def _read_weights(path: Path, hidden_sizes: tuple[int, ...]) -> dict[str, Tensor
             f"{path} is not a whole safetensors file: expected {len(shapes)} tensors, "
             f"found: {diagnose.printable(str(error), 200)}."
         ) from error
-    _refuse_not_finite(path, state)
+    _reject_not_finite(path, state)
     return state
 
 
-def _refuse_not_finite(path: Path, state: Mapping[str, Tensor]) -> None:
+def _reject_not_finite(path: Path, state: Mapping[str, Tensor]) -> None:
     for key, tensor in state.items():
         n_bad = int((~tensor.isfinite()).sum())
         if n_bad:

@@ -30,7 +30,7 @@ def shorten(value: object) -> str:
 def explain_weights(tensors: Tensors, hidden_sizes: tuple[int, ...], *, max_keys: int) -> str:
     """Return how to convert weights that do not fit; empty if the file is only damaged.
 
-    `hidden_sizes` are those of the config. Weights with more than `max_keys` keys are taken for
+    `hidden_sizes` are those of the config. Weights with more than `max_keys` keys are treated as
     another kind of network.
     """
     layers = _linear_layers(tensors) if len(tensors) <= max_keys else None

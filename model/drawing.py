@@ -11,9 +11,9 @@ from model.limits import LIMITS, Limits
 Strokes = Sequence[Sequence[Sequence[float]]]
 
 PEN_WIDTH = 0.14  # relative to the drawing's longer side; gives MNIST's median line width
-LONG_SIDE = 80  # px of ink, including the pen: four times the box of preprocessing
+LONG_SIDE = 80  # px of ink, including the stroke width: four times the box of preprocessing
 MARGIN = 2  # px of paper around the ink
-WIDTHS = (0.125, 4.0)  # widths, relative to the usual pen: from hairline to marker
+WIDTHS = (0.125, 4.0)  # relative to the usual stroke width: from hairline to marker
 _WIDTH_STEPS = 8  # widths are rounded to eighths, as in training
 _PIECE = 4.0  # px; longer lines are cut, so that each piece fits a small square of pixels
 # Drawings of more pieces are simplified. Real digits and 4,840 characters of other scripts have at
@@ -90,19 +90,19 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     """Render strokes at a standard size: (H, W) float32, with ink 1 and paper 0.
 
     `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, in any
-    unit, y down. A point may have a third number: the width of the pen there, where 1 is the usual
+    unit, y down. A point may have a third number: the stroke width there, where 1 is the usual
     width. `pen_width` is relative to the drawing's longer side. The longer side of the ink is 80
     px. A stroke of one point is a dot; without strokes, the sheet is empty.
 
     Quick, Draw! lists coordinates instead, `[[[x0, x1, ...], [y0, y1, ...]], ...]`. Convert its
     strokes: `[list(zip(x, y)) for x, y, *_ in strokes]`. A drawing with a stroke of four or more
-    points in that format is rejected. If all strokes have two points, the formats cannot be told
-    apart, and the strokes are read as points. With three points, a coordinate would be a width; it
-    is rejected unless it is in the range of widths.
+    points in that format is rejected. Strokes of two points cannot be distinguished and are read as
+    points. In strokes of three points, the third number is taken as a stroke width; it is rejected
+    unless it is in the range of widths.
 
-    A drawing of more than 4,000 pieces of 4 px is simplified to one piece per cell of a grid, so
-    that time and memory depend on the area that it covers. The side of a cell is 0.5 px, or 1/32 of
-    the widest pen if that is larger.
+    A drawing of more than 4,000 segments of 4 px is simplified to one segment per cell of a grid,
+    so that time and memory depend on the area that it covers. The side of a cell is 0.5 px, or 1/32
+    of the largest stroke width if that is larger.
 
     Raises:
         DrawingError: the strokes have another form, are not finite, or exceed the limits.
@@ -222,7 +222,7 @@ def _check_values(every: np.ndarray, points: Sequence[np.ndarray]) -> None:
         by_axis = any(p.shape in ((2, 3), (3, 3)) for p in points)
         hint = f"; {_CONVERT}" if by_axis else ""
         raise DrawingError(
-            f"Got {wrong[0]:g} as a point's third number, which is the pen's width there, "
+            f"Got {wrong[0]:g} as a point's third number, which is the stroke width there, "
             f"{low} to {high:g}, and not a time{hint}."
         )
 

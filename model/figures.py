@@ -158,7 +158,7 @@ class Confusion(_Figures):
 
 
 class Mistake(_Figures):
-    """A test image that is read wrong."""
+    """A misread test image."""
 
     index: Count
     label: Digit

@@ -19,7 +19,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubError(Exception):
-    """The Hub refused the request, or does not have the requested model."""
+    """The Hub rejected the request, or does not have the requested model."""
 
 
 class HubUnreachableError(HubError):
@@ -76,13 +76,13 @@ def download(
     commit hash and the required files are cached, no request is sent.
 
     The Hub counts as unreachable if a timeout of `options` expires or if it answers 408, 429 or
-    5xx. Then the last known commit of the revision is taken from the cache, with a StaleWarning.
+    5xx. Then the last known commit of the revision is loaded from the cache, with a StaleWarning.
 
     Raises:
         HubUnreachableError: the Hub cannot be reached, and the cache does not have the files.
         MissingFileError: a required file is missing.
         FileTooLargeError: a required file is too large.
-        HubError: the Hub refused the request, or the name or the revision is invalid.
+        HubError: the Hub rejected the request, or the name or the revision is invalid.
     """
     options = options or DownloadOptions()
     name = f"{repo_id}@{revision}" if revision else repo_id

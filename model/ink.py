@@ -1,4 +1,4 @@
-"""Tell ink from paper, in one picture or in many small ones at once.
+"""Separate ink from paper, in one picture or in a batch of small ones.
 
 Apart from using the border to find the level of the paper, this module works on histograms only.
 A histogram is a list of levels of lightness in ascending order, with the number of pixels below

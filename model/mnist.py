@@ -45,7 +45,7 @@ def find(data_dir: str | Path, name: str) -> Path | None:
 
 
 def has_train(data_dir: str | Path) -> bool:
-    """Return whether MNIST's training files are there with the right sizes.
+    """Return whether MNIST's training files exist and have the correct sizes.
 
     Their content is not read, so that this is quick: `load_train` verifies it.
     """

@@ -51,9 +51,10 @@ def as_grey(pixels: np.ndarray) -> np.ndarray:
 
 
 def unevenness(grey: np.ndarray) -> float:
-    """Return how much darker the darkest paper is than the lightest, in 0..1; 0 is even light."""
+    """Return the relative difference between the lightest and the darkest paper, in 0..1."""
     cells = _shrunk(grey, COARSE)
-    # Removing ink of the wrong polarity merges it, so the more even of the two is paper.
+    # The polarity is unknown, so remove dark and light details in turn. The wrong choice enlarges
+    # the ink, so the more even result is the paper.
     papers = _without_dark(cells, WIDEST_DRAWN), _without_light(cells, WIDEST_DRAWN)
     return min(float(np.ptp(paper) / (paper.max() + DIM)) for paper in papers)
 
@@ -61,7 +62,7 @@ def unevenness(grey: np.ndarray) -> float:
 def _is_flat(grey: np.ndarray) -> bool:
     """Return whether most pixels have one level, which happens in graphics but not in photos.
 
-    This keeps a wide filled shape from being taken for a shadow.
+    Without this check, a wide filled shape would be treated as a shadow.
     """
     some = grey[::4, ::4]
     levels = np.bincount((some if some.dtype == np.uint8 else (255 * some).astype(np.uint8)).flat)
@@ -76,8 +77,9 @@ def _shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
 def _ink_is_dark(pixels: np.ndarray) -> bool:
     """Return whether the ink is darker than the paper.
 
-    Paper that dark ink encloses looks like light ink, but disappears when the dark ink is removed.
-    So the polarity is right whose removal leaves less of the other.
+    Paper that dark ink encloses looks like light ink, but it disappears when the dark ink is
+    removed. So remove ink of each polarity in turn: the correct polarity is the one whose removal
+    leaves less ink of the other polarity.
     """
     without_dark, without_light = _without_dark(pixels, PROBE), _without_light(pixels, PROBE)
     light_left = without_dark - _without_light(without_dark, PROBE)
@@ -94,7 +96,7 @@ def _full(ink: np.ndarray) -> np.ndarray:
 
 
 def _without_dark(pixels: np.ndarray, width: float) -> np.ndarray:
-    """Remove what is dark and narrower than `width` of the longer side: grey-scale closing.
+    """Remove dark details narrower than `width` times the longer side, by grey-scale closing.
 
     Unlike a blur or a median, closing keeps slopes and edges. The picture is padded with its edge
     pixels. The structuring element is an octagon, because a square does not fit into round ends of

@@ -64,7 +64,7 @@ def to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
         if array.ndim == 2 and max(array.shape) <= MAX_SIDE:
             return array, 1.0
         image = Image.fromarray(array)
-        _refuse_large(image.size, max_pixels)
+        _reject_large(image.size, max_pixels)
         side = max(image.size)
     else:
         image, side = _decode(_read(picture), max_pixels)
@@ -122,7 +122,7 @@ def _read_open(file: Any) -> bytes:
 
 def _load(image: Image.Image, max_pixels: int) -> Image.Image:
     """Return a PIL image, upright and in memory."""
-    _refuse_large(image.size, max_pixels)
+    _reject_large(image.size, max_pixels)
     try:
         image.load()
         return _upright(image)
@@ -145,7 +145,7 @@ def _decode(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
         with _open(data) as image:
             side = max(image.size)
             _decode_small(image, max_pixels)
-            _refuse_large(image.size, max_pixels)
+            _reject_large(image.size, max_pixels)
             image.load()
             if image.mode == "P" and image.palette is None:
                 raise ValueError("a palette that is not there")
@@ -225,7 +225,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _refuse_large(size: tuple[int, int], max_pixels: int) -> None:
+def _reject_large(size: tuple[int, int], max_pixels: int) -> None:
     if size[0] * size[1] > max_pixels:
         raise PictureError(
             f"The picture has {size[0]} × {size[1]} pixels; at most {max_pixels:,} are read. "

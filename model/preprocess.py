@@ -149,7 +149,10 @@ def _fits(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
 
 
 def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
-    """Scale and centre N pictures' ink, (N, 28, 28), with `_frame_pixels` or else `_frame`."""
+    """Scale and centre the ink of N pictures, (N, 28, 28).
+
+    Pictures that are already scaled as in MNIST are shifted by whole pixels, the others resampled.
+    """
     moves = _moves(ink)
     fits = _fits(_boxes(ink > 0), moves)
     result = np.empty_like(ink)
@@ -222,13 +225,14 @@ def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preproc
 def resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
     """Resample a square field of the ink to (28, 28) float32 in 0..1.
 
-    The corner of the field is at `x0` and `y0` (0 or less), its side is `field`, in pixels of the
-    ink. It contains all of the ink; the rest of it is paper.
+    `x0` and `y0`, both 0 or less, are the corner of the field, and `field` is its side, in ink
+    pixels. The field contains all ink; the rest is paper.
     """
     pad, (height, width) = math.ceil(field), ink.shape
     x, y = x0 + pad, y0 + pad
-    # Pillow rounds the window to float32; far from 0, all windows round alike. Of a large sheet,
-    # only the window and the pixels that resampling mixes in are created, to save time.
+    # Pillow rounds the window to float32. Round it here in the coordinates of the whole padded
+    # sheet, so that the result does not depend on how much of the sheet is allocated.
+    # To save time, allocate only the window of a large sheet and the margin that resampling reads.
     edges = np.array([x, y, x + field, y + field], np.float32).tolist()
     beyond = math.ceil(field / SIZE) + 1 if pad > SMALL else pad
     left, top = (max(math.floor(start) - beyond, 0) for start in (x, y))

@@ -20,21 +20,21 @@ UNITS = {"": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
 class ServerLimits:
     """Limits on requests, checked before their content is read; each is a flag of app.py."""
 
-    max_upload: int = limit(10_000_000, "bytes of an uploaded file")
-    max_json: int = limit(6_000_000, "bytes of a JSON body, pictures in base64 included")
-    max_values: int = limit(60_000, "values of a JSON body")  # 10,000 points have 30,000
-    max_depth: int = limit(16, "levels of lists and objects in a JSON body")
-    max_queue: int = limit(64, "calls that run or wait; more are rejected")
-    # All of them share one interpreter: more at once would only delay the page.
+    max_upload: int = limit(10_000_000, "bytes per uploaded file")
+    max_json: int = limit(6_000_000, "bytes per JSON body, including pictures in base64")
+    max_values: int = limit(60_000, "values per JSON body")  # 10,000 points have 30,000
+    max_depth: int = limit(16, "levels of nesting per JSON body")
+    max_queue: int = limit(64, "running or queued calls; further calls are rejected")
+    # All of them share one interpreter: more running calls would only delay the page.
     max_running: int = limit(
-        2, "API calls that run at once; the page's calls have as many slots of their own"
+        2, "running API calls; page calls have the same number of separate slots"
     )
     # The page has at most one request of each of its five kinds in progress.
-    max_page_calls: int = limit(8, "calls of one page that run or wait; more are rejected")
+    max_page_calls: int = limit(8, "running or queued calls per page; further calls are rejected")
     max_streams: int = limit(500, "open responses; each page has one")
     max_seconds: int = limit(30, "seconds that a request may take to arrive, or a batch to be read")
-    max_cache: int = limit(250_000_000, "bytes of all stored uploads")
-    max_age: int = limit(600, "seconds that an upload is stored")
+    max_cache: int = limit(250_000_000, "bytes of all uploads")
+    max_age: int = limit(600, "seconds until an upload is deleted")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class TrainingLimits:
 
     # Each is a process of low priority that needs up to 370 MB.
     max_trainings: int = limit(
-        2, "trainings that run at once; 0 turns training off (MAX_TRAININGS)", least=0
+        2, "active training runs; 0 turns training off (MAX_TRAININGS)", least=0
     )
-    max_training_seconds: int = limit(60, "seconds that a training may take")
+    max_training_seconds: int = limit(60, "seconds per training run")
 
 
 def add_flags(parser: argparse.ArgumentParser, limits: type["DataclassInstance"]) -> None:

@@ -28,9 +28,9 @@ def listen(host: str, ports: Sequence[int] = FIRST_PORTS) -> socket.socket:
                 said = error.strerror if isinstance(error, socket.gaierror) else None
                 reason = said or os.strerror(error.errno or 0)
                 raise OSError(f"Cannot listen on {host}, port {port}: {reason}.") from error
-    if len(ports) == 1:
-        raise OSError(f"Port {ports[0]} is taken: choose another by --port.")
-    raise OSError(f"Ports {ports[0]} to {ports[-1]} are taken: choose another by --port.")
+    first, last = ports[0], ports[-1]
+    used = f"Port {first} is" if first == last else f"Ports {first} to {last} are"
+    raise OSError(f"{used} in use. Choose another with --port.")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -146,7 +146,7 @@ def _with_headers(message: Message, csp: bytes) -> Message:
 
 
 def _with_prefix(message: Message, prefix: str) -> Message:
-    """Return the start of a response whose redirect, if any, is a path below the site's prefix.
+    """Return the start of a response whose redirect, if any, is a path under the site's prefix.
 
     Gradio redirects to `/card`, Starlette to a URL with the scheme that the proxy uses.
     """

@@ -59,7 +59,7 @@ class Server:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Reject new calls at once, finish those in progress and close, within STOP_SECONDS."""
+        """Reject new calls, finish those in progress and close, within STOP_SECONDS."""
         self._capacity.stopping = True
         self._loop.call_soon_threadsafe(self._stop.set)
         self._stopped.wait(timeout=STOP_SECONDS)

@@ -81,7 +81,7 @@ class Site:
             raise RequestError(403, message)
 
     def check_origin(self, headers: Headers) -> None:
-        """Refuse a request that a page of another site made.
+        """Reject a request that a page of another site made.
 
         Requests with neither header come from programs and are accepted. Browsers add Origin to
         each POST and each fetch or EventSource of another site, and Sec-Fetch-Site to every

@@ -31,6 +31,7 @@ from model.mlp import MLP
 from tests.conftest import ROOT
 from training.card import CARD_FILE, PLOTS, card_text, render_card, write_card
 from training.card.__main__ import main
+from training.card.formatting import alteration
 from training.metrics import wilson
 from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
 
@@ -142,7 +143,7 @@ def untraced(text, results, evaluation):
     """Return the numbers of a card that are not among its figures."""
     text = text.split("---\n", 2)[2]
     for string in sorted({*strings(results), *strings(evaluation)}, key=len, reverse=True):
-        text = text.replace(string, "")
+        text = text.replace(alteration(string), "")
     text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)  # code, links
     known = {*FIXED.split()}
     for number in (*numbers(results), *numbers(evaluation), *computed(results, evaluation)):
@@ -212,8 +213,8 @@ def placed(evaluation):
     for pen, each in people["pens"].items():
         yield rf"^\| {pen} px .*\| {chance} \|$", percents(*(each[key] for key in keys))
     worst = min(test["by_digit"], key=lambda each: each["recall"])
-    yield r"a (\d) is read right in (\S+) % .* all digits in (\S+) %", [
-        str(worst["digit"]), *percents(worst["recall"], test["accuracy"]["value"])
+    yield r"of the test images, (\S+) % of the (\d)s are read correctly, and (\S+) % of all", [
+        *percents(worst["recall"]), str(worst["digit"]), *percents(test["accuracy"]["value"])
     ]  # fmt: skip
     for each in test["by_digit"]:
         shares = percents(each["recall"], each["precision"], each["refused"])
@@ -223,7 +224,7 @@ def placed(evaluation):
         shown = f"{100 * each['refused']:.1f}"
         yield rf"^\| {kind} \| [^|]*\| 1,000 \| (\S+) %", [shown]
     for change, share in evaluation["changes"]["changed"].items():
-        yield rf"^\| {re.escape(change)} \| (\S+) %", [f"{100 * share:.1f}"]
+        yield rf"^\| {re.escape(alteration(change))} \| (\S+) %", [f"{100 * share:.1f}"]
     yield r"^\| parameters \| ([\d,]+) \|$", [f"{evaluation['size']['parameters']:,}"]
     yield r"^\| model.safetensors \| ([\d,]+) bytes", [f"{evaluation['size']['bytes']:,}"]
 

@@ -493,7 +493,7 @@ def test_the_card_fits_its_window_and_axe_finds_no_serious_fault(card, device):
 def test_a_model_that_is_not_there_is_said_and_the_default_shown(shown):
     shown.page.goto(f"{shown.url}/card?model=<b>evil</b>")
     shown.wait("mlp-1024")
-    expect(shown.get("card-status")).to_have_text("There is no model <b>evil</b> here.")
+    expect(shown.get("card-status")).to_have_text("This server has no model <b>evil</b>.")
     shown.open(MODEL)
 
 

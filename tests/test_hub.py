@@ -36,7 +36,7 @@ IMPATIENT = DownloadOptions(download_timeout=0.8)
 
 
 @pytest.fixture
-def point(monkeypatch, tmp_path):
+def use_hub_url(monkeypatch, tmp_path):
     """Return a function that points huggingface_hub at a URL, with an empty cache."""
 
     def at(url):
@@ -53,13 +53,13 @@ def point(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def downloaded(point):
+def downloaded(use_hub_url):
     """Fill the cache with the commit OLD as main and v1; then the Hub is unreachable."""
     with listening(serving(FILES, commit=OLD)) as url:
-        point(url)
+        use_hub_url(url)
         for revision in (None, "v1"):
             assert load(REPO, revision=revision).revision == OLD
-    point(REFUSING)
+    use_hub_url(REFUSING)
 
 
 def requests_for(name, asked):
@@ -84,9 +84,9 @@ def cached_weights(tmp_path):
         (serving(FILES, commit="../../etc"), "answered '../../etc', which is no commit"),
     ],
 )
-def test_a_hub_that_fails_counts_as_unreachable(point, answer, message):
+def test_a_hub_that_fails_counts_as_unreachable(use_hub_url, answer, message):
     with listening(answer) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.raises(
             UnreachableError, match=f"{REPO}: .*{message}, and it is not in the cache: check the "
         ):
@@ -94,13 +94,13 @@ def test_a_hub_that_fails_counts_as_unreachable(point, answer, message):
 
 
 @pytest.mark.parametrize("url", [REFUSING, "http://no-such-host.invalid"])
-def test_a_failed_connection_is_reported_with_its_cause(point, url):
-    point(url)
+def test_a_failed_connection_is_reported_with_its_cause(use_hub_url, url):
+    use_hub_url(url)
     with pytest.raises(UnreachableError, match=r"the Hub cannot be reached \(\[Errno -?\d+\] "):
         load(REPO)
 
 
-def test_a_stalled_download_is_abandoned_and_a_later_one_works(point):
+def test_a_stalled_download_is_abandoned_and_a_later_one_works(use_hub_url):
     resume = threading.Event()
 
     def stall(connection, body):
@@ -109,7 +109,7 @@ def test_a_stalled_download_is_abandoned_and_a_later_one_works(point):
         connection.sendall(body[len(body) // 2 :])
 
     with listening(serving(FILES, stall)) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.raises(UnreachableError, match=r"download did not finish within 0\.8 s, and"):
             load(REPO, options=IMPATIENT)
         resume.set()
@@ -120,10 +120,10 @@ TOO_LARGE = {CONFIG_FILE: MAX_JSON + 1, WEIGHTS_FILE: 2 * len(FILES[WEIGHTS_FILE
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
-def test_a_required_file_that_is_too_large_is_not_requested(point, name):
+def test_a_required_file_that_is_too_large_is_not_requested(use_hub_url, name):
     asked = []
     with listening(serving(FILES, asked=asked, sizes={name: TOO_LARGE[name]})) as url:
-        point(url)
+        use_hub_url(url)
         message = rf"{REPO} on the Hub: {name} has more than [\d,]+ bytes\. Expected config"
         with pytest.raises(CheckpointError, match=message) as caught:
             load(REPO)
@@ -132,7 +132,7 @@ def test_a_required_file_that_is_too_large_is_not_requested(point, name):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_download_larger_than_announced_is_stopped(point, tmp_path, compressed):
+def test_a_download_larger_than_announced_is_stopped(use_hub_url, tmp_path, compressed):
     """The Hub announces the right size and sends 60 MB, or 60 KB that unpack to as much."""
     size, sent = 6 * 10**7, []
 
@@ -150,30 +150,30 @@ def test_a_download_larger_than_announced_is_stopped(point, tmp_path, compressed
                 sent.append(10**6)
 
     with listening(send_more) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.raises(CheckpointError, match=r"safetensors has more than 201,\d+ bytes"):
             load(REPO)
     assert cached_weights(tmp_path) == []
     assert sum(sent) < size / 2
 
 
-def test_optional_files_that_are_too_large_or_missing_are_skipped(point):
+def test_optional_files_that_are_too_large_or_missing_are_skipped(use_hub_url):
     asked, large = [], {CARD_FILE: MAX_CARD + 1, EVALUATION_FILE: MAX_JSON + 1}
     with listening(serving(FILES, asked=asked, sizes=large)) as url:
-        point(url)
+        use_hub_url(url)
         loaded = load(REPO)
     assert (loaded.card, loaded.evaluation, loaded.results["name"]) == ("", {}, "mlp-32")
     assert [requests_for(name, asked) for name in large] == [[], []]
     required = {name: FILES[name] for name in (CONFIG_FILE, WEIGHTS_FILE)}
     with listening(serving(required, commit=OLD)) as url:
-        point(url)
+        use_hub_url(url)
         assert load(REPO).results == {}
 
 
-def test_all_files_come_from_the_commit_of_the_revision(point):
+def test_all_files_come_from_the_commit_of_the_revision(use_hub_url):
     asked = []
     with listening(serving(FILES, asked=asked)) as url:
-        point(url)
+        use_hub_url(url)
         assert load(f"{REPO}@v1").revision == NEW
         assert [line.split("/resolve/")[1] for line in asked if "GET /tester" in line] == [
             f"{NEW}/{file.name}" for file in HUB_FILES
@@ -207,40 +207,40 @@ def test_offline_mode_uses_the_cache(downloaded, monkeypatch):
         load("tester/other")
 
 
-def test_an_interrupted_update_keeps_the_previous_commit(downloaded, point):
+def test_an_interrupted_update_keeps_the_previous_commit(downloaded, use_hub_url):
     with listening(serving(FILES, hang_halfway)) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.warns(StaleWarning, match=r"not finish within 0\.8 s: serving commit a"):
             assert load(REPO, options=IMPATIENT).revision == OLD
-    point(REFUSING)
+    use_hub_url(REFUSING)
     with pytest.warns(StaleWarning, match="serving commit a"):
         assert load(REPO).revision == OLD
 
 
-def test_the_cache_is_not_used_if_the_hub_refuses(downloaded, point, hub):
-    point(hub.url)
+def test_the_cache_is_not_used_if_the_hub_refuses(downloaded, use_hub_url, hub):
+    use_hub_url(hub.url)
     with pytest.raises(CheckpointError, match=f"{REPO} on the Hub: RepositoryNotFound") as caught:
         load(REPO)
     assert not isinstance(caught.value, UnreachableError)
 
 
-def test_another_commit_than_the_requested_one_is_refused(point):
+def test_another_commit_than_the_requested_one_is_refused(use_hub_url):
     with listening(serving(FILES, commit=OLD)) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.raises(CheckpointError, match=f"expected commit {NEW}, found {OLD}"):
             load(REPO, revision=NEW)
 
 
 @pytest.mark.parametrize("revision", ["../../main", "/etc", "a..b", "a\0b"])
-def test_a_revision_outside_the_cache_is_refused(point, revision):
-    point(REFUSING)
+def test_a_revision_outside_the_cache_is_refused(use_hub_url, revision):
+    use_hub_url(REFUSING)
     for force in (False, True):
         with pytest.raises(CheckpointError, match="Invalid revision"):
             load(REPO, revision=revision, options=DownloadOptions(force_download=force))
 
 
-def test_a_revision_is_refused_twice_or_for_a_folder(point):
-    point(REFUSING)
+def test_a_revision_is_refused_twice_or_for_a_folder(use_hub_url):
+    use_hub_url(REFUSING)
     with pytest.raises(CheckpointError, match=r"mlp-32 has no revisions: .* found 'x'"):
         load(SHIPPED / "mlp-32", revision="x")
     with pytest.raises(CheckpointError, match="digits@v1 names another revision than 'v2'"):
@@ -259,27 +259,27 @@ def test_a_revision_is_refused_twice_or_for_a_folder(point):
         ("-a/..b", {}, "Invalid name on the Hub: Repo id must"),
     ],
 )
-def test_missing_or_invalid_files_are_reported_in_one_line(point, hub, repo, files, message):
+def test_missing_or_invalid_files_are_reported_in_one_line(use_hub_url, hub, repo, files, message):
     hub.repos[REPO] = [(NEW, files)]
-    point(hub.url)
+    use_hub_url(hub.url)
     with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
         load(repo)
     assert "\n" not in str(caught.value)
 
 
-def test_weights_are_not_requested_for_an_invalid_config(point):
+def test_weights_are_not_requested_for_an_invalid_config(use_hub_url):
     asked = []
     with listening(serving(FILES | {CONFIG_FILE: b"{}"}, asked=asked)) as url:
-        point(url)
+        use_hub_url(url)
         with pytest.raises(CheckpointError, match=r"config\.json: expected the keys"):
             load(REPO)
     assert requests_for(WEIGHTS_FILE, asked) == []
 
 
-def test_from_pretrained_accepts_the_options_of_the_mixin(point, tmp_path):
+def test_from_pretrained_accepts_the_options_of_the_mixin(use_hub_url, tmp_path):
     expected = load("mlp-32").model.state_dict()
     with listening(serving(FILES)) as url:
-        point(url)
+        use_hub_url(url)
         model = MLP.from_pretrained(
             REPO, revision=NEW, cache_dir=tmp_path / "mine", token=False, force_download=True
         )

@@ -289,7 +289,7 @@ def test_offline_the_notebook_uses_the_shipped_images(tmp_path):
     [outputs] = [cell["outputs"] for cell in cells if cell["id"] == "mnist"]
     text = "".join("".join(output["text"]) for output in outputs)
     assert f"MNIST is not in {Path('data', 'MNIST', 'raw')} and could not be downloaded" in text
-    assert "now uses the 9,000 images that ship" in text
+    assert "now uses the 9,000 images that the project includes" in text
     answer = json.loads("".join(cells[-1]["outputs"][0]["text"]))
     assert len(answer["losses"]) == 5 * 59  # 7,500 images in batches of 128
     assert 0.85 < answer["val_accuracy"] < 0.985

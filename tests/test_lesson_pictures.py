@@ -27,7 +27,7 @@ FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimation
 # Puts strokes on the sketchpad and resolves when their reading has been drawn.
 LOAD = f"""strokes => new Promise(done => {{
   const heard = ({{ detail }}) => {{
-    if (JSON.stringify(detail.asks.strokes) !== JSON.stringify(strokes)) return;
+    if (JSON.stringify(detail.request.strokes) !== JSON.stringify(strokes)) return;
     document.removeEventListener('reading', heard);
     ({FRAMES})().then(done);
   }};

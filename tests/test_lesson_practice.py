@@ -24,9 +24,7 @@ from tests.conftest import ask_page
 from tests.visitor import Visitor, percent, pixels
 
 TRAINED = 120_000  # ms: other processes go first
-RESULT = re.compile(
-    r"(\d+\.\d) % of the 1,000 images set apart are read right, after [\d.]+ epochs?"
-)
+RESULT = re.compile(r"Validation accuracy: (\d+\.\d) % of 1,000 images, after [\d.]+ epochs?")
 LOAD = """data => {
   const image = document.createElement('canvas');
   image.width = image.height = 28;
@@ -147,7 +145,7 @@ def test_a_server_that_was_restarted_is_not_asked_again_and_again(trainer):
     trainer.start()
     expect(part("practice-state")).to_have_text("Training…", timeout=TRAINED)
     trainer.page.route("**/component_server/**", know_nothing)
-    expect(part("practice-state")).to_have_text(re.compile("no longer here: start it again"))
+    expect(part("practice-state")).to_have_text(re.compile("no longer available. Start a new one"))
     expect(part("practice-stop")).to_be_disabled()
     trainer.settle()
     assert n_requests == 1
@@ -166,7 +164,7 @@ ME = {"visitor": "me-and-no-other"}
         ("train", {**ME, "settings": {"hidden_size": 7}}, "whole number, 8 to 256"),
         ("status", [], "needs `visitor`"),
         ("stop", {"visitor": 7}, "needs `visitor`"),
-        ("yours", {**ME, "strokes": []}, "train another"),
+        ("yours", {**ME, "strokes": []}, "Train a new one"),
     ],
 )
 def test_a_refused_request_gets_the_reason(app_url, function, question, message):

@@ -26,7 +26,7 @@ def test_a_seven_is_read_before_the_pen_is_lifted(visitor, digits):
 @pytest.mark.parametrize(
     ("device", "model"), [("phone", "mlp-32"), ("desktop", "mlp-1024")], indirect=["device"]
 )
-def test_every_digit_is_read_as_reader_reads_it(visitor, digits, model, device):
+def test_page_and_reader_give_the_same_result(visitor, digits, model, device):
     reader = Reader.load(model)
     visitor.page.get_by_test_id("model").select_option(model)
     draw = visitor.draw_by_touch if "has_touch" in device else visitor.draw_by_mouse
@@ -88,7 +88,7 @@ def test_a_lost_answer_is_said_and_asked_for_again(visitor, digits):
     expect(visitor.page.get_by_test_id("status")).not_to_contain_text("Trying again")
 
 
-def test_nothing_is_asked_of_other_hosts(visitor, digits, app_url):
+def test_page_sends_no_requests_to_other_hosts(visitor, digits, app_url):
     visitor.draw_by_mouse(digits[5]["strokes"])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("5")
     hosts = {urlparse(url).netloc for url in visitor.requests if url.startswith("http")}
@@ -120,7 +120,7 @@ def test_a_scribble_is_said_to_be_no_digit(visitor):
     expect(visitor.page.get_by_test_id("why-logit").locator("h3")).to_contain_text("not a digit")
 
 
-def test_a_slow_network_shows_the_newest_drawing_last(visitor, digits):
+def test_newest_drawing_is_shown_over_a_slow_connection(visitor, digits):
     visitor.page.route(QUESTION, lambda route: (time.sleep(0.2), route.continue_()))
     visitor.draw_by_mouse([stroke[::6] for stroke in digits[9]["strokes"]])
     expect(visitor.page.get_by_test_id("answer")).to_contain_text("9")
@@ -162,7 +162,7 @@ def test_a_lost_connection_is_said_while_one_draws_on(visitor):
 
 
 @ON_EACH_DEVICE
-def test_nothing_in_sight_moves_while_one_draws(visitor, digits):
+def test_no_layout_shift_while_drawing(visitor, digits):
     expect(visitor.page.get_by_test_id("units-caption")).to_contain_text("active")
     visitor.settle()  # the page has come to rest
     visitor.page.evaluate(

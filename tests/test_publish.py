@@ -257,7 +257,7 @@ def test_the_hubs_initial_files_may_be_overwritten(hub, net, call):
         ("whoami", (302, {"Location": "/api/whoami-v2"}), "The Hub cannot be reached (TooManyRedir"
          "ects): check the network."),
         ("info", 200, "The request to the Hub failed (KeyError: 'id')."),
-        ("create", 409, "The Hub answered 409: the name is taken by a repository that the token m"
+        ("create", 409, "The Hub answered 409: the name is in use by a repository that the token m"
          "ay not see: choose another (as the test asked). Nothing was pushed."),
         ("create", 500, "The Hub answered 500: try again later. Nothing was pushed."),
         ("validate", 500, f"The Hub answered 500: try again later. {DELETED}"),

@@ -56,8 +56,8 @@ def data_url(path):
     return {"url": "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()}
 
 
-def near(answer, reading):
-    """Compare what every endpoint says, and what those say that explain."""
+def assert_close(answer, reading):
+    """Compare an endpoint's result, including the fields of an explanation, with a reading."""
     assert (answer["verdict"], answer["digit"]) == (reading.verdict, reading.digit)
     assert answer["model"] == reading.model
     same = {
@@ -84,7 +84,7 @@ def test_verdicts_of_all_kinds_are_compared(readings):
 def test_strokes_over_http(app_url, drawings, readings, name):
     for strokes, reading in zip(drawings, readings, strict=True):
         answer = ask(app_url, name, strokes, reading.model)
-        near(answer, reading)
+        assert_close(answer, reading)
         if name == "explain_strokes":
             total = np.sum(answer["strokes"], axis=1) + answer["strokes_bias"]
             np.testing.assert_allclose(total, reading.logits, atol=1e-4)
@@ -96,15 +96,17 @@ def test_pictures_over_http(app_url, pictures, name):
     readers = [Reader.load(model) for model in MODELS]
     for i, path in enumerate(pictures):
         reader = readers[i % 3]
-        near(ask(app_url, name, data_url(path), reader.name), reader.read(path))
+        assert_close(ask(app_url, name, data_url(path), reader.name), reader.read(path))
 
 
 def test_gradio_client(app_url, drawings, readings, pictures):
     client = Client(app_url, verbose=False)
     for strokes, reading in zip(drawings[::2], readings[::2], strict=True):
-        near(client.predict(strokes, reading.model, api_name="/predict_strokes"), reading)
+        assert_close(client.predict(strokes, reading.model, api_name="/predict_strokes"), reading)
     for path in pictures[::10]:
-        near(client.predict(handle_file(path), api_name="/explain"), Reader.load().read(path))
+        assert_close(
+            client.predict(handle_file(path), api_name="/explain"), Reader.load().read(path)
+        )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -117,10 +119,10 @@ def test_batches(app_url, pictures, readings, tmp_path, model):
     np.save(tmp_path / "images.npy", images)
     np.savez_compressed(tmp_path / "images.npz", images=images.reshape(-1, 784), labels=[0])
     client = Client(app_url, verbose=False)
-    for kind, ink in (("zip", pictures), ("npy", images), ("npz", images)):
+    for kind, inputs in (("zip", pictures), ("npy", images), ("npz", images)):
         file = handle_file(tmp_path / f"{'pictures' if kind == 'zip' else 'images'}.{kind}")
         answer = client.predict(file, model, api_name="/predict_batch")
-        alone = [reader.read(each) for each in ink]
+        alone = [reader.read(each) for each in inputs]
         assert answer["digits"] == [reading.digit for reading in alone]
         assert answer["verdicts"] == [reading.verdict for reading in alone]
         confidences = [reading.confidence for reading in alone]
@@ -150,7 +152,7 @@ def test_the_page(browser, app_url, drawings, readings):
             page.evaluate(load, [reading.model, strokes])
         [told] = response.value.json()["readings"]
         logits = told.pop("logits")
-        near(
+        assert_close(
             {**told, "logits": logits[:10], "not_a_digit_logit": logits[10], "layers": []}, reading
         )
         said = "not a digit" if reading.verdict == "not_a_digit" else str(reading.digit)

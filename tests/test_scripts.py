@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import expect
 
+from ui.lesson import lesson
 from ui.modules import module_address, read_modules, version_of
 
 pytestmark = pytest.mark.browser
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def run_script(browser, app_url):
-    """Return a function that evaluates expressions with numbers.js and link.js."""
+    """Return a function that evaluates expressions with numbers.js, constants.js and link.js."""
     page = browser.new_page()
     page.goto(app_url)
     modules = [
         f"import(new URL('{module_address(name)}', document.baseURI))"
-        for name in ("shared/numbers.js", "draw/link.js")
+        for name in ("shared/numbers.js", "shared/constants.js", "draw/link.js")
     ]
     page.evaluate(
         f"async () => Object.assign(window, ...await Promise.all([{', '.join(modules)}]))"
@@ -79,7 +80,7 @@ def test_a_change_of_any_module_changes_the_version(tmp_path):
     assert len(versions) == 3  # a stylesheet is not a module
 
 
-@pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/ink.js"])
+@pytest.mark.parametrize("missing", ["draw/sketchpad.js", "shared/sketch.js"])
 def test_the_page_says_that_a_module_did_not_load(browser, app_url, missing):
     page = browser.new_page()
     page.route(f"**/{missing}", lambda route: route.abort())
@@ -90,6 +91,10 @@ def test_the_page_says_that_a_module_did_not_load(browser, app_url, missing):
     page.reload()
     expect(page.get_by_test_id("answer")).to_have_text("nothing drawn")
     page.close()
+
+
+def test_python_and_javascript_use_the_same_sketchpad_size_and_stroke_width(run_script):
+    assert run_script("[SIDE, PEN]") == [lesson.SIDE, lesson.PEN]
 
 
 def test_rounded_terms_add_up_to_the_rounded_sum(run_script):

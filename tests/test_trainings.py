@@ -84,7 +84,7 @@ def train(settings, digits, **options):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "The settings are nothing; give an object: hidden_size, lr"),
+        (None, "The settings must be an object with any of hidden_size, lr"),
         ({"momentum": 0.9}, 'No setting is called "momentum"; known: hidden_size'),
         ({"hidden_size": 7}, "The hidden size is 7; choose a whole number, 8 to 256."),
         ({"hidden_size": 257}, "The hidden size is 257;"),
@@ -180,7 +180,7 @@ async def test_a_visitor_has_a_plain_name(visitor):
 
 async def test_mnist_that_is_not_on_the_server_is_refused(tmp_path):
     for data_dir in (None, tmp_path):
-        with pytest.raises(SettingsError, match="on the server: choose the images that ship"):
+        with pytest.raises(SettingsError, match="not on this server: choose the included images"):
             await Trainings(data_dir=data_dir).start("a", Settings(data="mnist", epochs=1))
 
 
@@ -225,7 +225,7 @@ async def test_a_training_ends_at_its_limit_and_when_nobody_asks_for_it(limit, r
         assert those.network("a").hidden_sizes == (8,)
 
 
-async def test_a_training_whose_page_has_left_does_not_wait():
+async def test_queued_run_of_a_closed_page_is_removed():
     async with trainings(max_running=1, **SLOW | {"max_idle_seconds": 0.5}) as those:
         for visitor in ("trains", "left", "waits"):
             await those.start(visitor, Settings())
@@ -242,7 +242,7 @@ async def test_trainings_wait_in_the_order_of_their_arrival_and_a_flood_is_refus
         assert [start["n_before"] for start in starts] == [0, 0, *range(8)]
         for visitor in ("another", "v0"):
             with pytest.raises(
-                BusyError, match=r"8 trainings are waiting\. Try again in a minute\."
+                BusyError, match=r"8 training runs are queued\. Try again in a minute\."
             ):
                 await those.start(visitor, Settings())
         assert those.status("v0")["state"] == "starting"  # it keeps the training that it has
@@ -263,7 +263,7 @@ async def test_a_worker_that_dies_is_reported_and_frees_its_slot():
         [pid] = await until(workers)
         os.kill(pid, signal.SIGKILL)
         end = await until_state(those, "a", *ENDED)
-        message = "The training ended unexpectedly. Start it again."
+        message = "The training run ended unexpectedly. Start it again."
         assert (end["state"], end["message"]) == ("failed", message)
         await until_state(those, "b", "starting")
 
@@ -277,7 +277,7 @@ async def test_damaged_files_are_reported_without_their_path(tmp_path, capfd):
     async with trainings(data_dir=tmp_path) as those:
         await those.start("a", Settings(data="mnist", epochs=1))
         end = await until_state(those, "a", *ENDED)
-    message = "MNIST's files on the server are damaged: choose the images that ship."
+    message = "MNIST's files on the server are damaged: choose the included images."
     assert (end["state"], end["message"]) == ("failed", message)
     assert str(raw / "train-images-idx3-ubyte") in capfd.readouterr().err
 

@@ -4,9 +4,9 @@ import importlib.util
 
 REQUIRED = ("HersheyFonts", "matplotlib", "torchvision", "tqdm")
 
-# Checked here, so that a command fails at once instead of after minutes of training.
+# Checked here, so that a command fails immediately instead of after minutes of training.
 if missing := [name for name in REQUIRED if importlib.util.find_spec(name) is None]:
     raise ImportError(
-        f"training needs {', '.join(missing)}, which the app does not: "
-        "pip install -r requirements-training.txt"
+        f"Training needs {', '.join(missing)}, which requirements.txt does not install. "
+        "Run: pip install -r requirements-training.txt"
     )

@@ -28,7 +28,7 @@ class Split(NamedTuple):
     labels: Tensor  # (N,) int64, 0..9, or 10 for outliers
 
     def to(self, device: torch.device | str) -> "Split":
-        """Return a copy on a device, or this split if it is already there."""
+        """Return a split with its tensors on `device`. Tensors already there are shared."""
         return Split(self.images.to(device), self.labels.to(device))
 
 

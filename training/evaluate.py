@@ -152,7 +152,7 @@ def _measure_digit(
 
 
 def _mistakes(predictions: Predictions, test: Split) -> Iterator[dict[str, Any]]:
-    """Yield the accepted images that are read wrong, the most confident first."""
+    """Yield the accepted images that are misread, the most confident first."""
     confidence, digit = predictions.probs.max(1)
     wrong = ((digit != test.labels) & ~predictions.rejected).nonzero().squeeze(1)
     order = confidence[wrong].argsort(descending=True, stable=True)

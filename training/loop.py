@@ -52,11 +52,11 @@ def train(
     teacher: MLP | None = None,
     progress: bool = True,
 ) -> TrainingResult:
-    """Train an MLP by a recipe, on the device of the splits.
+    """Train an MLP with a recipe, on the device of the splits.
 
     The splits stay on the device as uint8. Within an epoch, nothing is copied to it or from it.
     `synthetic` is required if the recipe has synthetic digits or outliers, `teacher` if it names
-    one. Ctrl-C ends the training early: the result is the best epoch so far, marked `interrupted`.
+    one. Ctrl-C ends the run early: the result is the best epoch so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
@@ -67,7 +67,7 @@ def train(
     n = len(train_split.images)
     n_steps = recipe.epochs * math.ceil(n / recipe.batch_size)
     ema = copy.deepcopy(model) if recipe.ema_decay else model
-    # A short training averages over at most a tenth of its steps.
+    # A short run averages over at most a tenth of its steps.
     ema_decay = min(recipe.ema_decay, max(0.0, 1 - 10 / n_steps))
     result = TrainingResult(model)
     best, best_score = _copy_state(model), 0.0
@@ -90,22 +90,13 @@ def train(
                 loss_sum += loss * len(digits.images)
                 step += 1
                 bar.update(len(digits.images))
-            val_loss, val_accuracy = validate(ema, val_split, batch_size=recipe.val_batch_size)
-            figures = {
-                "epoch": epoch,
-                "loss": loss_sum.item() / n,
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
-                "seconds": round(time.perf_counter() - started, 2),
-            }
-            score = val_accuracy
-            if synthetic and recipe.synthetic_digits:
-                _, accuracy = validate(ema, synthetic.val_digits)
-                figures["synthetic_digits_accuracy"] = accuracy
-                score += accuracy
-            result.history.append(figures)
-            bar.set_postfix(loss=f"{figures['loss']:.4f}", val=f"{val_accuracy:.2%}")
-            if math.isfinite(val_loss) and score > best_score:
+            figures, score = _validate_epoch(recipe, ema, val_split, synthetic)
+            train_loss, val_accuracy = loss_sum.item() / n, figures["val_accuracy"]
+            seconds = round(time.perf_counter() - started, 2)
+            entry = {"epoch": epoch, "loss": train_loss, **figures, "seconds": seconds}
+            result.history.append(entry)
+            bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
+            if score > best_score:
                 best_score, best = score, _copy_state(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
     except KeyboardInterrupt:
@@ -194,7 +185,7 @@ def _synthetic_batches(
     `sizes` holds the number of MNIST digits in each batch. The last batch of an epoch is shorter,
     and its share of synthetic images is the same as that of the others.
     """
-    parts = []
+    images, labels = [], []  # a list per pool, with one tensor per batch
     for pool, share in (
         (synthetic.digits, recipe.synthetic_digits),
         (synthetic.outliers, recipe.outliers),
@@ -205,9 +196,10 @@ def _synthetic_batches(
             continue
         order = torch.randperm(len(pool.images), device=pool.images.device, generator=generator)
         rows = order.repeat(-(-n // len(order)))[:n]
-        parts.append((pool.images[rows].split(counts), pool.labels[rows].split(counts)))
-    batches = zip(*(zip(*part, strict=True) for part in parts), strict=True)
-    return [Split(*map(torch.cat, zip(*batch, strict=True))) for batch in batches]
+        images.append(pool.images[rows].split(counts))
+        labels.append(pool.labels[rows].split(counts))
+    batches = zip(zip(*images, strict=True), zip(*labels, strict=True), strict=True)
+    return [Split(torch.cat(images), torch.cat(labels)) for images, labels in batches]
 
 
 def _loss(
@@ -241,6 +233,22 @@ def validate(model: nn.Module, split: Split, *, batch_size: int = 256) -> tuple[
         loss += F.cross_entropy(logits, labels, reduction="sum")
         correct += (logits.argmax(1) == labels).sum()
     return loss.item() / len(split.images), correct.item() / len(split.images)
+
+
+def _validate_epoch(
+    recipe: Recipe, model: MLP, val_split: Split, synthetic: SyntheticData | None
+) -> tuple[dict[str, float], float]:
+    """Return the validation figures after an epoch, and the score that selects the best epoch.
+
+    The score is the sum of the accuracies, and 0 if the loss is not finite.
+    """
+    val_loss, val_accuracy = validate(model, val_split, batch_size=recipe.val_batch_size)
+    figures, score = {"val_loss": val_loss, "val_accuracy": val_accuracy}, val_accuracy
+    if synthetic and recipe.synthetic_digits:
+        _, accuracy = validate(model, synthetic.val_digits)
+        figures["synthetic_digits_accuracy"] = accuracy
+        score += accuracy
+    return figures, score if math.isfinite(val_loss) else 0.0
 
 
 def _batches(split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -40,7 +40,8 @@ def push(
 
     Raises:
         CheckpointError: the checkpoint is damaged.
-        PublishError: its figures or its card are missing, or the Hub refuses or cannot be reached.
+        PublishError: its figures or its card are missing, or the Hub rejects the request or cannot
+            be reached.
     """
     update = RepoUpdate(
         repo_id,

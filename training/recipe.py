@@ -1,4 +1,4 @@
-"""The recipe of a training, the presets of the shipped networks, and other hyperparameters."""
+"""The recipe of a training run, the presets of the shipped networks, and other hyperparameters."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """The options of a training. On one machine, a recipe determines the weights.
+    """The options of a training run. On one machine, a recipe determines the weights.
 
     The defaults are the tutorial's: one hidden layer of 32 units, batches of 128 images to train
     on and of 256 to validate on, plain SGD with a constant learning rate.

@@ -55,7 +55,7 @@ def publish_space(
 
     Raises:
         CheckpointError: the app could not load the model.
-        PublishError: the Hub refuses or cannot be reached, or the Space does not run.
+        PublishError: the Hub rejects the request or cannot be reached, or the Space does not run.
     """
     pinned, preload = _pin(model) if model else (None, None)
     create_options: dict[str, Any] = {"space_sdk": "gradio", "space_hardware": hardware}

@@ -149,7 +149,7 @@ def get_remote(
     `token=False` asks without a token.
 
     Raises:
-        PublishError: the Hub refuses, or cannot be reached.
+        PublishError: the Hub rejects the request or cannot be reached.
     """
     get_info = HfApi().space_info if repo_type == "space" else HfApi().model_info
     with translate_errors():
@@ -191,7 +191,7 @@ def upload(
     except PublishError as error:
         if not dry_run:
             raise
-        log(f"the repository is taken for new, since the Hub was not reached: {error}")
+        log(f"the repository is assumed to be new, because the Hub was not reached: {error}")
         remote = tagged = None
     operations = update.operations(remote)
     if remote:
@@ -291,19 +291,19 @@ def _commit(update: RepoUpdate, remote: RemoteRepo | None, operations: Sequence[
         return commit.oid
     except (PublishError, KeyboardInterrupt) as error:
         # Without a response, the Hub may have created the repository, or made the commit.
-        refused = isinstance(error, PublishError) and not isinstance(error, NoResponseError)
-        left = _undo(update, created=created or (is_new and not refused), refused=refused)
+        rejected = isinstance(error, PublishError) and not isinstance(error, NoResponseError)
+        left = _undo(update, created=created or (is_new and not rejected), rejected=rejected)
         raise type(error)(f"{str(error) or 'interrupted.'} {left}") from None
 
 
-def _undo(update: RepoUpdate, *, created: bool, refused: bool) -> str:
+def _undo(update: RepoUpdate, *, created: bool, rejected: bool) -> str:
     """Delete the repository if this run created it and it is empty; say what is on the Hub now."""
     try:
         remote = get_remote(update.repo_id, update.repo_type)
         if remote and not update.operations(remote):
             return f"All files have arrived nevertheless: {update.url}/commit/{remote.head}"
         if not created or remote is None or not remote.oids.keys() <= INITIAL_FILES:
-            return "Nothing was pushed." if refused else f"The push may still arrive: {_RERUN}"
+            return "Nothing was pushed." if rejected else f"The push may still arrive: {_RERUN}"
         with translate_errors():
             HfApi().delete_repo(update.repo_id, repo_type=update.repo_type, missing_ok=True)
     except PublishError:
@@ -353,7 +353,7 @@ def _describe_status(error: HfHubHTTPError) -> str:
     status, headers = error.response.status_code, error.response.headers
     hint = _HINTS.get(status, "try again later")
     if status == 409 and error.response.url.path.endswith("/repos/create"):
-        hint = "the name is taken by a repository that the token may not see: choose another"
+        hint = "the name is in use by a repository that the token may not see: choose another"
     if status == 401 and "HF_TOKEN" in os.environ:  # it has priority over a login
         hint = "the token in HF_TOKEN is not valid: correct it, or unset it and `hf auth login`"
     if status == 429:

@@ -93,8 +93,8 @@ class ModelInfo(TypedDict):
     revision: str | None
 
 
-def ignore(endpoint: str, model: str, verdicts: Mapping[str, int], seconds: float) -> None:
-    """Observe nothing."""
+def no_metrics(endpoint: str, model: str, verdicts: Mapping[str, int], seconds: float) -> None:
+    """Do nothing; the default for `observe`."""
 
 
 def bind_api(
@@ -109,7 +109,7 @@ def bind_api(
 
     `observe` receives the endpoint, the model, the number of each verdict, and the duration in
     seconds. A batch that takes more than `seconds` is stopped. At most `running` calls from
-    Gradio's queue run at once.
+    Gradio's queue run at a time.
     """
 
     def answer(
@@ -125,7 +125,7 @@ def bind_api(
             reading = read(reader)
         except (PictureError, DrawingError) as error:
             observe(endpoint, reader.name, {"refused": 1}, time.perf_counter() - started)
-            raise _refusal(str(error)) from error
+            raise _rejection(str(error)) from error
         told = tell(reader, reading)
         observe(endpoint, reader.name, {reading.verdict: 1}, time.perf_counter() - started)
         return told
@@ -162,7 +162,7 @@ def bind_api(
             told = _read_batch(reader, batch, deadline=time.monotonic() + seconds)
         except PictureError as error:
             observe("predict_batch", reader.name, {"refused": 1}, time.perf_counter() - started)
-            raise _refusal(str(error)) from error
+            raise _rejection(str(error)) from error
         taken = time.perf_counter() - started
         observe("predict_batch", reader.name, Counter(told["verdicts"]), taken)
         return told
@@ -204,7 +204,7 @@ def _describe(readers: Mapping[str, Reader]) -> None:
 def _choose(readers: Mapping[str, Reader], model: object) -> Reader:
     if isinstance(model, str) and model in readers:
         return readers[model]
-    raise _refusal(f"There is no model of that name; choose from: {', '.join(readers)}.")
+    raise _rejection(f"There is no model of that name; choose from: {', '.join(readers)}.")
 
 
 def picture_file(image: Any) -> Path | bytes:
@@ -270,7 +270,7 @@ def uploaded_file(file: Any) -> Path:
     )
 
 
-def _refusal(message: str) -> gr.Error:
+def _rejection(message: str) -> gr.Error:
     return gr.Error(message, print_exception=False)
 
 

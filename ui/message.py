@@ -162,7 +162,7 @@ def frame(reading: Reading) -> dict[str, Any] | None:
         "shift": moved.tolist(),
         "centred": bool(np.abs(mass - CENTRE).max() < CENTRED),
         "scale": done.scale * scale,
-        "pen": reading.drawing is not None,  # strokes are rendered again with the usual pen
+        "pen": reading.drawing is not None,  # strokes are rendered again with the usual width
     }
 
 

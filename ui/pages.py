@@ -40,7 +40,7 @@ def build_pages(
     """Build the drawing page with the API, the lesson and the model card page.
 
     `default` names the model that is selected at first. `observe` receives figures about each
-    reading. A batch may take `max_seconds`, and `max_running` calls run at once. Without
+    reading. A batch may take `max_seconds`. At most `max_running` calls run at a time. Without
     `trainings`, visitors cannot train networks.
     """
     with gr.Blocks(title="Draw a digit", analytics_enabled=False) as demo:

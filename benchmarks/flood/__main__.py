@@ -1,7 +1,7 @@
 """Load test of the app: python -m benchmarks.flood [--seconds 60] [--callers 64]
 
 Valid callers compare each response with Reader's result. Slow and hostile callers run at the same
-time, and a real Chromium draws on the page. The exit status is 1 if a result was wrong, a refusal
+time, and a real Chromium draws on the page. The exit status is 1 if a result was wrong, a rejection
 was not as documented, the page was too slow, or the server's memory grew or the server failed.
 """
 
@@ -173,7 +173,7 @@ def judge_calls(report: Report) -> list[str]:
     found = {
         "answers to the wrong caller": report.misdirected,
         "wrong answers": report.wrong,
-        "refusals not as stated": report.strange,
+        "rejections not as documented": report.strange,
     }
     print(f"\n{report.right / report.seconds:.0f} right answers a second")
     for what, notes in found.items():

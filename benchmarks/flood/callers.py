@@ -22,7 +22,7 @@ from server.capacity import UPLOADS_FULL
 from server.responses import BUSY
 
 API = "/gradio_api"
-WAITING = (BUSY, UPLOADS_FULL)  # errors of refusals with Retry-After
+WAITING = (BUSY, UPLOADS_FULL)  # errors of rejections with Retry-After
 EVERY_SLOW = 8  # one of so many callers is slow, and one is hostile
 DRIP = 5  # bytes that a slow caller sends at a time
 PAUSE = 0.5  # s between these bytes
@@ -38,7 +38,7 @@ class Report:
     right: int = 0
     wrong: list[str] = field(default_factory=list)  # wrong results
     misdirected: list[str] = field(default_factory=list)  # results of another caller
-    strange: list[str] = field(default_factory=list)  # refusals that are not as documented
+    strange: list[str] = field(default_factory=list)  # rejections that are not as documented
     seconds: float = 0.0
 
 
@@ -112,7 +112,7 @@ class ValidCaller(Caller):
             self.report.wrong.append(note)
 
     async def _answer(self, kind: str, question: Question) -> Any:
-        """Return the result; None for a refusal, which is recorded."""
+        """Return the result; None for a rejected call, which is recorded."""
         arguments = dict(question.arguments)
         for name, value in arguments.items():
             if isinstance(value, bytes):
@@ -120,7 +120,7 @@ class ValidCaller(Caller):
                     "upload", "POST", f"{API}/upload", *form(f"{name}.bin", value)
                 )
                 if reply.status != 200:
-                    return self._refused("upload", reply)
+                    return self._rejected("upload", reply)
                 arguments[name] = {"path": orjson.loads(reply.body)[0]}
         return await self._ways[question.way](self, kind, question.endpoint, arguments)
 
@@ -128,20 +128,20 @@ class ValidCaller(Caller):
         body = orjson.dumps({"data": list(arguments.values())})
         reply = await self.request(kind, "POST", f"{API}/run/{endpoint}", body)
         if reply.status != 200:
-            return self._refused(kind, reply)
+            return self._rejected(kind, reply)
         return orjson.loads(reply.body)["data"][0]
 
     async def _call(self, kind: str, endpoint: str, arguments: dict[str, Any]) -> Any:
         path = f"{API}/call/v2/{endpoint}"
         reply = await self.request(kind, "POST", path, orjson.dumps(arguments))
         if reply.status != 200:
-            return self._refused(kind, reply)
+            return self._rejected(kind, reply)
         event = orjson.loads(reply.body)["event_id"]
         events = await self.request(f"{kind}, events", "GET", f"{API}/call/{endpoint}/{event}")
         # Heartbeats and progress messages may precede the result.
         last = events.body.rpartition(b"event: ")[2]
         if not last.startswith(b"complete"):
-            return self._refused(kind, events)
+            return self._rejected(kind, events)
         return orjson.loads(last.partition(b"data: ")[2])[0]
 
     async def _queue(self, kind: str, endpoint: str, arguments: dict[str, Any]) -> Any:
@@ -150,7 +150,7 @@ class ValidCaller(Caller):
         body = orjson.dumps(body | {"session_hash": session})
         reply = await self.request(kind, "POST", f"{API}/queue/join", body)
         if reply.status != 200:
-            return self._refused(kind, reply)
+            return self._rejected(kind, reply)
         path = f"{API}/queue/data?session_hash={session}"
         events = await self.request(f"{kind}, events", "GET", path)
         for line in events.body.split(b"\n"):
@@ -158,9 +158,9 @@ class ValidCaller(Caller):
                 message = orjson.loads(line.removeprefix(b"data: "))
                 if message["success"]:
                     return message["output"]["data"][0]
-        return self._refused(kind, events)
+        return self._rejected(kind, events)
 
-    def _refused(self, kind: str, reply: Reply) -> None:
+    def _rejected(self, kind: str, reply: Reply) -> None:
         if reply.status != 503:  # `request` records invalid refusals with 503
             self.report.strange.append(f"{kind}: {reply.status} {reply.body[:300]!r}")
 

@@ -66,7 +66,7 @@ def _bombs() -> list[Attack]:
 def _drawings() -> list[Attack]:
     """Return attacks with drawings within the limits that take the most time and memory."""
     explain, page = f"{API}/run/explain_strokes", f"{API}/component_server/"
-    targets = {"predict": (RUN, _call), "explain": (explain, _call), "page": (page, _question)}
+    targets = {"predict": (RUN, _call), "explain": (explain, _call), "page": (page, _page_call)}
     return [
         Attack(f"{name}, {way}", "POST", path, body(strokes), 200, "")
         for name, strokes in costly_drawings().items()
@@ -75,7 +75,7 @@ def _drawings() -> list[Attack]:
 
 
 def costly_drawings() -> dict[str, list]:
-    """Return drawings with long lines, many points and many strokes, with two widths of the pen."""
+    """Return drawings with long lines, many points and many strokes, with two stroke widths."""
     rng = np.random.default_rng(0)
     turns = np.arange(10_000) * 0.04
     scribble = np.stack([np.abs((turns * rate) % 2 - 1) for rate in (1, 0.618)], axis=1)
@@ -120,7 +120,7 @@ def _call(*arguments: Any) -> bytes:
     return json.dumps({"data": arguments}).encode()
 
 
-def _question(strokes: list) -> bytes:
+def _page_call(strokes: list) -> bytes:
     """Return a request of the page; callers replace SKETCHPAD and SESSION."""
     data = {"models": ["mlp-1024", "mlp-32"], "strokes": strokes}
     page = {"component_id": "SKETCHPAD", "session_hash": "SESSION", "fn_name": "read"}

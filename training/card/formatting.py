@@ -48,7 +48,7 @@ def interval(share: Figures) -> str:
 
 
 def by_writer(drawn: Figures) -> str:
-    """Format the lowest and the highest share of a writer's drawings that are read right."""
+    """Format the lowest and the highest accuracy among the writers of the drawings."""
     shares = [100 * each["right"] / each["n"] for each in drawn["writers"]]
     return f"by writer {min(shares):.1f} to {max(shares):.1f}"
 
@@ -71,7 +71,7 @@ def quoted(text: str) -> str:
 
 
 def wrong(test: Figures) -> int:
-    """Count the test images that are read wrong."""
+    """Count the misread test images."""
     return sum(times for times, _, _ in confused(test))
 
 
@@ -89,6 +89,11 @@ def confused(test: Figures) -> list[tuple[int, int, int]]:
 def least_rejected(rejection: Figures) -> tuple[str, Figures]:
     """Return the kind of non-digit that is rejected least often, and its figures."""
     return min(rejection["kinds"].items(), key=lambda each: each[1]["refused"])
+
+
+def alteration(name: str) -> str:
+    """Format the name of an alteration. In evaluation.json, "pen" is the stroke width."""
+    return name.replace("pen ", "stroke width ")
 
 
 def most_changed(changes: Figures) -> tuple[str, float]:

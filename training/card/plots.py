@@ -83,7 +83,7 @@ def plot_training(results: Mapping[str, Any]) -> Figure:
         if history[0].get(key) is not None:
             wrong = [100 * (1 - each[key]) for each in history]
             errors.plot(epochs, wrong, label=label, color=colour)
-    _label(errors, "Error", "epoch", "% read wrong")
+    _label(errors, "Error", "epoch", "error in %")
     for axes in (losses, errors):
         _spread(axes)
         axes.axvline(results["best_epoch"], color=GREY, lw=1, ls="--", label="kept")
@@ -117,11 +117,11 @@ def plot_confusion(counts: list[list[int]]) -> Figure:
         np.ma.masked_equal(wrong, 0), cmap="Oranges", vmin=0, vmax=1.6 * max(wrong.max(), 1)
     )
     for row, column in np.ndindex(matrix.shape):
-        right = row == column
+        correct = row == column
         if count := matrix[row, column]:
             text = axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9)
-            text.set_color(GREY if right else DARK)
-    _label(axes, "Of the test images: right in grey, mistakes in orange", "read as", "label")
+            text.set_color(GREY if correct else DARK)
+    _label(axes, "Test images: correct in grey, mistakes in orange", "read as", "label")
     axes.set_xticks(range(N_CLASSES))
     axes.set_yticks(range(N_CLASSES))
     axes.set_xticks(np.arange(N_CLASSES + 1) - 0.5, minor=True)
@@ -142,12 +142,12 @@ def plot_reliability(bins: list[Mapping[str, Any]]) -> Figure:
     ends = np.array([[100 * each["low"], 100 * each["high"]] for each in intervals]).T
     figure = _figure(4.6)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="as confident as right")
+    axes.plot([0, 100], [0, 100], color=GREY, lw=1, ls="--", label="perfect calibration")
     axes.errorbar(
         confidence, accuracy, np.abs(ends - accuracy),
         fmt="o", color=BLUE, capsize=2, lw=1, label="measured, with 95 % intervals",
     )  # fmt: skip
-    _label(axes, "Confidence, and how often it is right", "", "% right")
+    _label(axes, "Accuracy by confidence", "", "accuracy in %")
     axes.legend(frameon=False, loc="lower right")
     left = [100 * each["low"] for each in there]
     width = 100 / len(bins)

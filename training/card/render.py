@@ -23,6 +23,7 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _FUNCTIONS: dict[str, Any] = {  # that the template calls
     each.__name__: each
     for each in (
+        formatting.alteration,
         formatting.area,
         formatting.by_writer,
         formatting.confused,

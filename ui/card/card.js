@@ -142,5 +142,5 @@ export function start(element, props, server) {
   const known = [...chooser.options].some((option) => option.value === first);
   const { hash } = location;
   if (known) choose(first, { hash });
-  else choose(chooser.value, { hash, note: first ? `There is no model ${first} here.` : "" });
+  else choose(chooser.value, { hash, note: first ? `This server has no model ${first}.` : "" });
 }

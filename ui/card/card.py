@@ -11,7 +11,7 @@ from model.checkpoint import CARD_FILE
 from ui.card import markdown
 from ui.card.figures import plots
 from ui.component import component
-from ui.draw.sketchpad import QuestionError, choose, field
+from ui.draw.sketchpad import RequestError, choose, field
 
 _NO_CARD = """
 # {name}
@@ -35,11 +35,11 @@ def card(readers: Mapping[str, Reader], *, default: str) -> gr.HTML:
 
     cached = cache(message)  # a card does not change while the server runs
 
-    def read(question: Any) -> dict[str, Any]:
+    def read(request: Any) -> dict[str, Any]:
         """Return the card of the requested model; see `message`."""
         try:
-            return cached(choose(readers, field(question, "model", str)))
-        except QuestionError as error:
+            return cached(choose(readers, field(request, "model", str)))
+        except RequestError as error:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]

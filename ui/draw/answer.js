@@ -32,8 +32,8 @@ function showAnswer(column, { verdict, digit, confidence, not_a_digit, probabili
       : `The most probable digit would be ${order[0]}.`;
 }
 
-function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }, asks) {
-  column.querySelector(".bars").classList.toggle("refused", verdict === "not_a_digit");
+function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }, request) {
+  column.querySelector(".bars").classList.toggle("rejected", verdict === "not_a_digit");
   const blank = verdict === "blank";
   for (const row of column.querySelectorAll("[data-logit]")) {
     const logit = Number(row.dataset.logit);
@@ -41,20 +41,20 @@ function showRows(column, { verdict, digit, probabilities, not_a_digit, logits }
     const told = blank ? "–" : percent(share);
     const read = verdict === "not_a_digit" ? NOT_A_DIGIT : digit;
     row.classList.toggle("read", logit === read);
-    row.classList.toggle("explained", asks.chosen === logit && !blank);
+    row.classList.toggle("explained", request.chosen === logit && !blank);
     row.querySelector(".level").style.width = blank ? "0" : `${100 * share}%`;
     setText(row.querySelector(".share"), told);
     setText(row.querySelector(".logit"), blank ? "–" : decimal(logits[logit]));
     setAttribute(row, "aria-label", `${logitName(logit)}: ${told}. Explain it`);
-    setAttribute(row, "aria-pressed", asks.chosen === logit && !blank);
+    setAttribute(row, "aria-pressed", request.chosen === logit && !blank);
   }
 }
 
 // Say what pressing a row does, with links to the explanation and back.
-function showPress(column, reading, asks) {
+function showPress(column, reading, request) {
   const press = column.querySelector(".press");
   const blank = reading.verdict === "blank";
-  const chosen = blank || asks.chosen === null ? "" : logitName(reading.chosen);
+  const chosen = blank || request.chosen === null ? "" : logitName(reading.chosen);
   if (press.dataset.chosen === chosen) return;
   press.dataset.chosen = chosen;
   if (!chosen) {
@@ -78,7 +78,7 @@ function showFrame(column, { frame, verdict }) {
     return;
   }
   const [x, y] = frame.shift.map(decimal);
-  const drawn = frame.pen ? "redrawn with a pen of MNIST's usual width, " : "";
+  const drawn = frame.pen ? "redrawn with MNIST's usual stroke width, " : "";
   note.textContent =
     `Made as MNIST was: the ink (dashed) is ${drawn}scaled by ${frame.scale.toPrecision(3)} to fit ` +
     `20 × 20 pixels, and moved by ${x} across and ${y} down, ` +
@@ -99,8 +99,8 @@ export function start(element) {
       const reading = detail.readings[i];
       setText(column.querySelector(".model"), describe(reading));
       showAnswer(column, reading);
-      showRows(column, reading, detail.asks);
-      showPress(column, reading, detail.asks);
+      showRows(column, reading, detail.request);
+      showPress(column, reading, detail.request);
       drawSeen(column.querySelector("canvas"), reading.seen);
       showFrame(column, reading);
     });

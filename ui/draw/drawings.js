@@ -4,7 +4,7 @@ import { MAX_SIDE, canvasIsReadable, loadImage, loadPicture, shrink } from "./im
 import { SIDE } from "../shared/constants.js";
 import { drawGrey, pngOf } from "./png.js";
 import { dropLink, encode } from "./link.js";
-import { isEmpty } from "../shared/ink.js";
+import { isEmpty } from "../shared/sketch.js";
 import { make } from "../shared/dom.js";
 import { listen, tell } from "../shared/events.js";
 
@@ -14,7 +14,7 @@ const SMALL = 320 * 320; // px: smaller pictures are sent without loss
 const SENT_AS_IS = 500_000; // bytes: smaller files are sent unchanged with each request
 const MOST_SENT = 4_000_000; // bytes of a file whose base64 the server accepts
 // The first bytes of the files that browsers and the server decode to the same picture. WebP with
-// EXIF is left out, as browsers ignore its rotation, and compressed BMP, which the server refuses.
+// EXIF is left out, as browsers ignore its rotation, and compressed BMP, which the server rejects.
 const FORMATS = {
   "image/png": /^[^]PNG\r\n/,
   "image/jpeg": /^\xff\xd8\xff/,

@@ -1,7 +1,7 @@
 // A drawing in a link: base64url of integers, the differences between points in tenths of a unit.
 
 import { SIZE } from "../shared/constants.js";
-import { inkOfPixels } from "../shared/ink.js";
+import { inkOfPixels } from "../shared/sketch.js";
 import { bytes } from "../shared/pixels.js";
 
 /** @typedef {import("../shared/types").Stroke} Stroke */

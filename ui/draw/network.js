@@ -1,5 +1,5 @@
-// The hidden units: all as a field of lights, and the most important ones (or all, if they are few)
-// as pictures of their weights. Without hidden units, the templates of the logits.
+// The hidden units: all as a field of coloured squares, and the most important ones (or all, if they
+// are few) as pictures of their weights. Without hidden units, the templates of the logits.
 
 import { NOT_A_DIGIT, SIZE } from "../shared/constants.js";
 import { REST, listen, onReading, tell, visibleParts } from "../shared/events.js";
@@ -10,33 +10,34 @@ import { make, onPointing, setAttribute, setBar, setText, signedBar } from "../s
 
 /** @typedef {import("../shared/types").Start} Start */
 
-const COLUMNS = 48; // of lights
+const COLUMNS = 48; // of squares
 const LABEL = 3; // columns on the left, for the names of the bands
-const GAP = 0.4; // lights between two bands
-const STEPS = 5; // rows of the drawn sheet in the height of a light: GAP is two of them
+const GAP = 0.4; // squares between two bands
+const STEPS = 5; // rows of the drawn sheet in the height of a square: GAP is two of them
 const OFF = [43, 43, 48]; // a unit that ReLU cut off
 const DARKEST = 0.4; // brightness of a unit that is barely active
 const CALM = 0.4; // of the brightness while nothing is drawn: the activations then come from the biases alone
-const REACH = 3; // lights: how far from a light a finger may point at it
+const REACH = 3; // squares: how far from a square a finger may point at it
 const FAINT = 0.25; // of full colour: an active unit that adds almost nothing
 const NEUTRAL = [96, 96, 102]; // a unit that adds nothing
 const CLIP = 0.6; // of its largest weight has the full colour in a picture: most weights are far smaller
 
-function light(level) {
+// Return the brightness of a unit, 0 to 1, from the level of its activation, 0 to 255.
+function brightnessOf(level) {
   return level ? DARKEST + (1 - DARKEST) * Math.sqrt(level / 255) : 0;
 }
 
 // Describe a tile: its name, whether it is active, its brightness, and its share of the largest.
 function describe(reading, unit, levels, share) {
   if (!reading.layers.length) {
-    const most = Math.max(...reading.logits.map(Math.abs), 1e-9);
+    const largest = Math.max(...reading.logits.map(Math.abs), 1e-9);
     const logit = reading.logits[unit];
     const says = `Template of ${logitName(unit)}, logit ${decimal(logit)}`;
-    return { name: unit === NOT_A_DIGIT ? "∅" : unit, says, light: 1, share: logit / most };
+    return { name: unit === NOT_A_DIGIT ? "∅" : unit, says, brightness: 1, share: logit / largest };
   }
   const level = levels[0][unit];
   const says = `Unit ${unit}, ${level ? "active" : "inactive"}`;
-  return { name: unit, says, light: light(level), share };
+  return { name: unit, says, brightness: brightnessOf(level), share };
 }
 
 function showGrid(brush, { rows }, size) {
@@ -80,14 +81,14 @@ function caption({ layers, model, verdict }) {
 export function start(element, props, server) {
   const FEW = props.few; // of no more units, all are shown as pictures, and there is no field
 
-  const tiles = new Map(); // "model unit" → its weights
+  const tileWeights = new Map(); // "model unit" → weights
   const wanted = new Set();
-  const fields = new Map(); // model → where its lights lie
+  const fields = new Map(); // model → where its squares lie
   const widths = new WeakMap(); // field → px: measuring it while drawing would force a layout
   let fetching = false;
   let last = null; // the newest reading event's detail
-  let lit = "activation"; // or "added"
-  const looked = [null, null]; // in each column: the unit that is looked at
+  let colourBy = "activation"; // or "added"
+  const inspected = [null, null]; // in each column: the unit that is inspected
 
   // Return what is shown as pictures, with the levels of the bars: units or, without any, templates.
   function shownTiles({ layers, tiles }) {
@@ -98,16 +99,16 @@ export function start(element, props, server) {
     const tile = make("button", { type: "button" });
     tile.innerHTML = '<canvas width="28" height="28"></canvas><span class="name"></span>';
     tile.insertBefore(signedBar(0), tile.lastElementChild);
-    const look = (_, isPress) => choose(place, Number(tile.dataset.unit), isPress);
-    onPointing(tile, look, ["click", "pointerenter", "focus"]);
-    tile.addEventListener("blur", () => tell("look", { place, unit: null }));
+    const inspect = (_, isPress) => choose(place, Number(tile.dataset.unit), isPress);
+    onPointing(tile, inspect, ["click", "pointerenter", "focus"]);
+    tile.addEventListener("blur", () => tell("inspect", { place, unit: null }));
     return tile;
   }
 
-  // A tile stands for a unit to look at or, without hidden units, for a logit to explain.
+  // A tile stands for a unit to inspect or, without hidden units, for a logit to explain.
   function choose(place, unit, isPress) {
     const reading = last.readings[place];
-    if (reading.layers.length) tell("look", { place, layer: 0, unit, hold: isPress });
+    if (reading.layers.length) tell("inspect", { place, layer: 0, unit, hold: isPress });
     else if (isPress) tell("explain", { chosen: unit });
   }
 
@@ -123,26 +124,30 @@ export function start(element, props, server) {
       tile.dataset.unit = unit;
       setText(tile.querySelector(".name"), `${about.name}`);
       setAttribute(tile, "aria-label", about.says);
-      tile.classList.toggle("off", !about.light);
+      tile.classList.toggle("off", !about.brightness);
       setBar(tile.querySelector(".track"), about.share);
-      showTile(tile.querySelector("canvas"), `${reading.model} ${unit}`, about.light || DARKEST);
+      showTile(
+        tile.querySelector("canvas"),
+        `${reading.model} ${unit}`,
+        about.brightness || DARKEST,
+      );
     });
-    markLooked(column, reading, place);
+    markInspected(column, reading, place);
   }
 
   const drawn = new WeakMap(); // tile → what it shows
   function showTile(canvas, key, brightness) {
-    const weights = tiles.get(key);
+    const weights = tileWeights.get(key);
     if (!weights) wanted.add(key);
     const now = weights ? `${key} ${brightness.toFixed(3)}` : "";
     if (drawn.get(canvas) === now) return;
     drawn.set(canvas, now);
-    if (weights) drawNumbers(canvas, weights, { light: brightness, full: CLIP * weights.scale });
+    if (weights) drawNumbers(canvas, weights, { brightness, full: CLIP * weights.scale });
     else canvas.getContext("2d").clearRect(0, 0, SIZE, SIZE);
   }
 
-  function markLooked(column, reading, place) {
-    const which = reading.layers.length ? looked[place]?.unit : reading.chosen;
+  function markInspected(column, reading, place) {
+    const which = reading.layers.length ? inspected[place]?.unit : reading.chosen;
     for (const tile of column.querySelectorAll(".large button")) {
       const picked = Number(tile.dataset.unit) === which;
       tile.classList.toggle("picked", picked);
@@ -158,19 +163,19 @@ export function start(element, props, server) {
     const units = keys.map((key) => Number(key.split(" ")[1]));
     try {
       const answer = await server.tiles({ model, units });
-      if (!answer.error) keys.forEach((key, i) => tiles.set(key, answer.tiles[i]));
+      if (!answer.error) keys.forEach((key, i) => tileWeights.set(key, answer.tiles[i]));
     } catch {
-      // The sketchpad tells that the server does not respond. The next reading asks again.
+      // The sketchpad reports that the server does not respond. The next reading requests them again.
     }
     for (const key of keys) wanted.delete(key);
-    if (last && tiles.has(keys[0])) showAll();
+    if (last && tileWeights.has(keys[0])) showAll();
     setTimeout(() => {
       fetching = false;
       fetchTiles();
     }, REST);
   }
 
-  // Return the positions of a model's lights: one or more rows for each digit that units add most to
+  // Return the positions of a model's squares: one or more rows for each digit that units add most to
   // or, with several layers, for each layer.
   function fieldOf({ model, layers }) {
     if (fields.has(model)) return fields.get(model);
@@ -194,13 +199,13 @@ export function start(element, props, server) {
   }
 
   function showField(column, reading, levels, added, place) {
-    const part = column.querySelector(".lit");
+    const part = column.querySelector(".all-units");
     part.hidden = !(reading.layers.length > 1 || reading.layers[0]?.units > FEW);
     if (part.hidden) return;
     column.querySelector(".band-note").hidden = !props.bands[reading.model];
     const blank = reading.verdict === "blank";
     const canvas = part.querySelector(".field");
-    const what = lit === "activation" ? "Activations" : "What is added by each";
+    const what = colourBy === "activation" ? "Activations" : "What is added by each";
     setAttribute(canvas, "aria-label", `${what} of all hidden units`);
     const field = fieldOf(reading);
     const width = Math.round((widths.get(canvas) ?? 0) * devicePixelRatio);
@@ -213,25 +218,25 @@ export function start(element, props, server) {
     const brush = canvas.getContext("2d");
     brush.clearRect(0, 0, width, height);
     brush.imageSmoothingEnabled = false;
-    brush.drawImage(lights(field, levels, added, blank ? CALM : 1), 0, 0, width, height);
+    brush.drawImage(drawUnits(field, levels, added, blank ? CALM : 1), 0, 0, width, height);
     showGrid(brush, field, size);
     showNames(brush, field, size, blank ? null : reading.chosen);
     showMark(column, field, place);
   }
 
-  // Draw all lights on a small sheet: a light is one pixel wide and several high.
-  function lights({ cells, height }, levels, added, calm) {
+  // Draw all units on a small sheet: a square is one pixel wide and several high.
+  function drawUnits({ cells, height }, levels, added, calm) {
     const sheet = new OffscreenCanvas(COLUMNS + LABEL, Math.round(height * STEPS));
     const image = new ImageData(sheet.width, sheet.height);
     const pixels = new Uint32Array(image.data.buffer);
     const colours = palette(calm);
     cells.forEach((layer, nth) => {
-      const byAdded = lit === "added" && added && nth === cells.length - 1;
+      const byAdded = colourBy === "added" && added && nth === cells.length - 1;
       layer.forEach(([x, y], unit) => {
         const level = levels[nth][unit];
         let shade = packed(OFF);
         if (level && byAdded) shade = supportColour(added[unit], colours);
-        else if (level) shade = colours[127 + Math.round(127 * light(level))];
+        else if (level) shade = colours[127 + Math.round(127 * brightnessOf(level))];
         const top = Math.round(y * STEPS);
         for (let k = top; k < top + STEPS; k += 1) pixels[k * sheet.width + x] = shade;
       });
@@ -240,10 +245,10 @@ export function start(element, props, server) {
     return sheet;
   }
 
-  // Draw a frame around the light of the unit that is looked at.
+  // Draw a frame around the square of the unit that is inspected.
   function showMark(column, { cells, height }, place) {
     const mark = column.querySelector(".mark");
-    const cell = looked[place] && cells[looked[place].layer]?.[looked[place].unit];
+    const cell = inspected[place] && cells[inspected[place].layer]?.[inspected[place].unit];
     mark.hidden = !cell;
     if (!cell) return;
     const wide = 100 / (COLUMNS + LABEL);
@@ -251,7 +256,7 @@ export function start(element, props, server) {
     mark.style.cssText = `left: ${cell[0] * wide}%; top: ${cell[1] * tall}%; width: ${wide}%; height: ${tall}%`;
   }
 
-  // Return the unit whose light is nearest to the pointer.
+  // Return the unit whose square is nearest to the pointer.
   function unitAt(event, reading) {
     const { cells } = fieldOf(reading);
     const size = event.currentTarget.clientWidth / (COLUMNS + LABEL);
@@ -268,8 +273,8 @@ export function start(element, props, server) {
   function showLegend(column, { layers, verdict, chosen }) {
     const part = (name) => column.querySelector(name);
     const logit = verdict === "blank" ? "the answer" : logitName(chosen);
-    part(".by-activation").hidden = lit !== "activation";
-    part(".by-added").hidden = lit === "activation";
+    part(".by-activation").hidden = colourBy !== "activation";
+    part(".by-added").hidden = colourBy === "activation";
     part(".of-tiles").hidden = layers.length > 1;
     setText(part(".logit"), logit);
     setText(part(".affected"), layers.length ? "the unit's sum" : "the digit's logit");
@@ -277,7 +282,7 @@ export function start(element, props, server) {
     setText(part(".what"), layers.length ? `what the unit adds to ${logit}` : "the logit");
   }
 
-  function most({ layers, verdict, chosen, tiles }) {
+  function tilesHeading({ layers, verdict, chosen, tiles }) {
     if (layers.length !== 1 || layers[0].units <= FEW) return "";
     if (verdict === "blank") return `${tiles.length} of the units:`;
     return `The ${tiles.length} units that matter most to ${logitName(chosen)}:`;
@@ -292,7 +297,7 @@ export function start(element, props, server) {
       const added = reading.added && numbersOf(reading.added);
       prepare(column, place);
       setText(column.querySelector(".caption"), caption(reading));
-      setText(column.querySelector(".most"), most(reading));
+      setText(column.querySelector(".tiles-heading"), tilesHeading(reading));
       showLegend(column, reading);
       showField(column, reading, levels, added, place);
       showLarge(column, reading, levels, place);
@@ -305,7 +310,7 @@ export function start(element, props, server) {
     const field = column.querySelector(".field");
     onPointing(field, (event, isPress) => {
       const found = unitAt(event, last.readings[place]);
-      if (found) tell("look", { place, ...found, hold: isPress });
+      if (found) tell("inspect", { place, ...found, hold: isPress });
     });
     new ResizeObserver(([entry]) => {
       if (widths.get(field) === entry.contentRect.width) return;
@@ -313,32 +318,33 @@ export function start(element, props, server) {
       showAll();
     }).observe(field);
     const units = column.querySelector("[data-testid^=units]:not(p)");
-    units.addEventListener("pointerleave", () => tell("look", { place, unit: null }));
+    units.addEventListener("pointerleave", () => tell("inspect", { place, unit: null }));
     for (const choice of column.querySelectorAll("[type=radio]")) {
-      choice.name = `lit-${place}`;
-      choice.checked = choice.value === lit;
+      choice.name = `colour-by-${place}`;
+      choice.checked = choice.value === colourBy;
       choice.addEventListener("change", () => {
-        lit = choice.value;
-        if (lit === "added") visibleParts.add("added");
+        colourBy = choice.value;
+        if (colourBy === "added") visibleParts.add("added");
         else visibleParts.delete("added");
         for (const each of element.querySelectorAll("[type=radio]"))
-          each.checked = each.value === lit;
+          each.checked = each.value === colourBy;
         showAll();
       });
     }
   }
 
   // unit.js tells which unit is looked at, and describes in one line what it does.
-  listen("looked", (detail) => {
+  listen("inspected", (detail) => {
     const { place, says } = detail;
-    const moved = looked[place]?.unit !== detail.unit || looked[place]?.layer !== detail.layer;
-    looked[place] = detail;
+    const moved =
+      inspected[place]?.unit !== detail.unit || inspected[place]?.layer !== detail.layer;
+    inspected[place] = detail;
     const column = element.querySelector(".columns").children[place];
     if (!column || !last?.readings[place]) return;
     if (says !== undefined) setText(column.querySelector(".readout"), says);
     if (!moved) return;
-    markLooked(column, last.readings[place], place);
-    if (!column.querySelector(".lit").hidden)
+    markInspected(column, last.readings[place], place);
+    if (!column.querySelector(".all-units").hidden)
       showMark(column, fieldOf(last.readings[place]), place);
   });
 
@@ -347,6 +353,6 @@ export function start(element, props, server) {
     wanted.clear();
     showAll();
     // While a stroke is drawn, the most important units change all the time: their weights can wait.
-    if (!detail.asks.parts) fetchTiles();
+    if (!detail.request.parts) fetchTiles();
   });
 }

@@ -11,23 +11,23 @@ from model.explain import output_layer
 from model.mlp import MLP
 from ui.card.figures import first_weights
 from ui.component import component
-from ui.draw.sketchpad import QuestionError, choose, field
+from ui.draw.sketchpad import RequestError, choose, field
 from ui.message import MAX_TILES, NOT_A_DIGIT, picture
 
 
 def network(readers: Mapping[str, Reader]) -> gr.HTML:
     """Return the piece that draws the hidden units of each `reading` event."""
 
-    def tiles(question: Any) -> dict[str, Any]:
+    def tiles(request: Any) -> dict[str, Any]:
         """Return the weights of some units of the first layer, 28 × 28 each."""
         try:
-            weights = first_weights(choose(readers, field(question, "model", str)).cpu_model)
-            units = field(question, "units", list)
+            weights = first_weights(choose(readers, field(request, "model", str)).cpu_model)
+            units = field(request, "units", list)
             known = range(len(weights))
             if not all(type(i) is int and i in known for i in units):
-                raise QuestionError("There are no such units.")
+                raise RequestError("There are no such units.")
             return {"tiles": [picture(weights[i]) for i in units[:MAX_TILES]]}
-        except QuestionError as error:
+        except RequestError as error:
             return {"error": str(error)}
 
     bands = {reader.name: _bands(reader.cpu_model) for reader in readers.values()}

@@ -1,7 +1,7 @@
 // What lies over the ink on the sketchpad.
 
 import { PEN, SIDE } from "../shared/constants.js";
-import { place } from "../shared/ink.js";
+import { place } from "../shared/sketch.js";
 
 /** @typedef {import("../shared/types").Pad} Pad */
 

@@ -1,5 +1,5 @@
-// The sketchpad: strokes go to the server while they are drawn. One request is in flight at a time;
-// the newest drawing is next.
+// The sketchpad: strokes go to the server while they are drawn. One request is in progress at a
+// time; the newest drawing is sent next.
 
 import { SIDE } from "../shared/constants.js";
 import { SAVED, tab } from "../shared/storage.js";
@@ -7,7 +7,7 @@ import { drawByKeyboard } from "./keyboard.js";
 import { drawByPointer } from "./pointers.js";
 import { drawOverlay } from "./overlay.js";
 import { dropLink, linkedInk } from "./link.js";
-import { drawInk, isEmpty } from "../shared/ink.js";
+import { drawInk, isEmpty } from "../shared/sketch.js";
 import { REST, inTime, listen, tell, visibleParts } from "../shared/events.js";
 import { loadPicture } from "./image.js";
 import { replay } from "./replay.js";
@@ -19,7 +19,7 @@ import { whole } from "../shared/numbers.js";
 const MIN_STEP = 1.5; // units between two points: a tap that moves less is a dot
 const RETRY = 1500; // ms
 const LATE = 1000; // ms without a response until the visitor gets a message
-const LOST = "The server does not answer. The numbers belong to an earlier drawing. Trying again…";
+const LOST = "The server does not respond. The numbers belong to an earlier drawing. Trying again…";
 
 function tenth(value) {
   return Math.round(10 * value) / 10;
@@ -69,11 +69,12 @@ export function start(element, props, server) {
   let shown = null; // the newest reading, for components that start late
   let replaced = false; // whether the newest stroke replaced a picture
   let notice = ""; // message to the visitor until the next change
+  let error = ""; // why the newest drawing was not read
   let lost = false; // whether the last request failed
   let changed = false; // since the last request
-  let complete = true; // whether to ask for all parts of the reading
+  let complete = true; // whether to request all parts of the reading
   let resting = 0; // the timer that ends when the pen has not moved for a while
-  const looked = [null, null]; // in each column: the unit that the visitor picked
+  const pickedUnits = [null, null]; // in each column: the unit that the visitor picked
   let asking = false;
   let elsewhere = {}; // in the lesson: the models that were chosen on the drawing page
   let era = 0; // raised when ink is removed or the model changes: older responses are dropped
@@ -145,7 +146,12 @@ export function start(element, props, server) {
 
   function say(text) {
     notice = text;
-    status.textContent = lost ? LOST : notice;
+    error = "";
+    showStatus();
+  }
+
+  function showStatus() {
+    status.textContent = lost ? LOST : error || notice;
   }
 
   function news() {
@@ -187,30 +193,30 @@ export function start(element, props, server) {
     update();
   }
 
-  function question() {
+  function readRequest() {
     const source = pad.ink.picture
       ? { strokes: null, picture: pad.ink.picture.url }
       : { strokes: pad.ink.strokes };
     const parts = complete ? undefined : [...visibleParts];
-    return { models: models(), ...source, ...explained, parts, units: looked };
+    return { models: models(), ...source, ...explained, parts, units: pickedUnits };
   }
 
-  // Send the newest drawing if it has changed and no request is in flight. With one request at a
+  // Send the newest drawing if it has changed and no request is in progress. With one request at a
   // time, an older response cannot replace a newer one.
   async function ask() {
     if (asking || !changed) return;
     asking = true;
     changed = false;
     const asked = era;
-    const asks = structuredClone(question());
+    const request = structuredClone(readRequest());
     const late = setTimeout(() => setLost(true), LATE);
-    const answer = await inTime(server.read(asks)).catch(() => null); // undefined if it is lost
+    const answer = await inTime(server.read(request)).catch(() => null); // undefined if it is lost
     clearTimeout(late);
     setLost(!answer);
-    if (!asks.parts) save();
+    if (!request.parts) save();
     if (answer) {
       askNext(); // the server reads the next drawing while the page shows this one
-      if (asked === era) show(answer, asks);
+      if (asked === era) show(answer, request);
     } else {
       changed = true;
       setTimeout(askNext, RETRY);
@@ -224,17 +230,16 @@ export function start(element, props, server) {
 
   function setLost(value) {
     lost = value;
-    say(notice);
+    showStatus();
   }
 
-  function show(answer, asks) {
-    if (answer.error) {
-      status.textContent = answer.error;
-      return;
-    }
+  function show(answer, request) {
+    error = answer.error ?? "";
+    showStatus();
+    if (error) return;
     pad.frame = answer.readings[0].frame;
     paintOver();
-    shown = { ...answer, asks };
+    shown = { ...answer, request };
     tell("reading", shown);
   }
 
@@ -256,7 +261,7 @@ export function start(element, props, server) {
   }
 
   function wipe() {
-    if (!pad.ink.strokes.length && !pad.ink.picture) return;
+    if (isEmpty(pad.ink)) return;
     remember();
     replace({ strokes: [], picture: null });
     tell("cleared");
@@ -271,8 +276,8 @@ export function start(element, props, server) {
     event.preventDefault();
   });
 
-  for (const select of [model, beside]) {
-    select.addEventListener("change", () => {
+  for (const chooser of [model, beside]) {
+    chooser.addEventListener("change", () => {
       era += 1;
       separate();
       update();
@@ -291,7 +296,7 @@ export function start(element, props, server) {
     if (shown) tell("reading", shown);
   });
 
-  // Another component asks for the explanation of another logit.
+  // Another component requests the explanation of another logit.
   listen("explain", (change) => {
     explained = { ...explained, ...change };
     if (explained.against === explained.chosen) explained.against = null;
@@ -306,8 +311,8 @@ export function start(element, props, server) {
     if (detail.replay) replay(pad, detail.ink.strokes);
   });
 
-  listen("looked", ({ place, layer, unit, own }) => {
-    looked[place] = own ? { layer, unit } : null;
+  listen("inspected", ({ place, layer, unit, own }) => {
+    pickedUnits[place] = own ? { layer, unit } : null;
   });
 
   listen("notice", say);

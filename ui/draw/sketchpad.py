@@ -1,6 +1,6 @@
-"""The sketchpad: strokes go to the server while they are drawn, readings come back.
+"""The sketchpad: it sends strokes to the server while they are drawn, and receives readings.
 
-Each answer is handed to the rest of the page as a `reading` event on the document.
+It passes each reading to the other components of the page as a `reading` event on the document.
 """
 
 import time
@@ -10,32 +10,34 @@ from typing import Any
 import gradio as gr
 
 from model import DrawingError, PictureError, Reader, Reading
-from ui.api import Observe, ignore, picture_file
+from ui.api import Observe, no_metrics, picture_file
 from ui.component import component
 from ui.message import NOT_A_DIGIT, PARTS, answer_of, message
 
 
-class QuestionError(ValueError):
-    """The page did not ask as it does: some other program did."""
+class RequestError(ValueError):
+    """The request is not one that the page makes; it probably comes from another program."""
 
 
-def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe = ignore) -> gr.HTML:
+def sketchpad(
+    readers: Mapping[str, Reader], *, default: str, observe: Observe = no_metrics
+) -> gr.HTML:
     """Return the sketchpad with its model choosers."""
 
-    def read(question: Any) -> dict[str, Any]:
-        """Read the ink with each of the models that are asked for; see ui/draw/sketchpad.js."""
+    def read(request: Any) -> dict[str, Any]:
+        """Read the ink with each requested model; see ui/draw/sketchpad.js."""
         try:
-            models = field(question, "models", list)
+            models = field(request, "models", list)
             if not 1 <= len(models) <= 2:
-                raise QuestionError("Ask one model or two.")
-            chosen, against = (_logit(question.get(name)) for name in ("chosen", "against"))
-            parts = _parts(question.get("parts"))
+                raise RequestError("`models` has one model or two.")
+            chosen, against = (_logit(request.get(name)) for name in ("chosen", "against"))
+            parts = _parts(request.get("parts"))
             started = time.perf_counter()
-            asked = [choose(readers, name) for name in models]
-            places = _places(question.get("units"), asked)
-            readings = [read_ink(asked[0], question)]
-            readings += [reader.read_again(readings[0]) for reader in asked[1:]]
-            for reader, reading in zip(asked, readings, strict=True):
+            chosen_readers = [choose(readers, name) for name in models]
+            places = _places(request.get("units"), chosen_readers)
+            readings = [read_ink(chosen_readers[0], request)]
+            readings += [reader.read_again(readings[0]) for reader in chosen_readers[1:]]
+            for reader, reading in zip(chosen_readers, readings, strict=True):
                 taken = time.perf_counter() - started
                 observe("page", reader.name, {reading.verdict: 1}, taken)
             # Of two models that differ, each explains its own answer against the other's.
@@ -46,18 +48,18 @@ def sketchpad(readers: Mapping[str, Reader], *, default: str, observe: Observe =
                     message(
                         reader,
                         reading,
-                        strokes=question.get("strokes"),
+                        strokes=request.get("strokes"),
                         chosen=chosen,
                         against=rival,
                         place=place,
                         parts=parts,
                     )
                     for reader, reading, rival, place in zip(
-                        asked, readings, rivals, places, strict=True
+                        chosen_readers, readings, rivals, places, strict=True
                     )
                 ]
             }
-        except (QuestionError, DrawingError, PictureError) as error:
+        except (RequestError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
     models = [{"name": name, "chosen": name == default} for name in readers]
@@ -71,9 +73,9 @@ def pad(
     max_points: int,
     lesson: bool = False,
 ) -> gr.HTML:
-    """Return a sketchpad whose ink is read by `read`, which must be of that name.
+    """Return a sketchpad whose ink is read by `read`; the function must have this name.
 
-    In a `lesson` the models are the lesson's, and what a visitor chose elsewhere stays chosen.
+    In a `lesson`, the page keeps the models that the visitor chose on the drawing page.
     """
     return component(
         "draw/sketchpad",
@@ -89,56 +91,56 @@ def choose(readers: Mapping[str, Reader], name: Any) -> Reader:
     """Return the reader of that name.
 
     Raises:
-        QuestionError: there is none.
+        RequestError: there is no such reader.
     """
     if not isinstance(name, str) or name not in readers:
-        raise QuestionError(f"Choose a model: {', '.join(readers)}.")
+        raise RequestError(f"Choose a model: {', '.join(readers)}.")
     return readers[name]
 
 
-def read_ink(reader: Reader, question: Mapping[str, Any]) -> Reading:
+def read_ink(reader: Reader, request: Mapping[str, Any]) -> Reading:
     """Read the strokes of a request, or its picture if there are no strokes.
 
     Raises:
-        DrawingError, PictureError: it cannot be read.
+        DrawingError, PictureError: the strokes or the picture are invalid.
     """
-    if question.get("strokes") is not None:
-        return reader.read_strokes(question["strokes"])
-    return reader.read(picture_file({"url": question.get("picture")}))
+    if request.get("strokes") is not None:
+        return reader.read_strokes(request["strokes"])
+    return reader.read(picture_file({"url": request.get("picture")}))
 
 
-def field(question: Any, name: str, kind: type) -> Any:
-    """Return a part of a question.
+def field(request: Any, name: str, kind: type) -> Any:
+    """Return a field of a request.
 
     Raises:
-        QuestionError: it is not there, or of another kind.
+        RequestError: the field is missing or has another type.
     """
-    value = question.get(name) if isinstance(question, dict) else None
-    if type(value) is not kind:  # True is no unit
-        raise QuestionError(f"A question needs `{name}`.")
+    value = request.get(name) if isinstance(request, dict) else None
+    if type(value) is not kind:  # isinstance would accept True as an int
+        raise RequestError(f"The request needs `{name}`.")
     return value
 
 
 def _parts(value: Any) -> Collection[str]:
-    """Return the parts of a message that are asked for; without a list, all of them."""
+    """Return the requested parts of a message; without a list, all of them."""
     if value is None:
         return PARTS
     if isinstance(value, list) and all(part in PARTS for part in value):
         return value
-    raise QuestionError(f"The parts are a list of: {', '.join(PARTS)}.")
+    raise RequestError(f"The parts are a list of: {', '.join(PARTS)}.")
 
 
-def _places(value: Any, asked: Sequence[Reader]) -> list[tuple[int, int] | None]:
+def _places(value: Any, readers: Sequence[Reader]) -> list[tuple[int, int] | None]:
     """Return for each model the layer and the index of the unit to explain, or None.
 
     Raises:
-        QuestionError: the question has another form.
+        RequestError: the value has another form.
     """
     if value is None:
-        return [None] * len(asked)
-    if not isinstance(value, list) or len(value) < len(asked):
-        raise QuestionError("`units` has a unit or null for each model.")
-    return [_place(each, reader) for each, reader in zip(value, asked, strict=False)]
+        return [None] * len(readers)
+    if not isinstance(value, list) or len(value) < len(readers):
+        raise RequestError("`units` has a unit or null for each model.")
+    return [_place(each, reader) for each, reader in zip(value, readers, strict=False)]
 
 
 def _place(value: Any, reader: Reader) -> tuple[int, int] | None:
@@ -153,4 +155,4 @@ def _place(value: Any, reader: Reader) -> tuple[int, int] | None:
 def _logit(value: Any) -> int | None:
     if value is None or (type(value) is int and 0 <= value <= NOT_A_DIGIT):
         return value
-    raise QuestionError("A logit is a digit, or 10 for not a digit.")
+    raise RequestError("A logit is a digit, or 10 for not a digit.")

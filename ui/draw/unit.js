@@ -16,7 +16,7 @@ function isSame(one, other) {
   return one?.layer === other?.layer && one?.unit === other?.unit;
 }
 
-// The unit that matters most is looked at until another is picked.
+// The unit that matters most is shown until another is picked.
 function first({ hidden_sizes, unit }) {
   return unit && { layer: hidden_sizes.length - 1, unit: unit.strongest };
 }
@@ -73,17 +73,17 @@ function showOutgoing(table, { outgoing, activation }, chosen) {
 /** @type {Start} */
 export function start(element, props, server) {
   let last = null; // the newest reading event's detail
-  const picked = [null, null]; // in each column: { layer, unit } that is looked at, or null
+  const picked = [null, null]; // in each column: { layer, unit } that is inspected, or null
   const own = [false, false]; // whether the visitor picked it
   const held = [false, false]; // whether it stays while the pointer moves over others
-  const asking = [false, false]; // whether a question about the picked unit is open
-  const again = [false, false]; // whether another is wanted, of the newest drawing
+  const requesting = [false, false]; // whether a request for the picked unit is in progress
+  const again = [false, false]; // whether to request it again, for the newest drawing
 
-  // A unit that is pointed at is looked at until another is; one that is pressed is held, and let go
-  // when it is pressed again.
-  listen("look", ({ place, layer, unit, hold }) => {
+  // Pointing at a unit shows it until another is pointed at. A press holds a unit; a second press
+  // releases it.
+  listen("inspect", ({ place, layer, unit, hold }) => {
     if (unit === null) {
-      letGo(place);
+      release(place);
       return;
     }
     const reading = last?.readings[place];
@@ -96,8 +96,8 @@ export function start(element, props, server) {
     show(place);
   });
 
-  // Back to the unit that matters most, where none is held.
-  function letGo(place) {
+  // Return to the unit that matters most, unless one is held.
+  function release(place) {
     if (held[place] || !own[place]) return;
     own[place] = false;
     if (last?.readings[place]) show(place);
@@ -108,7 +108,8 @@ export function start(element, props, server) {
     own.fill(false);
   });
 
-  // Show the picked unit. If the reading explains another one, ask for it, one request at a time.
+  // Show the picked unit. If the reading explains another one, request it, one request at a
+  // time.
   async function showPicked(column, place) {
     const reading = last.readings[place];
     const detail = column.querySelector(".detail");
@@ -117,34 +118,34 @@ export function start(element, props, server) {
     column.querySelector(".none").hidden = !none;
     if (none) column.querySelector("h3").textContent = "";
     detail.hidden = !exists(reading, picked[place]);
-    // Without ink there is little to see, unless the visitor asks.
+    // Without ink there is little to see, unless the visitor picks a unit.
     detail.classList.toggle("calm", reading.verdict === "blank" && !own[place]);
-    again[place] = asking[place];
+    again[place] = requesting[place];
     if (detail.hidden) return;
     if (isSame(reading.unit, picked[place])) {
       showUnit(column, reading);
-      tellLooked(place, inShort(reading, place));
+      tellInspected(place, inShort(reading, place));
       return;
     }
-    if (asking[place]) return;
-    const { strokes, picture } = last.asks;
+    if (requesting[place]) return;
+    const { strokes, picture } = last.request;
     const asked = { ...picked[place] };
-    asking[place] = true;
+    requesting[place] = true;
     try {
       const account = await server.account({ model: reading.model, strokes, picture, ...asked });
       if (!account.error) {
         reading.unit = { ...reading.unit, ...asked, ...account };
-        again[place] = true; // show it, or ask for the unit that was picked meanwhile
+        again[place] = true; // show it, or request the unit that was picked meanwhile
       }
     } catch {
-      // The sketchpad says that the server is away; the next reading asks again.
+      // The sketchpad reports that the server does not respond. The next reading requests it again.
     }
-    asking[place] = false;
+    requesting[place] = false;
     if (again[place]) showPicked(column, place);
   }
 
-  function tellLooked(place, says) {
-    tell("looked", { place, ...picked[place], own: own[place], says });
+  function tellInspected(place, says) {
+    tell("inspected", { place, ...picked[place], own: own[place], says });
   }
 
   function inShort({ verdict, chosen, unit }, place) {
@@ -162,7 +163,7 @@ export function start(element, props, server) {
     prepare(column, place);
     if (!exists(reading, picked[place])) own[place] = held[place] = false;
     if (!own[place]) picked[place] = first(reading);
-    tellLooked(place, picked[place] ? undefined : "");
+    tellInspected(place, picked[place] ? undefined : "");
     showPicked(column, place);
   }
 
@@ -173,7 +174,7 @@ export function start(element, props, server) {
     number.addEventListener("change", () => {
       held[place] = false;
       const layer = picked[place]?.layer ?? 0;
-      tell("look", { place, layer, unit: number.valueAsNumber, hold: true });
+      tell("inspect", { place, layer, unit: number.valueAsNumber, hold: true });
       number.value = picked[place]?.unit ?? 0; // there may be no unit of that number
     });
   }

@@ -7,22 +7,22 @@ import gradio as gr
 
 from model import DrawingError, PictureError, Reader, explain
 from ui.component import component
-from ui.draw.sketchpad import QuestionError, choose, field, read_ink
+from ui.draw.sketchpad import RequestError, choose, field, read_ink
 from ui.message import unit_message
 
 
 def unit(readers: Mapping[str, Reader]) -> gr.HTML:
     """Return the piece that takes one unit of each `reading` event apart."""
 
-    def account(question: Any) -> dict[str, Any]:
+    def account(request: Any) -> dict[str, Any]:
         """Return one unit's account of the ink."""
         try:
-            reader = choose(readers, field(question, "model", str))
-            reading = read_ink(reader, question)
-            layer, index = (field(question, name, int) for name in ("layer", "unit"))
+            reader = choose(readers, field(request, "model", str))
+            reading = read_ink(reader, request)
+            layer, index = (field(request, name, int) for name in ("layer", "unit"))
             found = explain.unit(reader.cpu_model, reading, layer=layer, index=index)
             return unit_message(found, reading)
-        except (QuestionError, DrawingError, PictureError, IndexError) as error:
+        except (RequestError, DrawingError, PictureError, IndexError) as error:
             return {"error": str(error)}
 
     return component("draw/unit", server_functions=[account])

@@ -4,7 +4,7 @@ import { SIDE } from "../shared/constants.js";
 import { addUp, decimal, logitName, percent, signed, timesUp, whole } from "../shared/numbers.js";
 import { colour, drawLarge, drawNumbers, outline } from "../shared/pixels.js";
 import { columns } from "./columns.js";
-import { drawStroke } from "../shared/ink.js";
+import { drawStroke } from "../shared/sketch.js";
 import { listen, onReading, tell } from "../shared/events.js";
 import { make, signedBar } from "../shared/dom.js";
 
@@ -151,7 +151,7 @@ export function start(element) {
     }
   });
 
-  onReading(element, "why", ({ readings, asks }) => {
+  onReading(element, "why", ({ readings, request }) => {
     compared.textContent = compare(readings);
     softmax.textContent = readings.length > 1 ? "" : calibration(readings[0]);
     columns(element, readings).forEach((column, i) => {
@@ -159,7 +159,7 @@ export function start(element) {
       column.classList.toggle("blank", blank);
       column.querySelector(".nothing").toggleAttribute("hidden", !blank);
       for (const box of column.querySelectorAll(".account")) {
-        showAccount(box, box.getAttribute("data-account"), readings[i], asks.strokes ?? []);
+        showAccount(box, box.getAttribute("data-account"), readings[i], request.strokes ?? []);
       }
     });
   });

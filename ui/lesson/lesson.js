@@ -2,7 +2,7 @@
 
 import { PICTURES } from "./pictures.js";
 import { SAVED, tab } from "../shared/storage.js";
-import { isEmpty } from "../shared/ink.js";
+import { isEmpty } from "../shared/sketch.js";
 import { letReach, make, setAttribute, setText } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
 import { listen, tell } from "../shared/events.js";
@@ -136,7 +136,7 @@ export function start(element, props, server) {
     }
     for (const each of pictures) {
       each.stale = true;
-      refresh(each, first); // every picture gets its text at once, for visitors who jump to it
+      refresh(each, first); // on the first reading, every picture gets its text, for visitors who jump to it
     }
     if (first) document.fonts.ready.then(() => letReach(article));
   }

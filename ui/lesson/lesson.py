@@ -19,11 +19,11 @@ from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, rasterize
 from model.mlp import N_CLASSES
 from model.picture import to_grey
-from ui.api import Observe, ignore, picture_file
+from ui.api import Observe, no_metrics, picture_file
 from ui.card import markdown
 from ui.component import component
 from ui.draw.drawings import EXAMPLES
-from ui.draw.sketchpad import QuestionError, pad
+from ui.draw.sketchpad import RequestError, pad
 from ui.lesson.practice.practice import offer, practice
 from ui.message import answer, base64_of, frame, pixels
 
@@ -32,7 +32,7 @@ NETWORK, BASELINE = (
     "logistic",
 )  # the lesson's network; logistic regression, for comparison
 SHEET = 84  # px; the same as model/drawing.py's sheet, which limits the cost of a drawing
-SIDE, PEN = 280, 18  # size and default pen width of the sketchpad, from ui/shared/constants.js
+SIDE, PEN = 280, 18  # size and default stroke width of the sketchpad, as in ui/shared/constants.js
 STYLES = (
     "shared/article",
     "shared/plots",
@@ -46,7 +46,7 @@ N_EXAMPLES = 4  # MNIST images of each digit that the visitor can choose from
 def lesson(
     readers: Mapping[str, Reader],
     *,
-    observe: Observe = ignore,
+    observe: Observe = no_metrics,
     trainings: Trainings | None = None,
 ) -> None:
     """Build the lesson: a sketchpad, and the text with numbers computed from the drawing.
@@ -56,17 +56,17 @@ def lesson(
     reader, baseline = readers[NETWORK], readers[BASELINE]
     known = cache(fixed)
 
-    def read(question: Any) -> dict[str, Any]:
+    def read(request: Any) -> dict[str, Any]:
         """Read a drawing. ui/draw/sketchpad.js sends the request; `message` makes the response."""
         try:
-            label = label_of(question)
+            label = label_of(request)
             started = time.perf_counter()
-            ink = ink_of(question, reader)
+            ink = ink_of(request, reader)
             response = message(reader, baseline, ink, label=label)
             taken = time.perf_counter() - started
             observe("lesson", reader.name, {ink.reading.verdict: 1}, taken)
             return response
-        except (QuestionError, DrawingError, PictureError) as error:
+        except (RequestError, DrawingError, PictureError) as error:
             return {"error": str(error)}
 
     def text(_: Any) -> dict[str, Any]:
@@ -86,38 +86,39 @@ class Ink(NamedTuple):
     """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
-    sheet: np.ndarray  # (H, W) lightness, as the sketchpad shows it; a picture is its own
+    sheet: np.ndarray  # (H, W) lightness: the sketchpad's content, or the uploaded picture itself
 
 
-def ink_of(question: Any, reader: Reader) -> Ink:
+def ink_of(request: Any, reader: Reader) -> Ink:
     """Read the strokes of a request, or its picture if `strokes` is missing or None.
 
     Raises:
-        QuestionError: the request has neither.
+        RequestError: the request has neither.
         DrawingError, PictureError: the strokes or the picture are invalid.
     """
-    if not isinstance(question, dict):
-        raise QuestionError("A question needs `strokes` or `picture`.")
-    strokes = question.get("strokes")
+    if not isinstance(request, dict):
+        raise RequestError("The request needs `strokes` or `picture`.")
+    strokes = request.get("strokes")
     if strokes is not None:
         reading = reader.read_strokes(strokes)
         assert reading.drawing
         return Ink(reading, _sheet(reading.drawing.points))
-    # Decoded once: the page's pictures are no larger than what a reader would shrink them to.
-    grey, _ = to_grey(picture_file({"url": question.get("picture")}), reader.limits.max_pixels)
+    # Decode once and pass the array: the page already limits a picture to the size that `Reader`
+    # uses.
+    grey, _ = to_grey(picture_file({"url": request.get("picture")}), reader.limits.max_pixels)
     return Ink(reader.read(grey), grey)
 
 
-def label_of(question: Any) -> int | None:
+def label_of(request: Any) -> int | None:
     """Return the label that the visitor has chosen for the drawing, or None.
 
     Raises:
-        QuestionError: the label is not a digit.
+        RequestError: the label is not a digit.
     """
-    label = question.get("chosen") if isinstance(question, dict) else None
+    label = request.get("chosen") if isinstance(request, dict) else None
     if label is None or (type(label) is int and 0 <= label < N_CLASSES):
         return label
-    raise QuestionError("The label must be a digit, 0 to 9, or null.")
+    raise RequestError("The label must be a digit, 0 to 9, or null.")
 
 
 def _sheet(points: list[np.ndarray]) -> np.ndarray:
@@ -128,7 +129,7 @@ def _sheet(points: list[np.ndarray]) -> np.ndarray:
     zoom = SHEET / SIDE
     if not points:
         return np.full((SHEET, SHEET), 255, np.uint8)
-    # A line far outside would be cut into pieces without end.
+    # Clip the points, because a line far outside the sheet would be split into very many segments.
     lines = [each[:, :2].clip(0, SIDE) * zoom for each in points]
     pen = PEN * zoom * float(np.concatenate(points)[:, 2].mean())
     ink = rasterize(lines, pen_width=pen, height=SHEET, width=SHEET)

@@ -2,13 +2,13 @@
 
 import { SIZE } from "../shared/constants.js";
 import { decoded, drawSeen } from "../shared/pixels.js";
-import { make, tested } from "../shared/dom.js";
+import { make, withTestId } from "../shared/dom.js";
 
 /** @typedef {import("../shared/types").Levels} Levels */
 /** @typedef {import("../shared/types").Numbers} Numbers */
 
 const STRONG = 2; // a number this many times the root mean square has the full colour
-export const LET_GO = ", chosen by you. Press it again to follow the drawing.";
+export const SELECTED = ", selected. Press it again to show the highest one.";
 
 /**
  * Return the absolute value that has the full colour. It is not the maximum, because the largest
@@ -65,16 +65,16 @@ export function heardAt(control, part) {
 }
 
 /**
- * Create a button with a picture that a press puts on the sketchpad.
- * @param {string} name test id
+ * Create a button that shows a picture and, when pressed, copies it to the sketchpad.
+ * @param {string} testId
  * @param {string} pixels 28 × 28 bytes in base64
- * @param {string | null} label
- * @param {string} says name for screen readers
+ * @param {string | null} caption
+ * @param {string} ariaLabel
  */
-export function loader(name, pixels, label, says) {
+export function pictureButton(testId, pixels, caption, ariaLabel) {
   const canvas = mapOf();
   drawSeen(canvas, pixels);
-  const button = make("button", { type: "button", "aria-label": says }, canvas);
-  if (label !== null) button.append(make("span", {}, label));
-  return tested(name, button);
+  const button = make("button", { type: "button", "aria-label": ariaLabel }, canvas);
+  if (caption !== null) button.append(make("span", {}, caption));
+  return withTestId(testId, button);
 }

@@ -5,7 +5,7 @@ import { addUp, signed } from "../shared/numbers.js";
 import { coloured, fullOf, mapOf } from "./parts.js";
 import { drawNumbers, drawSeen } from "../shared/pixels.js";
 import { inputOf, largest, seenOf } from "./reading.js";
-import { make, setText, tested } from "../shared/dom.js";
+import { make, setText, withTestId } from "../shared/dom.js";
 
 /**
  * Show weights × pixels = product, and the sum: positive terms, negative terms and the bias.
@@ -21,7 +21,7 @@ export function apart(name, what) {
     make("span", { class: "sign", "aria-hidden": "true" }, sign),
   );
   const [weights, pixels, product] = maps.map(({ canvas }) => canvas);
-  const sum = tested(`${name}-sum`, make("p", { class: "sum" }));
+  const sum = withTestId(`${name}-sum`, make("p", { class: "sum" }));
   const [first, second, third] = maps.map(({ figure }) => figure);
   const row = make("div", { class: "apart" }, first, signs[0], second, signs[1], third);
   const show = (reading, row, bias, total, of) => {

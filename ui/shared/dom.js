@@ -116,13 +116,13 @@ export function onWidth(part, redraw) {
  * Let Tab reach one of the buttons and the arrow keys the others.
  * @param {HTMLElement[]} buttons
  * @param {() => number} wide number of buttons in a row
- * @param {(i: number, isPress: boolean) => void} look gets the button that is pointed at, focused or pressed
+ * @param {(i: number, isPress: boolean) => void} react gets the button that is pointed at, focused or pressed
  */
-export function roving(buttons, wide, look) {
+export function roving(buttons, wide, react) {
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide(), ArrowDown: wide() };
   buttons.forEach((button, i) => {
     button.tabIndex = i ? -1 : 0;
-    onPointing(button, (_, isPress) => look(i, isPress), ["pointerenter", "focus", "click"]);
+    onPointing(button, (_, isPress) => react(i, isPress), ["pointerenter", "focus", "click"]);
     button.addEventListener("focus", () => {
       for (const each of buttons) each.tabIndex = each === button ? 0 : -1;
     });
@@ -143,7 +143,7 @@ export function roving(buttons, wide, look) {
  * @param {T} part
  * @returns {T}
  */
-export function tested(name, part) {
+export function withTestId(name, part) {
   part.dataset.testid = name;
   return part;
 }

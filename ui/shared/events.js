@@ -27,7 +27,7 @@ export function listen(kind, react, options) {
   document.addEventListener(kind, on, options);
 }
 
-/** The parts of a reading that are on the screen. The sketchpad asks for them while a stroke is drawn. */
+/** The parts of a reading that are on the screen. The sketchpad requests them while a stroke is drawn. */
 export const visibleParts = new Set();
 
 /**
@@ -55,7 +55,10 @@ export function onReading(element, part, draw) {
  * @returns {Promise<T>}
  */
 export function inTime(promise) {
+  let timer = 0;
   /** @type {Promise<never>} */
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error("late")), PATIENCE));
-  return Promise.race([promise, late]);
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("late")), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -4,8 +4,9 @@ import { SIZE } from "./constants.js";
 
 /** @typedef {import("./types").Levels} Levels */
 
-const POSITIVE = [86, 180, 233]; // Okabe and Ito's blue and orange, on black, which
-const NEGATIVE = [230, 159, 0]; // colour-blind people can tell apart
+// Okabe and Ito's blue and orange, which colour-blind people can tell apart; as in shared.css.
+export const POSITIVE = [86, 180, 233];
+export const NEGATIVE = [230, 159, 0];
 
 /**
  * Decode base64.
@@ -18,12 +19,12 @@ export function bytes(text) {
 /**
  * Return a colour from orange through black to blue.
  * @param {number} level -1 to 1
- * @param {number} [light] 0 to 1
+ * @param {number} [brightness] 0 to 1
  * @returns {number[]} red, green and blue
  */
-export function colour(level, light = 1) {
+export function colour(level, brightness = 1) {
   const top = level < 0 ? NEGATIVE : POSITIVE;
-  return top.map((part) => Math.round(part * Math.abs(level) * light));
+  return top.map((part) => Math.round(part * Math.abs(level) * brightness));
 }
 
 /**
@@ -38,13 +39,15 @@ const palettes = new Map();
 /**
  * Return the colours of -127 to 127 at some brightness. They are made once: a picture has 784 of
  * them.
- * @param {number} light 0 to 1
+ * @param {number} brightness 0 to 1
  * @returns {Uint32Array}
  */
-export function palette(light) {
-  const key = Math.round(255 * light);
+export function palette(brightness) {
+  const key = Math.round(255 * brightness);
   if (!palettes.has(key)) {
-    const levels = Array.from({ length: 255 }, (_, i) => packed(colour((i - 127) / 127, light)));
+    const levels = Array.from({ length: 255 }, (_, i) =>
+      packed(colour((i - 127) / 127, brightness)),
+    );
     palettes.set(key, Uint32Array.from(levels));
   }
   return palettes.get(key);
@@ -66,12 +69,12 @@ export function numbersOf(picture) {
  * Draw numbers as a 28 × 28 picture in blue and orange.
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
  * @param {Levels} picture
- * @param {{ light?: number, full?: number }} [options] `full` is the number that has the full colour
+ * @param {{ brightness?: number, full?: number }} [options] `full` is the number that has the full colour
  */
-export function drawNumbers(canvas, picture, { light = 1, full = picture.scale } = {}) {
+export function drawNumbers(canvas, picture, { brightness = 1, full = picture.scale } = {}) {
   const numbers = numbersOf(picture);
   const gain = full ? picture.scale / full : 0;
-  const colours = palette(light);
+  const colours = palette(brightness);
   const image = new ImageData(SIZE, SIZE);
   const pixels = new Uint32Array(image.data.buffer);
   for (let i = 0; i < pixels.length; i += 1) {

@@ -1,6 +1,6 @@
 // Types that several modules use. The server side is ui/message.py and ui/lesson/lesson.py.
 
-/** x and y in units of the sketchpad, and the width of the pen if it is not 1. */
+/** x and y in units of the sketchpad, and the relative stroke width if it is not 1. */
 export type Point = [number, number, number?];
 export type Stroke = Point[];
 
@@ -90,12 +90,12 @@ export interface Unit {
   outgoing: number[];
 }
 
-/** What the sketchpad asks the server. */
-export interface Question extends Explained {
+/** A request of the sketchpad for readings. */
+export interface ReadRequest extends Explained {
   models: string[];
   strokes: Stroke[] | null;
   picture?: string;
-  /** The parts of the readings that are asked for; all if left out. */
+  /** The requested parts of the readings; all if left out. */
   parts?: string[];
   /** For each model, the unit to explain; null stands for the strongest. */
   units: ({ layer: number; unit: number } | null)[];
@@ -122,7 +122,7 @@ export interface LessonReading {
 /** The event details by event name; each is a CustomEvent on the document. */
 export interface Events {
   /** The newest drawing was read. The lesson's readings are in `lesson`. */
-  reading: { readings: Reading[]; asks: Question; lesson?: LessonReading };
+  reading: { readings: Reading[]; request: ReadRequest; lesson?: LessonReading };
   /** The drawing or the models have changed. */
   ink: { ink: Ink; models: string[]; explained: Explained };
   /** Put other ink on the sketchpad, stroke by stroke if `replay`. */
@@ -131,10 +131,10 @@ export interface Events {
   notice: string;
   /** Explain another logit. */
   explain: Partial<Explained>;
-  /** Look at a unit of the model in column `place`, or at none. */
-  look: { place: number; layer?: number; unit: number | null; hold?: boolean };
-  /** A unit is looked at; `own` if the visitor picked it; `says` describes it in one line. */
-  looked: { place: number; layer?: number; unit?: number; own: boolean; says?: string };
+  /** Inspect a unit of the model in column `place`, or none. */
+  inspect: { place: number; layer?: number; unit: number | null; hold?: boolean };
+  /** A unit is inspected; `own` if the visitor picked it; `says` describes it in one line. */
+  inspected: { place: number; layer?: number; unit?: number; own: boolean; says?: string };
   /** The sketchpad was cleared. */
   cleared: undefined;
   /** A component has started and wants the current ink and reading. */
@@ -142,7 +142,7 @@ export interface Events {
 }
 
 /** The functions of the server that a component may call. */
-export type Server = Record<string, (question: unknown) => Promise<any>>;
+export type Server = Record<string, (request: unknown) => Promise<any>>;
 
 /**
  * Start a component in its element. The element is `any` because its parts are inputs, canvases
@@ -194,7 +194,7 @@ export type Picture = (
   server?: Server,
 ) => ((reading: LessonReading) => void) | null | void;
 
-/** A test image that is read wrong. */
+/** A misread test image. */
 export interface Mistake {
   index: number;
   label: number;

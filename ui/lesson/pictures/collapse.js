@@ -4,7 +4,7 @@ import { DIGITS } from "../../shared/constants.js";
 import { decimal } from "../../shared/numbers.js";
 import { indexOfMost, inputOf, largest, rowsOf } from "../reading.js";
 import { inkedMap, outlineOf } from "../template.js";
-import { make, setBar, setText, signedBar, tested } from "../../shared/dom.js";
+import { make, setBar, setText, signedBar, withTestId } from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
@@ -22,9 +22,9 @@ export function collapsePicture(box, { network: { collapsed } }) {
     make("figure", {}, canvas, make("figcaption", {}, `${i}`)),
   );
   const table = logitsTable();
-  const difference = tested("collapse-difference", make("p"));
+  const difference = withTestId("collapse-difference", make("p"));
   const parts = [make("div", { class: "ten tiles" }, ...tiles), table.element, difference];
-  box.append(tested("collapse", make("div", {}, ...parts)));
+  box.append(withTestId("collapse", make("div", {}, ...parts)));
   return (reading) => {
     const line = outlineOf(reading);
     for (const map of maps) map.show(line);
@@ -37,7 +37,7 @@ export function collapsePicture(box, { network: { collapsed } }) {
     const most = largest(two.map((logit, i) => logit - one[i]));
     setText(
       difference,
-      `The logits in the first two columns are equal: their largest difference is ${most.toFixed(7)}.`,
+      `The logits in the first two columns are equal up to rounding; the largest difference is ${most.toFixed(7)}.`,
     );
   };
 }
@@ -45,9 +45,9 @@ export function collapsePicture(box, { network: { collapsed } }) {
 // Create a table of ten logits, computed in several ways, as numbers and bars.
 function logitsTable() {
   const cellOf = (way, i) =>
-    make("td", {}, tested(`collapse-${way}-${i}`, make("span")), signedBar(0));
+    make("td", {}, withTestId(`collapse-${way}-${i}`, make("span")), signedBar(0));
   const cells = WAYS_OF_LOGITS.map(([way]) => DIGITS.map((i) => cellOf(way, i)));
-  const best = WAYS_OF_LOGITS.map(([way]) => tested(`collapse-${way}-highest`, make("span")));
+  const best = WAYS_OF_LOGITS.map(([way]) => withTestId(`collapse-${way}-highest`, make("span")));
   const head = WAYS_OF_LOGITS.map(([, name]) => make("th", { scope: "col" }, name));
   const rowOf = (name, parts) => make("tr", {}, make("th", { scope: "row" }, name), ...parts);
   const rows = DIGITS.map((i) => rowOf(`${i}`, cells.map((column) => column[i]))); // prettier-ignore

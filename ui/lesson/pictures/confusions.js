@@ -1,7 +1,7 @@
 // Picture of the digits that are confused most often.
 
 import { DIGITS } from "../../shared/constants.js";
-import { make, tested } from "../../shared/dom.js";
+import { make, withTestId } from "../../shared/dom.js";
 import { whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -28,7 +28,7 @@ export function confusionsPicture(box, { figures: { confusions } }) {
   const cell = (count, name) => {
     const bar = make("i", { class: "amount", "aria-hidden": "true" });
     bar.style.width = `calc((100% - 3em) * ${count / most})`;
-    return make("td", {}, tested(name, make("span", {}, whole(count))), bar);
+    return make("td", {}, withTestId(name, make("span", {}, whole(count))), bar);
   };
   const rows = pairs.map(([label, digit]) =>
     make(
@@ -42,12 +42,12 @@ export function confusionsPicture(box, { figures: { confusions } }) {
   );
   const heads = names.map((name) => make("th", { scope: "col" }, name));
   const sums = names.map((name) =>
-    make("td", {}, tested(`wrong-${name}`, make("span", {}, whole(wrongOf(confusions[name]))))),
+    make("td", {}, withTestId(`wrong-${name}`, make("span", {}, whole(wrongOf(confusions[name]))))),
   );
   const foot = make("tr", {}, make("th", { scope: "row" }, "all wrong answers"), ...sums);
   const head = make("tr", {}, make("td"), ...heads);
   const parts = [make("thead", {}, head), make("tfoot", {}, foot)];
   box.append(
-    tested("confusions", make("table", {}, parts[0], make("tbody", {}, ...rows), parts[1])),
+    withTestId("confusions", make("table", {}, parts[0], make("tbody", {}, ...rows), parts[1])),
   );
 }

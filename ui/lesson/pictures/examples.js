@@ -1,8 +1,8 @@
 // Picture of ten MNIST digits.
 
 import { choices, make } from "../../shared/dom.js";
-import { inkOfPixels } from "../../shared/ink.js";
-import { loader } from "../parts.js";
+import { inkOfPixels } from "../../shared/sketch.js";
+import { pictureButton } from "../parts.js";
 import { tell } from "../../shared/events.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -11,7 +11,7 @@ import { tell } from "../../shared/events.js";
 export function examplesPicture(box, { examples }) {
   const grid = make("div", { class: "ten tiles" });
   const buttons = examples.map(({ pixels, label }, i) =>
-    loader(`example-${i}`, pixels, `${label}`, `Put this MNIST ${label} on the sketchpad`),
+    pictureButton(`example-${i}`, pixels, `${label}`, `Put this MNIST ${label} on the sketchpad`),
   );
   box.append(grid);
   choices(grid, buttons, (i) => tell("load", { ink: inkOfPixels(examples[i].pixels) }));

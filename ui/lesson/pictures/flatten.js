@@ -1,8 +1,8 @@
 // Picture of 28 rows that become one row of 784 numbers.
 
 import { N_PIXELS, SIZE } from "../../shared/constants.js";
-import { drawSeen } from "../../shared/pixels.js";
-import { make, onPointing, onWidth, setText, tested } from "../../shared/dom.js";
+import { NEGATIVE, drawSeen } from "../../shared/pixels.js";
+import { make, onPointing, onWidth, setText, withTestId } from "../../shared/dom.js";
 import { mapOf } from "../parts.js";
 import { seenOf } from "../reading.js";
 import { slider } from "../../shared/chart.js";
@@ -43,7 +43,7 @@ function placeOf(row, lines) {
 function frameOn(brush, x, y, width, height) {
   const line = Math.max(2, Math.round(brush.canvas.width / 250));
   brush.lineWidth = line;
-  brush.strokeStyle = "#e69f00";
+  brush.strokeStyle = `rgb(${NEGATIVE})`;
   brush.strokeRect(x + line / 2, y + line / 2, width - line, height - line);
 }
 
@@ -63,7 +63,7 @@ export function flattenPicture(box) {
   const square = mapOf(8 * SIZE, about("28 rows of 28 pixels"));
   const strip = make("canvas", about("The same 784 pixels in one row, broken into lines"));
   const says = (row) => `Row ${row} becomes pixels ${row * SIZE} to ${(row + 1) * SIZE - 1}`;
-  const title = tested("flatten-at", make("p", { class: "readout" }));
+  const title = withTestId("flatten-at", make("p", { class: "readout" }));
   let [now, lines, last] = [SIZE / 2, LINES_OF_STRIP[0], null];
   const show = () => {
     if (!last || !strip.width) return;
@@ -83,7 +83,7 @@ export function flattenPicture(box) {
   });
   const place = make("div", { class: "strip" }, strip);
   const side = make("div", {}, title, control.element);
-  box.append(tested("flatten", make("div", { class: "rows" }, square, side)), place);
+  box.append(withTestId("flatten", make("div", { class: "rows" }, square, side)), place);
   pointAtRows(square, ({ y }) => control.go(Math.floor(SIZE * y)));
   pointAtRows(strip, ({ x, y }) => {
     const each = SIZE / lines;

@@ -4,7 +4,7 @@ import { MINUS, percent, whole } from "../../shared/numbers.js";
 import { SIZE } from "../../shared/constants.js";
 import { drawSeen } from "../../shared/pixels.js";
 import { isBlank } from "../reading.js";
-import { make, setAttribute, setText, tested } from "../../shared/dom.js";
+import { make, setAttribute, setText, withTestId } from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
@@ -14,7 +14,7 @@ const STAGES = {
   box: "Bounding box: centred",
   scale: "Scale: the longer side of the box is 20 px",
   "centre of mass": "Centre of mass: centred instead of the box",
-  "drawn anew": "Drawn again: the strokes at a fixed size and pen width, then preprocessed",
+  "drawn anew": "Drawn again: the strokes at a fixed size and stroke width, then preprocessed",
 };
 
 /** @type {Picture} */
@@ -57,7 +57,7 @@ function tenths(count) {
 function framingStage({ name, words, i, models, shares }) {
   const canvas = make("canvas", { width: SIZE, height: SIZE, class: "map", role: "img" });
   setAttribute(canvas, "aria-label", `Your drawing: ${name}`);
-  const reads = tested(`stage-reads-${i}`, make("b"));
+  const reads = withTestId(`stage-reads-${i}`, make("b"));
   const [title, ...rest] = words.split(": ");
   const bars = shares.map((each, k) => stageBar(models[k], each, i));
   const item = make(
@@ -69,14 +69,14 @@ function framingStage({ name, words, i, models, shares }) {
     reads,
     ...bars,
   );
-  return { item: tested(`stage-${i}`, item), canvas, reads };
+  return { item: withTestId(`stage-${i}`, item), canvas, reads };
 }
 
 function stageBar(model, { now, added }, i) {
-  const value = tested(`stage-share-${i}-${model}`, make("span", {}, `${tenths(now)} %`));
+  const value = withTestId(`stage-share-${i}-${model}`, make("span", {}, `${tenths(now)} %`));
   const sign = added < 0 ? MINUS : "+";
   const words = added === null ? "" : `${sign} ${tenths(added)} points`;
-  const gain = tested(`stage-added-${i}-${model}`, make("span", { class: "gain" }, words));
+  const gain = withTestId(`stage-added-${i}-${model}`, make("span", { class: "gain" }, words));
   const level = make("i", { style: `width: ${now / 10}%` });
   const bar = make("span", { class: "level", "aria-hidden": "true" }, level);
   return make("div", { class: "read" }, make("span", {}, model), value, bar, gain);

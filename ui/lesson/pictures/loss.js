@@ -12,7 +12,7 @@ import {
   setBar,
   setText,
   signedBar,
-  tested,
+  withTestId,
 } from "../../shared/dom.js";
 import { indexOfMost, isBlank, softmax } from "../reading.js";
 import { tell } from "../../shared/events.js";
@@ -31,10 +31,10 @@ export function lossPicture(box) {
       const pressed = button.getAttribute("aria-pressed") === "true";
       tell("explain", { chosen: pressed ? null : digit });
     });
-    return tested(`label-${digit}`, button);
+    return withTestId(`label-${digit}`, button);
   });
-  const choice = tested("loss-label", make("p", { class: "note" }));
-  const value = tested("loss-value", make("b"));
+  const choice = withTestId("loss-label", make("p", { class: "note" }));
+  const value = withTestId("loss-value", make("b"));
   const summary = make("span");
   const curve = lossCurve();
   const slopes = lossSlopes();
@@ -98,7 +98,7 @@ function lossCurve() {
       x: [0, 1],
       y: [0, end],
       label: "loss = −log p",
-      below: "p, the probability of the right digit",
+      below: "p, the probability of the correct digit",
     });
     const lowest = Math.exp(-end);
     const points = Array.from({ length: CURVE + 1 }, (_, i) => {
@@ -140,7 +140,7 @@ function lossSlopes() {
   const rows = DIGITS.map((digit) => {
     const [name, value, way] = [make("th", { scope: "row" }), make("td"), make("td")];
     const track = signedBar(0);
-    tested(`slope-${digit}`, value);
+    withTestId(`slope-${digit}`, value);
     const bar = make("td", { class: "wide", "aria-hidden": "true" }, track);
     return { name, value, way, track, row: make("tr", {}, name, value, bar, way) };
   });
@@ -153,7 +153,7 @@ function lossSlopes() {
     make("thead", {}, make("tr", {}, ...heads)),
     make("tbody", {}, ...rows.map(({ row }) => row)),
   );
-  tested("loss-slopes", table);
+  withTestId("loss-slopes", table);
   const show = (shares, right) => {
     const slopes = shares?.map((share, digit) => share - (digit === right ? 1 : 0));
     const shown = slopes && slopesShown(slopes);

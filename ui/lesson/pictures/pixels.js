@@ -1,10 +1,10 @@
 // Picture of the 28 × 28 numbers, with a table of the numbers around one pixel.
 
 import { SIZE } from "../../shared/constants.js";
-import { bytes } from "../../shared/pixels.js";
+import { NEGATIVE, POSITIVE, bytes } from "../../shared/pixels.js";
 import { heardAt } from "../parts.js";
 import { inputOf, seenOf } from "../reading.js";
-import { make, onPointing, onWidth, setText, tested } from "../../shared/dom.js";
+import { make, onPointing, onWidth, setText, withTestId } from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 /** @typedef {import("../../shared/types").Numbers} Numbers */
@@ -34,10 +34,10 @@ function drawPixels(canvas, seen, [top, left], [row, column]) {
     brush.fillRect(x, y, step - line, step - line);
   });
   brush.lineWidth = 2 * line;
-  brush.strokeStyle = "#56b4e9";
+  brush.strokeStyle = `rgb(${POSITIVE})`;
   brush.strokeRect(left * step - line, top * step - line, LOUPE * step + line, LOUPE * step + line);
   brush.lineWidth = 3 * line;
-  brush.strokeStyle = "#e69f00";
+  brush.strokeStyle = `rgb(${NEGATIVE})`;
   brush.strokeRect(column * step - line, row * step - line, step + line, step + line);
 }
 
@@ -67,7 +67,7 @@ function loupe() {
       cell.classList.toggle("at", y === row && x === column);
     });
   };
-  return { table: tested("pixel-values", table), show };
+  return { table: withTestId("pixel-values", table), show };
 }
 
 const STEPS_OF_KEYS = {
@@ -79,10 +79,10 @@ const STEPS_OF_KEYS = {
 
 /** @type {Picture} */
 export function pixelsPicture(box) {
-  const canvas = tested("pixels", make("canvas", { tabindex: 0, role: "application" }));
+  const canvas = withTestId("pixels", make("canvas", { tabindex: 0, role: "application" }));
   canvas.setAttribute("aria-label", "The 28 × 28 numbers: move between them with the arrow keys");
   const near = loupe();
-  const value = tested("pixel-value", make("p", { class: "readout" }));
+  const value = withTestId("pixel-value", make("p", { class: "readout" }));
   const place = make("div", { class: "grid" }, canvas);
   box.append(place, make("div", { class: "near" }, value, near.table));
   let at = [SIZE / 2, SIZE / 2]; // row and column

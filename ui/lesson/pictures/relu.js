@@ -2,7 +2,7 @@
 
 import { axes, onPoint, panel, slider } from "../../shared/chart.js";
 import { decimal } from "../../shared/numbers.js";
-import { draw, make, onWidth, setAttribute, setText, tested } from "../../shared/dom.js";
+import { draw, make, onWidth, setAttribute, setText, withTestId } from "../../shared/dom.js";
 import { indexOfMost, largest } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -14,9 +14,9 @@ const REACH_STEP = 5; // the axis changes in steps, so that it does not flicker 
 export function reluPicture(box, { network: { layer1 } }) {
   const count = layer1.bias.length;
   const { sheet, box: place } = panel();
-  tested("relu", place);
-  const on = tested("relu-count", make("p", { class: "readout" }));
-  const title = tested("relu-at", make("p", { class: "readout unit-at" }));
+  withTestId("relu", place);
+  const on = withTestId("relu-count", make("p", { class: "readout" }));
+  const title = withTestId("relu-at", make("p", { class: "readout unit-at" }));
   const dots = Array.from({ length: count }, () => draw("circle", { r: DOT }));
   const drop = draw("path", { class: "drop" });
   let [at, reach, width, own, last] = [null, 0, 0, null, null];

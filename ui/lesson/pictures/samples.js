@@ -2,8 +2,8 @@
 
 import { choices, make, press } from "../../shared/dom.js";
 import { drawSeen } from "../../shared/pixels.js";
-import { inkOfPixels } from "../../shared/ink.js";
-import { loader } from "../parts.js";
+import { inkOfPixels } from "../../shared/sketch.js";
+import { pictureButton } from "../parts.js";
 import { tell } from "../../shared/events.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -18,14 +18,14 @@ export function samplesPicture(box, { samples: { distorted, pens } }) {
   };
   const put = (pixels) => tell("load", { ink: inkOfPixels(pixels) });
   const originals = distorted.map(([pixels], digit) =>
-    loader(`sample-digit-${digit}`, pixels, null, `MNIST’s ${digit}`),
+    pictureButton(`sample-digit-${digit}`, pixels, null, `MNIST’s ${digit}`),
   );
   const same = distorted[chosen].map((pixels, k) =>
-    loader(`sample-distorted-${k}`, pixels, null, k ? `Distortion ${k}` : "Unchanged"),
+    pictureButton(`sample-distorted-${k}`, pixels, null, k ? `Distortion ${k}` : "Unchanged"),
   );
   const byRow = pens[0].flatMap((_, k) => pens.map((row, digit) => [digit, k, row[k]]));
   const synthetic = byRow.map(([digit, k, pixels]) =>
-    loader(`sample-pen-${digit}-${k}`, pixels, null, `Synthetic ${digit}, number ${k + 1}`),
+    pictureButton(`sample-pen-${digit}-${k}`, pixels, null, `Synthetic ${digit}, number ${k + 1}`),
   );
   const choose = (digit) => {
     chosen = digit;

@@ -1,7 +1,7 @@
 // Picture of the second layer: one logit as a sum over the hidden units.
 
 import { DIGITS } from "../../shared/constants.js";
-import { LET_GO, coloured, mapOf } from "../parts.js";
+import { SELECTED, coloured, mapOf } from "../parts.js";
 import { addUp, decimal, tenThousandths, timesUp } from "../../shared/numbers.js";
 import {
   choices,
@@ -11,7 +11,7 @@ import {
   setBar,
   setText,
   signedBar,
-  tested,
+  withTestId,
 } from "../../shared/dom.js";
 import { drawNumbers } from "../../shared/pixels.js";
 import { floats, indexOfMost, isBlank, largest, rowsOf } from "../reading.js";
@@ -29,16 +29,16 @@ export function secondPicture(box, { network: { layer1, layer2 } }) {
   const scores = DIGITS.map(logitButton);
   const buttons = scores.map(({ button }) => button);
   const grid = make("div", { class: "logit-of", role: "group", "aria-label": "A logit" });
-  const title = tested("second-title", make("p", { class: "readout" }));
+  const title = withTestId("second-title", make("p", { class: "readout" }));
   const sum = logitSum(maps);
-  const off = tested("second-off", make("p", { class: "note" }));
+  const off = withTestId("second-off", make("p", { class: "note" }));
   let [own, last] = [null, null];
   const show = () => {
     const { activations, logits } = last;
     const chosen = own ?? indexOfMost(logits);
     press(buttons, chosen);
     const highest = isBlank(last) ? "" : ", the highest";
-    setText(title, `The logit of ${chosen}${own === null ? highest : LET_GO}`);
+    setText(title, `The logit of ${chosen}${own === null ? highest : SELECTED}`);
     const terms = termsOf(activations, weights[chosen]);
     sum.show(terms, layer2.bias[chosen], logits[chosen], chosen);
     setText(off, inactiveText(count - terms.length, count));
@@ -58,7 +58,7 @@ export function secondPicture(box, { network: { layer1, layer2 } }) {
 
 function logitButton(digit) {
   const [name, score] = [make("b", {}, `${digit}`), make("span", { class: "score" })];
-  const button = tested(`second-${digit}`, make("button", { type: "button" }, name, score));
+  const button = withTestId(`second-${digit}`, make("button", { type: "button" }, name, score));
   const show = (logit, wins) => {
     setText(name, `${wins ? "▸ " : ""}${digit}`);
     setText(score, decimal(logit));
@@ -94,7 +94,7 @@ function logitSum(maps) {
     "table",
     {},
     make("thead", {}, make("tr", {}, ...heads, make("td"))),
-    tested("second-rows", make("tbody", {}, ...units.map(({ row }) => row))),
+    withTestId("second-rows", make("tbody", {}, ...units.map(({ row }) => row))),
     make("tbody", {}, others.row, bias.row),
     make("tfoot", {}, total.row),
   );
@@ -144,5 +144,5 @@ function plainTerm(kind) {
     setText(value, rounded);
     if (bar.firstElementChild) setBar(bar.firstElementChild, share);
   };
-  return { row: make("tr", {}, name, tested(`second-${kind}`, value), bar), show };
+  return { row: make("tr", {}, name, withTestId(`second-${kind}`, value), bar), show };
 }

@@ -10,7 +10,7 @@ import {
   path,
   slider,
 } from "../../shared/chart.js";
-import { draw, make, onWidth, setText, tested } from "../../shared/dom.js";
+import { draw, make, onWidth, setText, withTestId } from "../../shared/dom.js";
 import { share, whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -24,7 +24,7 @@ export function sizesPicture(box, { figures }) {
   const baseline = rows.find(({ size }) => size === 0);
   const layers = rows.filter(({ size }) => size > 0);
   const first = Math.max(0, layers.findIndex(({ size }) => size === TUTORIAL)); // prettier-ignore
-  const title = tested("sizes-at", make("p", { class: "readout" }));
+  const title = withTestId("sizes-at", make("p", { class: "readout" }));
   const { sheet, box: place } = panel();
   const control = slider("sizes", {
     label: "Hidden units",
@@ -38,7 +38,7 @@ export function sizesPicture(box, { figures }) {
   });
   const move = sizesChart(sheet, layers, baseline, control.go);
   const heads = ["hidden units", "parameters", "mean", "lowest", "highest"];
-  tested("sizes", box);
+  withTestId("sizes", box);
   box.append(
     place,
     control.element,

@@ -3,7 +3,7 @@
 import { DIGITS } from "../../shared/constants.js";
 import { addUp, decimal, percent } from "../../shared/numbers.js";
 import { indexOfMost, isBlank, softmax } from "../reading.js";
-import { make, setAttribute, setText, tested } from "../../shared/dom.js";
+import { make, setAttribute, setText, withTestId } from "../../shared/dom.js";
 import { slider } from "../../shared/chart.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -18,9 +18,9 @@ export function softmaxPicture(box, { network }) {
   const own = network.temperature;
   const stops = temperatures(own);
   const rows = DIGITS.map(softmaxRow);
-  const sum = tested("softmax-sum", make("td"));
+  const sum = withTestId("softmax-sum", make("td"));
   const unit = make("span", { class: "unit-of" });
-  const summary = tested("softmax-at", make("p", { class: "readout" }));
+  const summary = withTestId("softmax-at", make("p", { class: "readout" }));
   const note = make("p", { class: "note" });
   const chosen = stops.indexOf(own);
   let [reading, temperature] = [null, own];
@@ -39,7 +39,7 @@ export function softmaxPicture(box, { network }) {
   const marks = [...new Set([own, 1])].map((stop) => {
     const mark = make("button", { type: "button", value: stop }, temperatureName(stop, own));
     mark.addEventListener("click", () => control.go(stops.indexOf(stop)));
-    return tested(stop === own ? "softmax-calibrated" : "softmax-tutorial", mark);
+    return withTestId(stop === own ? "softmax-calibrated" : "softmax-tutorial", mark);
   });
   const show = () => {
     setText(summary, temperatureName(temperature, own));
@@ -75,7 +75,7 @@ function softmaxRow(digit) {
   const name = make("th", { scope: "row" }, `${digit}`);
   const cells = ["logit", "divided", "power", "probability"];
   const [logit, divided, power, probability] = cells.map((each) =>
-    tested(`softmax-${each}-${digit}`, make("td")),
+    withTestId(`softmax-${each}-${digit}`, make("td")),
   );
   const [level, own] = [make("i"), make("b")];
   const bar = make("td", { class: "share", "aria-hidden": "true" }, make("span", {}, level, own));

@@ -1,6 +1,6 @@
 // Picture of MNIST's split into training and validation images, and of one batch.
 
-import { make, tested } from "../../shared/dom.js";
+import { make, withTestId } from "../../shared/dom.js";
 import { whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
@@ -21,5 +21,5 @@ export function splitPicture(box) {
   fan.style.setProperty("--batch", `${(100 * IN_BATCH) / (TRAINING + VALIDATION)}%`);
   const says = `One batch: ${IN_BATCH} training images. An epoch has ${batches} batches (the last has ${rest} images), so each of the ${whole(TRAINING)} images is used once.`;
   box.append(make("p", { class: "names" }, ...names), bar, fan, squares, make("p", {}, says));
-  tested("split", box);
+  withTestId("split", box);
 }

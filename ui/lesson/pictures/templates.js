@@ -1,6 +1,6 @@
 // Picture of the ten templates of logistic regression.
 
-import { LET_GO, colourKey } from "../parts.js";
+import { SELECTED, colourKey } from "../parts.js";
 import { apart } from "../weighted-sum.js";
 import {
   choices,
@@ -10,7 +10,7 @@ import {
   setBar,
   setText,
   signedBar,
-  tested,
+  withTestId,
 } from "../../shared/dom.js";
 import { decimal } from "../../shared/numbers.js";
 import { indexOfMost, isBlank, largest, rowsOf } from "../reading.js";
@@ -23,17 +23,17 @@ export function templatesPicture(box, { logistic }) {
   const rows = rowsOf(logistic);
   const maps = rows.map(inkedMap);
   const scores = rows.map((_, i) =>
-    tested(`template-logit-${i}`, make("span", { class: "score" })),
+    withTestId(`template-logit-${i}`, make("span", { class: "score" })),
   );
   const bars = rows.map(() => signedBar(0));
   const buttons = rows.map((_, i) =>
-    tested(
+    withTestId(
       `template-${i}`,
       make("button", { type: "button" }, maps[i].canvas, make("b", {}, `${i}`), scores[i], bars[i]),
     ),
   );
   const grid = make("div", { class: "ten tiles" });
-  const title = tested("template-title", make("p", { class: "readout" }));
+  const title = withTestId("template-title", make("p", { class: "readout" }));
   const sum = apart("template", "template");
   const key = colourKey([["positive", "ink here increases the logit"], ["negative", "ink here decreases it"]]); // prettier-ignore
   box.append(grid, key, title, sum.element);
@@ -44,7 +44,7 @@ export function templatesPicture(box, { logistic }) {
     const best = indexOfMost(logits);
     const chosen = own ?? best;
     press(buttons, chosen);
-    setText(title, `The template of ${chosen}${own === null ? bestOf(last) : LET_GO}`);
+    setText(title, `The template of ${chosen}${own === null ? bestOf(last) : SELECTED}`);
     sum.show(last, rows[chosen], logistic.bias[chosen], logits[chosen], `logit of ${chosen}`);
   };
   choices(grid, buttons, (i) => {

@@ -1,18 +1,19 @@
 // Picture of the hidden units: weights × pixels and ReLU.
 
-import { LET_GO, colourKey, coloured, heardAt, mapOf } from "../parts.js";
+import { colourKey, coloured, heardAt, mapOf } from "../parts.js";
 import { apart } from "../weighted-sum.js";
-import { choices, make, press, setAttribute, setText, tested } from "../../shared/dom.js";
+import { choices, make, press, setAttribute, setText, withTestId } from "../../shared/dom.js";
 import { decimal } from "../../shared/numbers.js";
 import { drawNumbers } from "../../shared/pixels.js";
 import { indexOfMost, largest, rowsOf } from "../reading.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
+const SELECTED_UNIT = ", selected. Press it again to show the most active one.";
 const FAINTEST = 0.45; // brightness of the weights of an inactive unit: still visible
 
 // Return the brightness of a unit's weights. The square root keeps small activations visible.
-function lightOf(activation, most) {
+function brightnessOf(activation, most) {
   return activation > 0 ? FAINTEST + (1 - FAINTEST) * Math.sqrt(activation / most) : FAINTEST;
 }
 
@@ -21,13 +22,16 @@ function unitTile(unit, weights) {
   const canvas = mapOf();
   const value = make("span", { class: "score" });
   const name = make("b", {}, `${unit}`);
-  const button = tested(`unit-${unit}`, make("button", { type: "button" }, canvas, name, value));
+  const button = withTestId(
+    `unit-${unit}`,
+    make("button", { type: "button" }, canvas, name, value),
+  );
   const numbers = coloured(weights);
-  let lit = null;
+  let shown = null; // the brightness that the canvas shows
   const show = (activation, most) => {
-    const light = Math.round(255 * lightOf(activation, most)) / 255;
-    if (light !== lit) drawNumbers(canvas, numbers, { light });
-    lit = light;
+    const brightness = Math.round(255 * brightnessOf(activation, most)) / 255;
+    if (brightness !== shown) drawNumbers(canvas, numbers, { brightness });
+    shown = brightness;
     button.classList.toggle("off", activation <= 0);
     setText(value, activation > 0 ? decimal(activation) : "off");
     const says = activation > 0 ? `activation ${decimal(activation)}` : "off";
@@ -42,9 +46,9 @@ export function unitPicture(box, { network: { layer1 } }) {
   const tiles = rows.map((weights, unit) => unitTile(unit, weights));
   const buttons = tiles.map(({ button }) => button);
   const grid = make("div", { class: "units tiles" });
-  const title = tested("unit-title", make("p", { class: "readout" }));
+  const title = withTestId("unit-title", make("p", { class: "readout" }));
   const sum = apart("unit", "weights");
-  const relu = tested("unit-relu", make("p", { class: "sum" }));
+  const relu = withTestId("unit-relu", make("p", { class: "sum" }));
   sum.element.append(relu);
   const since = comparison();
   const key = colourKey([["positive", "ink here increases the sum"], ["negative", "ink here decreases it"]]); // prettier-ignore
@@ -55,7 +59,7 @@ export function unitPicture(box, { network: { layer1 } }) {
     const { activations, pre_activations: before } = last;
     const chosen = own ?? indexOfMost(activations);
     press(buttons, chosen);
-    setText(title, `Unit ${chosen}${own === null ? ", the most active" : LET_GO}`);
+    setText(title, `Unit ${chosen}${own === null ? ", the most active" : SELECTED_UNIT}`);
     const total = sum.show(
       last,
       rows[chosen],
@@ -82,7 +86,7 @@ export function unitPicture(box, { network: { layer1 } }) {
 // Show which unit changed most since the drawing that the visitor compares with.
 function comparison() {
   const button = make("button", { type: "button" }, "Compare with this drawing from now on");
-  const text = tested("unit-changed", make("p"));
+  const text = withTestId("unit-changed", make("p"));
   let [kept, last] = [null, null];
   const show = ({ activations }, buttons) => {
     last = activations;
@@ -99,6 +103,6 @@ function comparison() {
     kept = last;
     setText(text, "Now change the drawing.");
   });
-  const parts = [tested("unit-remember", button), text];
+  const parts = [withTestId("unit-remember", button), text];
   return { element: make("div", { class: "since" }, ...parts), show };
 }

@@ -1,12 +1,12 @@
 // Table of accuracy by training data.
 
-import { make, tested } from "../../shared/dom.js";
+import { make, withTestId } from "../../shared/dom.js";
 import { numbers } from "../../shared/chart.js";
 import { share, whole } from "../../shared/numbers.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const USUAL_PEN = "16"; // px; the drawings were also measured with two other pens
+const USUAL_WIDTH = "16"; // px; the drawings were also measured with two other stroke widths
 
 const WAYS = {
   alone: "MNIST alone",
@@ -16,7 +16,7 @@ const WAYS = {
 
 /** @type {Picture} */
 export function waysPicture(box, { figures }) {
-  tested("ways", box);
+  withTestId("ways", box);
   const { ways: measured, drawings, ways_epochs: epochs } = figures.lesson;
   const rows = Object.entries(measured).map(([way, of]) => ({ way: WAYS[way] ?? way, ...of }));
   const groups = [
@@ -25,32 +25,36 @@ export function waysPicture(box, { figures }) {
       name: `${whole(drawings.n)} drawings by ${drawings.writers} people`,
       short: "drawings",
       digits: 1,
-      of: (row) => row.drawings[USUAL_PEN],
+      of: (row) => row.drawings[USUAL_WIDTH],
     },
   ];
   const most = Math.max(...groups.flatMap(({ of }) => rows.map((row) => 1 - of(row))));
-  const pens = Object.keys(rows[0].drawings);
-  const heads = ["trained on", "test images", ...pens.map((pen) => `drawings, pen ${pen} px`)];
+  const widths = Object.keys(rows[0].drawings);
+  const heads = [
+    "trained on",
+    "test images",
+    ...widths.map((width) => `drawings, stroke width ${width} px`),
+  ];
   const table = () =>
     rows.map((row) => [
       row.way,
       share(row.test_accuracy, 2),
-      ...pens.map((pen) => share(row.drawings[pen], 1)),
+      ...widths.map((width) => share(row.drawings[width], 1)),
     ]);
   box.append(
     waysTable(groups, rows, most),
     make("p", { class: "readout" }, ...groups.map((group) => make("span", {}, fewer(group, rows)))),
-    numbers("ways", "All pens as a table", heads, table),
+    numbers("ways", "All stroke widths as a table", heads, table),
     make("p", { class: "note" }, waysNote(epochs)),
   );
 }
 
 function waysNote(epochs) {
-  return `One hidden layer of 1,024 units, ${epochs} epochs each. People’s drawings have a pen width of ${USUAL_PEN} px. Rejection is off.`;
+  return `One hidden layer of 1,024 units, ${epochs} epochs each. People’s drawings have a stroke width of ${USUAL_WIDTH} px. Rejection is off.`;
 }
 
 function waysTable(groups, rows, most) {
-  const heads = ["trained on", "read right", "read wrong"];
+  const heads = ["trained on", "correct", "wrong"];
   const bodies = groups.map((group) =>
     make(
       "tbody",
@@ -73,7 +77,7 @@ function waysRow({ short, digits, of }, row, i, most) {
     const inside = make("i", { style: `width: ${100 * level}%` });
     const bar = make("span", { class: `level ${name}`, "aria-hidden": "true" }, inside);
     const value = make("span", {}, text);
-    return make("td", {}, tested(`ways-${short}-${name}-${i}`, value), bar);
+    return make("td", {}, withTestId(`ways-${short}-${name}-${i}`, value), bar);
   };
   return make(
     "tr",
@@ -94,5 +98,5 @@ function rightAndWrong(value, digits) {
 function fewer({ short, digits, of }, rows) {
   const wrong = (row) => rightAndWrong(of(row), digits)[1];
   const times = (1 - of(rows[0])) / (1 - of(rows.at(-1)));
-  return `Mistakes on ${short === "test" ? "test images" : "drawings"}: from ${wrong(rows[0])} to ${wrong(rows.at(-1))}, ${times.toFixed(1)} times fewer. `;
+  return `Mistakes on ${short === "test" ? "test images" : "drawings"}: from ${wrong(rows[0])} to ${wrong(rows.at(-1))}, reduced by a factor of ${times.toFixed(1)}. `;
 }

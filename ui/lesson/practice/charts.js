@@ -1,22 +1,22 @@
-// Charts of a training's loss and accuracy, which grow while it runs.
+// Charts of the loss and accuracy of a training run, which grow while it runs.
 
 import { axes, colourOf, dashOf, extent, panel, path, values } from "../../shared/chart.js";
-import { draw, make, onWidth, setText, tested } from "../../shared/dom.js";
+import { draw, make, onWidth, setText, withTestId } from "../../shared/dom.js";
 import { lossText } from "./words.js";
 import { share } from "../../shared/numbers.js";
 
 const HEIGHT = 220; // px
 const LOSSES = [0.01, 10]; // range of the loss axis; it extends to lower losses, not to higher ones
-const EARLIER = "#8a8a92"; // colour of the previous training
+const EARLIER = "#8a8a92"; // colour of the previous training run
 
-/** Create the two charts. The previous training stays visible behind the current one. */
+/** Create the two charts. The previous training run stays visible behind the current one. */
 export function practiceCharts() {
   const names = ["training loss", "validation loss", "validation accuracy"];
   const lines = names.map((name, i) => ({ name, colour: colourOf(i), dash: dashOf(i) }));
   const legend = values("practice", lines);
   const [loss, accuracy] = ["practice-loss", "practice-accuracy"].map((testid) => {
     const { sheet, box } = panel();
-    return { sheet, box: tested(testid, box) };
+    return { sheet, box: withTestId(testid, box) };
   });
   const note = make("p", { class: "note", hidden: "" });
   let width = 0;
@@ -24,7 +24,7 @@ export function practiceCharts() {
   let previous = null;
 
   function begin() {
-    if (current?.val.length > 1) previous = current; // not one that failed at once
+    if (current?.val.length > 1) previous = current; // not a run that failed immediately
     current = null;
   }
 
@@ -60,7 +60,7 @@ export function practiceCharts() {
 
 function previousText({ hidden_size: size, relu, lr }) {
   const settings = `${size} hidden units ${relu ? "with" : "without"} ReLU, learning rate ${lr}`;
-  return `Grey, dashed: your previous training, ${settings}.`;
+  return `Grey, dashed: your previous training run, ${settings}.`;
 }
 
 function column(points, i) {
@@ -79,7 +79,7 @@ function lowestAccuracy(curves) {
   return Math.max(0, Math.floor(10 * lowest - 1e-9) / 10);
 }
 
-// Draw the curves of the current training, and behind them those of the previous one.
+// Draw the curves of the current training run, and behind them those of the previous one.
 function plot({ across, up, inside, left, right, top, bottom }, curves, lines) {
   const [width, height] = [right - left, bottom - top];
   const view = { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` };

@@ -1,13 +1,13 @@
-// The settings of a training.
+// The settings of a training run.
 
-import { make, setAttribute, setText, tested } from "../../shared/dom.js";
+import { make, setAttribute, setText, withTestId } from "../../shared/dom.js";
 import { whole } from "../../shared/numbers.js";
 
 const HIDDEN_SIZES = [8, 16, 32, 64, 128, 256];
 const LRS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 
 /**
- * Create the form with the settings of a training, and its buttons.
+ * Create the form with the settings of a training run, and its buttons.
  * @param {any} offer what can be chosen
  */
 export function practiceForm({ defaults, max_epochs: maxEpochs, images }) {
@@ -23,14 +23,14 @@ export function practiceForm({ defaults, max_epochs: maxEpochs, images }) {
     { class: "practice-form" },
     hidden.element,
     lr.element,
-    make("label", { class: "short" }, "Epochs", tested("practice-epochs", epochs)),
-    make("label", { class: "short" }, tested("practice-relu", relu), "ReLU"),
+    make("label", { class: "short" }, "Epochs", withTestId("practice-epochs", epochs)),
+    make("label", { class: "short" }, withTestId("practice-relu", relu), "ReLU"),
     data.element,
     make(
       "div",
       { class: "buttons" },
-      tested("practice-train", train),
-      tested("practice-stop", stop),
+      withTestId("practice-train", train),
+      withTestId("practice-stop", stop),
     ),
   );
 
@@ -80,20 +80,20 @@ function choiceSlider(testid, label, choices) {
     update();
   };
   range.addEventListener("input", update);
-  const element = make("label", { class: "slide" }, label, tested(testid, range), output);
+  const element = make("label", { class: "slide" }, label, withTestId(testid, range), output);
   return { element, value, set };
 }
 
 // Create a select, or only a note if all of MNIST is not on the server.
 function dataChooser(images) {
-  const subset = `the ${whole(images.subset.train)} images that ship`;
+  const subset = `the ${whole(images.subset.train)} included images`;
   const select = make("select", {}, make("option", { value: "subset" }, subset));
   if (!images.mnist) {
-    const note = `It trains on ${subset}: not all of MNIST is on the server.`;
-    return { select, element: tested("practice-data", make("p", { class: "note" }, note)) };
+    const note = `The network trains on ${subset}, because the full MNIST data set is not on this server.`;
+    return { select, element: withTestId("practice-data", make("p", { class: "note" }, note)) };
   }
   const all = `all ${whole(images.mnist.train)} of MNIST`;
   select.append(make("option", { value: "mnist" }, all));
-  const element = make("label", { class: "short" }, "Images", tested("practice-data", select));
+  const element = make("label", { class: "short" }, "Images", withTestId("practice-data", select));
   return { select, element };
 }

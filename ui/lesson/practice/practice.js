@@ -1,7 +1,7 @@
 // Train a network on the server.
 
 import { inTime } from "../../shared/events.js";
-import { make, tested } from "../../shared/dom.js";
+import { make, withTestId } from "../../shared/dom.js";
 import { practiceForm } from "./form.js";
 import { practiceProgress } from "./progress.js";
 import { practiceReadings } from "./readings.js";
@@ -9,27 +9,27 @@ import { tab } from "../../shared/storage.js";
 
 /** @typedef {import("../../shared/types").Picture} Picture */
 
-const VISITOR = "visitor"; // key of this tab's random name in `tab`
+const VISITOR = "visitor"; // key of this tab's random ID in `tab`
 const INTERVAL = 300; // ms between two requests for the status
 const RETRY = 1500; // ms after a failed request
 const RUNNING = ["waiting", "starting", "training", "stopping"];
 const OFF =
-  "Training is off here. Run the app yourself: pip install -r requirements.txt && python app.py";
-const NO_ANSWER = "No answer from the server. Trying again…";
-const FORGOTTEN = "That training is no longer here: start it again.";
+  "Training is off on this server. Run the app yourself: pip install -r requirements.txt && python app.py";
+const NO_RESPONSE = "The server did not respond. Trying again…";
+const FORGOTTEN = "This training run is no longer available. Start a new one.";
 
 /** @type {Picture} */
 export function practicePicture(box, { practice: offer, network }, server) {
   if (!offer) {
-    box.append(tested("practice-off", make("p", { class: "note" }, OFF)));
+    box.append(withTestId("practice-off", make("p", { class: "note" }, OFF)));
     return null;
   }
   const kept = tab.get(VISITOR);
-  const visitor = kept ?? randomName();
+  const visitor = kept ?? randomId();
   const form = practiceForm(offer);
   const progress = practiceProgress(offer);
   const readings = practiceReadings(network.name, (ink) => server.yours({ visitor, ...ink }));
-  let current = null; // the training that is shown
+  let current = null; // the training run that is shown
   let reloaded = kept !== null; // until the first response
   let newest = 0; // number of the newest request; responses to older ones are dropped
   let timer = 0;
@@ -38,11 +38,11 @@ export function practicePicture(box, { practice: offer, network }, server) {
     clearTimeout(timer);
     newest += 1;
     const number = newest;
-    const question = settings ? { visitor, settings } : { visitor };
-    const response = await inTime(server[name](question)).catch(() => null);
+    const body = settings ? { visitor, settings } : { visitor };
+    const response = await inTime(server[name](body)).catch(() => null);
     if (number !== newest) return;
     if (!response) {
-      progress.say(NO_ANSWER);
+      progress.say(NO_RESPONSE);
       timer = setTimeout(request, RETRY, "status");
     } else if (response.error) {
       progress.say(response.error);
@@ -69,7 +69,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
   }
 
   form.train.addEventListener("click", () => {
-    progress.say("Asking for a training…");
+    progress.say("Requesting a training run…");
     request("train", form.settings());
   });
   form.stop.addEventListener("click", () => request("stop"));
@@ -79,7 +79,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
   return readings.update;
 }
 
-function randomName() {
+function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

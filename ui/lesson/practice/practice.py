@@ -15,47 +15,47 @@ from model import DrawingError, PictureError, Reader
 from model.checkpoint import Checkpoint, Config
 from model.limits import Limits
 from model.mnist import TRAIN_SIZE, VAL_SIZE, has_train
-from ui.draw.sketchpad import QuestionError, field, read_ink
+from ui.draw.sketchpad import RequestError, field, read_ink
 from ui.message import answer
 
 NAME = "yours"
-REFUSALS = (QuestionError, SettingsError, BusyError, DrawingError, PictureError)
+REJECTIONS = (RequestError, SettingsError, BusyError, DrawingError, PictureError)
 ServerFunction = Callable[[Any], Awaitable[dict[str, Any]]]
 
 
 def practice(trainings: Trainings | None, *, limits: Limits) -> list[ServerFunction]:
     """Return the functions that the page can call; none if training is off.
 
-    Their argument is an object with `visitor`, the random name of a tab. A request that is refused
-    gets {"error": message}.
+    Their argument is an object with `visitor`, the ID of a tab. The response to a rejected request
+    is {"error": message}.
     """
     if trainings is None:
         return []
 
-    async def train(question: Any) -> dict[str, Any]:
-        """Start a training with `settings`, and return its status."""
-        settings = parse_settings(field(question, "settings", dict))
-        return await trainings.start(_visitor(question), settings)
+    async def train(request: Any) -> dict[str, Any]:
+        """Start a training run with `settings`, and return its status."""
+        settings = parse_settings(field(request, "settings", dict))
+        return await trainings.start(_visitor(request), settings)
 
-    async def status(question: Any) -> dict[str, Any]:
-        """Return the status of the training."""
-        return trainings.status(_visitor(question))
+    async def status(request: Any) -> dict[str, Any]:
+        """Return the status of the training run."""
+        return trainings.status(_visitor(request))
 
-    async def stop(question: Any) -> dict[str, Any]:
-        """Stop the training, and return its status."""
-        return trainings.stop(_visitor(question))
+    async def stop(request: Any) -> dict[str, Any]:
+        """Stop the training run, and return its status."""
+        return trainings.stop(_visitor(request))
 
-    async def yours(question: Any) -> dict[str, Any]:
+    async def yours(request: Any) -> dict[str, Any]:
         """Read the ink with the visitor's network."""
-        network = trainings.network(_visitor(question))
+        network = trainings.network(_visitor(request))
         if network is None:
-            raise QuestionError("Your network is no longer here: train another.")
+            raise RequestError("Your network is no longer available. Train a new one.")
         checkpoint = Checkpoint(Config(NAME, network.hidden_sizes), network)
         reader = Reader(checkpoint, device=torch.device("cpu"), limits=limits)
-        reading = await asyncio.to_thread(read_ink, reader, question)
+        reading = await asyncio.to_thread(read_ink, reader, request)
         return answer(reading) | {"hidden_sizes": list(network.hidden_sizes)}
 
-    return [_returning_refusals(function) for function in (train, status, stop, yours)]
+    return [_with_error_response(function) for function in (train, status, stop, yours)]
 
 
 def offer(trainings: Trainings | None) -> dict[str, Any] | None:
@@ -73,16 +73,16 @@ def offer(trainings: Trainings | None) -> dict[str, Any] | None:
     }
 
 
-def _returning_refusals(function: ServerFunction) -> ServerFunction:
+def _with_error_response(function: ServerFunction) -> ServerFunction:
     @wraps(function)
-    async def wrapper(question: Any) -> dict[str, Any]:
+    async def wrapper(request: Any) -> dict[str, Any]:
         try:
-            return await function(question)
-        except REFUSALS as error:
+            return await function(request)
+        except REJECTIONS as error:
             return {"error": str(error)}
 
     return wrapper
 
 
-def _visitor(question: Any) -> str:
-    return field(question, "visitor", str)
+def _visitor(request: Any) -> str:
+    return field(request, "visitor", str)

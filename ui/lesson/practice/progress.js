@@ -1,22 +1,22 @@
-// The progress of a training: its state, curves and weights.
+// The progress of a training run: its state, curves and weights.
 
 import { epochsText, lossText } from "./words.js";
 import { figure, share, whole } from "../../shared/numbers.js";
-import { make, setAttribute, setText, tested } from "../../shared/dom.js";
+import { make, setAttribute, setText, withTestId } from "../../shared/dom.js";
 import { numbers } from "../../shared/chart.js";
 import { practiceCharts } from "./charts.js";
 import { practiceRuns } from "./runs.js";
 import { practiceWeights } from "./weights.js";
 
 /**
- * Show how a training goes. Screen readers announce its state.
+ * Show the progress of a training run. Screen readers announce its state.
  * @param {any} offer what can be chosen
  */
 export function practiceProgress({ images }) {
-  const state = tested("practice-state", make("p", { class: "state", role: "status" }));
-  const bar = tested("practice-progress", make("progress", { "aria-label": "Progress" }));
+  const state = withTestId("practice-state", make("p", { class: "state", role: "status" }));
+  const bar = withTestId("practice-progress", make("progress", { "aria-label": "Progress" }));
   const epoch = make("span");
-  const result = tested("practice-result", make("p", { class: "readout" }));
+  const result = withTestId("practice-result", make("p", { class: "readout" }));
   const charts = practiceCharts();
   const table = make("div");
   const weights = practiceWeights();
@@ -61,11 +61,11 @@ export function practiceProgress({ images }) {
       const all = whole(images[settings.data].val);
       const right = share(val.at(-1)[2]);
       const after = epochsText(reached);
-      setText(result, `${right} of the ${all} images set apart are read right, after ${after}`);
+      setText(result, `Validation accuracy: ${right} of ${all} images, after ${after}`);
     }
     const heads = ["epoch", "validation loss", "accuracy"];
     const rows = () => val.map(([x, loss, right]) => [figure(x), lossText(loss), share(right)]);
-    table.replaceChildren(numbers("practice", "All validations as a table", heads, rows));
+    table.replaceChildren(numbers("practice", "Validation results as a table", heads, rows));
     runs.add({ how, settings, epoch: reached, accuracy: val.at(-1)[2] });
   }
 
@@ -74,12 +74,12 @@ export function practiceProgress({ images }) {
 
 function stateText({ state, message, n_before: before, val, has_network: hasNetwork }, { ends }) {
   const texts = {
-    waiting: `Waiting for a free place: ${before ? `${before} before you` : "you are next"}.`,
+    waiting: `In the queue: ${before ? `${before} ahead of you` : "you are next"}.`,
     starting: "Starting…",
     training: "Training…",
     stopping: "Stopping…",
     done: "Done.",
   };
-  const older = ends && !val.length && hasNetwork ? " Your earlier network reads on." : "";
+  const older = ends && !val.length && hasNetwork ? " Your previous network is still used." : "";
   return (texts[state] ?? message) + older;
 }

@@ -2,12 +2,12 @@
 
 import { DIGITS, SIZE } from "../../shared/constants.js";
 import { inTime, listen } from "../../shared/events.js";
-import { make, setText, tested } from "../../shared/dom.js";
+import { make, setText, withTestId } from "../../shared/dom.js";
 import { percent } from "../../shared/numbers.js";
 
 const PAUSE = 8; // ms between a response and the next request
 const WITHOUT_RELU =
-  "without ReLU its two layers were multiplied out to one, which gives the same logits";
+  "without ReLU, its two layers are combined into one, which gives the same logits";
 
 /**
  * Show what both networks read of the same ink.
@@ -15,9 +15,9 @@ const WITHOUT_RELU =
  * @param {(ink: object) => Promise<any>} ask the visitor's network
  */
 export function practiceReadings(name, ask) {
-  const title = tested("yours-answer", make("p", { class: "readout" }));
-  const differs = tested("yours-differs", make("p", { class: "note" }));
-  const about = tested("yours-about", make("p", { class: "note" }));
+  const title = withTestId("yours-answer", make("p", { class: "readout" }));
+  const differs = withTestId("yours-differs", make("p", { class: "note" }));
+  const about = withTestId("yours-about", make("p", { class: "note" }));
   const rows = DIGITS.map(rowOf);
   const heads = ["yours", name].map((each) => make("th", { scope: "col", colspan: 2 }, each));
   const head = make("thead", {}, make("tr", {}, make("td"), ...heads));
@@ -44,7 +44,11 @@ export function practiceReadings(name, ask) {
     const theirs = reading;
     const response = await inTime(ask(ink)).catch(() => null);
     if (response && !response.error) show(response, theirs);
-    else setText(title, response?.error ?? "No answer from the server: draw on to ask again.");
+    else
+      setText(
+        title,
+        response?.error ?? "The server did not respond. Continue drawing to try again.",
+      );
     setTimeout(() => {
       open = false;
       request();
@@ -52,7 +56,7 @@ export function practiceReadings(name, ask) {
   }
 
   function show(mine, theirs) {
-    setText(title, `Your network ${readsText(mine)}`);
+    setText(title, readsText(mine));
     setText(differs, differenceText(mine, theirs, name));
     const sizes = [SIZE ** 2, ...mine.hidden_sizes, 10].join(" → ");
     setText(about, `Yours: ${sizes}${mine.hidden_sizes.length ? "" : `; ${WITHOUT_RELU}`}.`);
@@ -80,8 +84,8 @@ export function practiceReadings(name, ask) {
     request();
   }
 
-  listen("reading", ({ asks }) => {
-    ink = { strokes: asks.strokes, picture: asks.picture ?? null };
+  listen("reading", ({ request: { strokes, picture } }) => {
+    ink = { strokes, picture: picture ?? null };
   });
   return { element, update, offer };
 }
@@ -89,15 +93,15 @@ export function practiceReadings(name, ask) {
 function rowOf(digit) {
   const cells = ["yours", "theirs"].flatMap((whose) => [
     make("td", { class: `bar ${whose}`, "aria-hidden": "true" }, make("i")),
-    tested(`${whose}-probability-${digit}`, make("td")),
+    withTestId(`${whose}-probability-${digit}`, make("td")),
   ]);
   return make("tr", {}, make("th", { scope: "row" }, `${digit}`), ...cells);
 }
 
 function readsText({ verdict, digit, confidence }) {
-  if (verdict === "blank") return "waits for a drawing";
-  if (verdict === "not_a_digit") return "reads: not a digit";
-  return `reads ${digit} · ${percent(confidence)}`;
+  if (verdict === "blank") return "Draw a digit to see its answer";
+  if (verdict === "not_a_digit") return "Your network reads: not a digit";
+  return `Your network reads ${digit} · ${percent(confidence)}`;
 }
 
 function differenceText(mine, theirs, name) {

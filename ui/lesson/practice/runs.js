@@ -1,11 +1,11 @@
-// Table of the visitor's trainings.
+// Table of the visitor's training runs.
 
-import { make, tested } from "../../shared/dom.js";
+import { make, withTestId } from "../../shared/dom.js";
 import { epochNumber } from "./words.js";
 import { share, whole } from "../../shared/numbers.js";
 
 /**
- * Create the table, with one row per training.
+ * Create the table, with one row per training run.
  * @param {any} images number of images of each data set
  */
 export function practiceRuns(images) {
@@ -17,10 +17,10 @@ export function practiceRuns(images) {
     class: "scroll",
     tabindex: 0,
     role: "region",
-    "aria-label": "Your trainings",
+    "aria-label": "Your training runs",
   };
   const scroll = make("div", attributes, table);
-  const element = make("div", { hidden: "" }, make("h3", {}, "Your trainings"), scroll);
+  const element = make("div", { hidden: "" }, make("h3", {}, "Your training runs"), scroll);
 
   function add({ how, settings, epoch, accuracy }) {
     const { hidden_size: size, relu, lr, data } = settings;
@@ -31,5 +31,5 @@ export function practiceRuns(images) {
     element.hidden = false;
   }
 
-  return { element: tested("practice-runs", element), add };
+  return { element: withTestId("practice-runs", element), add };
 }

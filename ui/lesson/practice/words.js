@@ -1,4 +1,4 @@
-// Texts that several parts of the training use.
+// Texts that several parts of "Train your own" use.
 
 import { figure } from "../../shared/numbers.js";
 
