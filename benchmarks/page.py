@@ -149,7 +149,7 @@ def measure(
 
 
 def evenly_chosen(path: Path, count: int) -> list[dict]:
-    """Return so many of the drawings of a JSON Lines file, from its beginning to its end."""
+    """Return `count` drawings of a JSON Lines file, at evenly spaced lines."""
     lines = path.read_text(encoding="utf-8").splitlines()
     chosen = np.linspace(0, len(lines) - 1, min(count, len(lines))).astype(int)
     return [json.loads(lines[i]) for i in chosen]

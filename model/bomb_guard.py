@@ -30,7 +30,7 @@ NO_PAYLOAD = {SOI, EOI, 0xC8, *range(0xF0, 0xFE)}  # in Pillow; libjpeg rejects 
 
 
 def is_bomb(data: bytes, *, max_pixels: int, frames: int = 1) -> bool:
-    """Return whether a file takes too much work to decode. Other files give False.
+    """Return whether a file takes too much work to decode; False for the formats not checked here.
 
     `frames` is the number of frames or pages that will be decoded.
 
@@ -64,7 +64,7 @@ def _png(data: bytes) -> bool:
 def _gif(data: bytes, max_pixels: int, frames: int) -> bool:
     """Return whether there are too many blocks before the pixels of the last decoded frame.
 
-    An earlier frame that is too large counts, too.
+    Also return True if an earlier frame is too large.
     """
     at, parts = 13 + _palette_size(data[10]), 0
     while data[at] != ord(";") and parts <= MAX_PARTS:

@@ -80,7 +80,7 @@ def _lightness(image: Image.Image) -> np.ndarray:
     if image.mode not in ("F", "L"):
         image = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
     grey = np.asarray(_shrink(image))
-    # The largest value alone says little once a picture is shrunk: lines get fainter.
+    # Detect masks of 0 and 1. Shrinking makes lines fainter, so check the full-size picture, too.
     if grey.dtype == np.uint8 and grey.max() <= 1 and image.getextrema() == (0, 1):
         grey = np.asarray(_shrink(image.point(lambda level: 255 * level)))
     return grey

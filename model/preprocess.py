@@ -56,7 +56,7 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
       bits that holds them all. Floats are 0..1, or 0..255 if one exceeds 1.
 
     The polarity is detected: the level of most of the border is paper. Uneven light in a photo is
-    removed first. A picture that is scaled and centred as in MNIST already keeps its pixels; any
+    removed first. A picture that is already scaled and centred as in MNIST keeps its pixels; any
     other is resampled once, with antialiasing.
 
     Raises:

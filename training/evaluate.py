@@ -59,8 +59,8 @@ class Predictions(NamedTuple):
 def measure(loaded: Checkpoint, data: EvaluationData, *, command: str) -> dict[str, Any]:
     """Return the content of evaluation.json for a checkpoint; shares are in 0..1.
 
-    Its keys are those of version 0.1.0: `pens` are the synthetic digits, in `drawings` the stroke
-    widths; `refusal` and `refused` are the rejection.
+    The keys keep their names from version 0.1.0. `pens` means synthetic digits at the top level
+    and stroke widths inside `drawings`. `refusal` and `refused` mean rejection.
 
     `accuracy` is the share of inputs whose most probable digit is the label, rejected or not.
     `answered_right` is the share that is accepted and whose digit is the label. Both have Wilson's

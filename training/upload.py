@@ -144,9 +144,10 @@ def check_name(repo_id: str) -> None:
 def get_remote(
     repo_id: str, repo_type: str, *, revision: str | None = None, token: bool | None = None
 ) -> RemoteRepo | None:
-    """Return the state of a repository; None if the token cannot see it, or this revision of it.
+    """Return the state of a repository, or None if it or its revision does not exist.
 
-    `token=False` asks without a token.
+    A repository that is hidden from the token does not exist, either. `token=False` asks without
+    a token.
 
     Raises:
         PublishError: the Hub rejects the request or cannot be reached.

@@ -178,7 +178,7 @@ def measure(plan: Plan, drawings: list[Drawing], batch: Path) -> list[Target]:
 
 
 def load(plan: Plan, callers: CallerPool) -> Rows:
-    """Call all endpoints in all ways, in alternating order."""
+    """Call every endpoint in every way of WAYS; every second round runs in reverse order."""
     done: dict[tuple[str, int, str], list[list[Done]]] = {}
     orders = [(way, number, names) for way in WAYS for number, names in _orders(plan)]
     for number in range(plan.rounds + 1):

@@ -179,12 +179,12 @@ def _reject_markup(value: object) -> None:
 
 
 def _draw(folder: Path, loaded: checkpoint.Checkpoint) -> None:
-    from training.card import (
-        plots,
-    )  # here, since matplotlib takes a second, and a dry run draws none
+    # Imported here because importing matplotlib takes a second and a dry run needs no plots.
+    from training.card import plots
 
     results = _described(loaded)
-    drawn = list(plots.draw_plots(results, loaded.evaluation, loaded.model))  # all, or an error
+    # Draw every plot before writing any, so that an error leaves the old files unchanged.
+    drawn = list(plots.draw_plots(results, loaded.evaluation, loaded.model))
     (folder / PLOTS).mkdir(exist_ok=True)
     stale = {path.name for path in (folder / PLOTS).glob("*.png")}
     for name, figure in drawn:
