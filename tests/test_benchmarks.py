@@ -92,7 +92,7 @@ def test_a_flood_gets_correct_results_and_expected_refusals():
     done = run("-m", "benchmarks.flood", "--seconds", "10", "--callers", "16", "--no-page")
     assert done.stderr == ""
     assert int(re.findall(r"^(\d+) right answers a second$", done.stdout, re.MULTILINE)[0]) > 0
-    for what in ("wrong answers", "answers to the wrong caller", "refusals not as stated"):
+    for what in ("wrong answers", "answers to the wrong caller", "rejections not as documented"):
         assert re.findall(rf"^{what}: (\d+)$", done.stdout, re.MULTILINE) == ["0"], done.stdout
     assert re.findall(r"^hostile: too deep +413: \d+$", done.stdout, re.MULTILINE), done.stdout
     assert "unhandled errors: 0" in done.stdout
