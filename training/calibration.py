@@ -3,6 +3,8 @@
 Both are fitted on validation data. No other parameter is changed.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,20 +31,29 @@ def calibrate(
     If the network was trained to reject (`rejects`), the bias of its rejection logit is changed.
     """
     logits, log_odds = compute_logits(model, val_split)
-    labels, figures = val_split.labels, {"threshold": 1.0}
-    if synthetic:
-        digits = synthetic.val_digits
+    labels, limited, figures = [val_split.labels], [(log_odds, MAX_REJECTED)], {"threshold": 1.0}
+    logits = [logits]
+    for name, digits in _synthetic_digits(synthetic):
         digit_logits, digit_log_odds = compute_logits(model, digits)
         accuracy = (digit_logits.argmax(1) == digits.labels).float().mean().item()
-        figures["synthetic_digits_accuracy"] = accuracy
-        logits = torch.cat([logits, digit_logits])
-        labels = torch.cat([labels, digits.labels])
-        if rejects:
-            fit_rejection_bias(model, log_odds, digit_log_odds)
-            figures["threshold"] = THRESHOLD
-            _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
-            figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
-    return {"temperature": fit_temperature(logits, labels), **figures}
+        figures[f"{name}_accuracy"] = accuracy
+        logits.append(digit_logits)
+        labels.append(digits.labels)
+        limited.append((digit_log_odds, MAX_REJECTED_SYNTHETIC))
+    if synthetic and rejects:
+        fit_rejection_bias(model, limited)
+        figures["threshold"] = THRESHOLD
+        _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
+        figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
+    return {"temperature": fit_temperature(torch.cat(logits), torch.cat(labels)), **figures}
+
+
+def _synthetic_digits(synthetic: SyntheticData | None) -> list[tuple[str, Split]]:
+    """Return the synthetic digits to validate on, with their names in results.json."""
+    if not synthetic:
+        return []
+    named = ("synthetic_digits", synthetic.val_digits), ("written_digits", synthetic.val_written_digits)
+    return [(name, split) for name, split in named if len(split.labels)]
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -64,14 +75,10 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def fit_rejection_bias(model: MLP, log_odds: Tensor, synthetic_log_odds: Tensor) -> None:
-    """Shift the rejection logit so that its log-odds exceed 0 for only MAX_REJECTED of the digits.
+def fit_rejection_bias(model: MLP, limited: Sequence[tuple[Tensor, float]]) -> None:
+    """Shift the rejection logit so that its log-odds exceed 0 for only a share of the digits.
 
-    The arguments are the log-odds of "not a digit", (N,), of MNIST's validation digits and of the
-    synthetic ones.
+    `limited` holds the log-odds of "not a digit", (N,), of each set of validation digits, and the
+    largest share of it that may be rejected.
     """
-    excess = max(
-        log_odds.quantile(1 - MAX_REJECTED),
-        synthetic_log_odds.quantile(1 - MAX_REJECTED_SYNTHETIC),
-    )
-    model.not_a_digit.bias.sub_(excess)
+    model.not_a_digit.bias.sub_(max(odds.quantile(1 - most) for odds, most in limited))

@@ -8,6 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,8 @@ __all__ = [
     "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
     "import_torchvision", "load_test", "load_train_val", "to_float",
 ]  # fmt: skip
+WRITERS_FILE = Path(__file__).parent / "mnist-writers.npz"
+VAL_WRITERS = 6  # each sixth writer of MNIST is left for validation: 90 of 539, 10,000 images
 TIMEOUT = 15  # s without a byte until a download has failed
 
 
@@ -36,8 +39,10 @@ class SyntheticData(NamedTuple):
     """Synthetic images to train on and to validate on; see training/synthetic/."""
 
     digits: Split
+    written_digits: Split
     outliers: Split
     val_digits: Split
+    val_written_digits: Split  # by writers that training has not seen
     val_outliers: Split
 
 
@@ -66,16 +71,33 @@ def import_torchvision():
 
 
 def load_train_val(
-    data_dir: str | Path, *, seed: int, device: torch.device | str = "cpu"
+    data_dir: str | Path, *, seed: int, split: str = "random", device: torch.device | str = "cpu"
 ) -> tuple[Split, Split]:
-    """Return 50,000 images to train on and 10,000 to validate on, drawn by `random_split`.
+    """Return 50,000 images to train on and 10,000 to validate on.
+
+    With the split "random", they are drawn by `random_split`, which puts almost every writer on
+    both sides. With "writers", about 10,000 images by a sixth of the writers are validated on.
 
     Raises:
         DataError: the files are damaged, or missing and cannot be downloaded.
     """
     _ensure(data_dir, mnist.TRAIN)
     train, val = mnist.load_train(data_dir, seed=seed)
+    if split == "writers":
+        images, labels = mnist.load_all(data_dir)
+        val_mask = _held_out_writers()
+        train, val = ((images[m], labels[m]) for m in (~val_mask, val_mask))
     return Split(*train).to(device), Split(*val).to(device)
+
+
+def _held_out_writers() -> Tensor:
+    """Return which of MNIST's 60,000 images are by the writers to validate on: (60,000,) bool.
+
+    Source of the writers: QMNIST (C. Yadav, L. Bottou, "Cold Case: The Lost MNIST Digits", 2019).
+    """
+    with np.load(WRITERS_FILE) as file:
+        writers = torch.from_numpy(file["train"].astype(np.int64))
+    return writers.unique(return_inverse=True)[1] % VAL_WRITERS == 0
 
 
 def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Split:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from model.mlp import MLP
+from model.mlp import MLP, N_CLASSES
 from training.augment import distort
 from training.data import Split, SyntheticData, to_float
 from training.recipe import TEACHER_TEMPERATURE, Recipe
@@ -49,14 +49,13 @@ def train(
     val_split: Split,
     *,
     synthetic: SyntheticData | None = None,
-    teacher: MLP | None = None,
+    teachers: Sequence[MLP] = (),
     progress: bool = True,
 ) -> TrainingResult:
     """Train an MLP with a recipe, on the device of the splits.
 
     The splits stay on the device as uint8. Within an epoch, nothing is copied to it or from it.
-    `synthetic` is required if the recipe has synthetic digits or outliers, `teacher` if it names
-    one. Ctrl-C ends the run early: the result is the best epoch so far, marked `interrupted`.
+    `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C ends the run early: the result is the best epoch so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
@@ -81,10 +80,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _lr_factor(recipe, step / n_steps)
                 images, labels = compose_batch(recipe, digits, drawn, generator=generator)
-                loss = training_step(
-                    model, optimizer, images, labels,
-                    teacher=teacher, outliers=recipe.outliers > 0,
-                )  # fmt: skip
+                loss = training_step(recipe, model, optimizer, images, labels, teachers=teachers)
                 if recipe.ema_decay:
                     update_ema(ema, model, decay=ema_decay if step else 0.0)
                 loss_sum += loss * len(digits.images)
@@ -110,19 +106,19 @@ def train(
 
 
 def training_step(
+    recipe: Recipe,
     model: MLP,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
     *,
-    teacher: MLP | None,
-    outliers: bool,
+    teachers: Sequence[MLP] = (),
 ) -> Tensor:
     """Update the weights on one batch and return its mean loss, on the device.
 
     `images` is (B, 784) float32 in 0..1; `labels` is (B,) int64, 0..10 with outliers, else 0..9.
     """
-    loss = _loss(model, images, labels, teacher=teacher, outliers=outliers)
+    loss = _loss(recipe, model, images, labels, teachers=teachers)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -157,8 +153,11 @@ def compose_batch(
         return images, digits.labels
     drawn_images = to_float(drawn.images)
     if recipe.distort:
-        n_plain = round(recipe.synthetic_digits * len(digits.images)) // 2
-        drawn_images[n_plain:] = distort(drawn_images[n_plain:], generator=generator)
+        share = recipe.synthetic_digits + recipe.written_digits
+        which = torch.ones(len(drawn_images), dtype=torch.bool)
+        which[: round(share * len(digits.images)) : 2] = False
+        which = which.to(drawn_images.device)
+        drawn_images[which] = distort(drawn_images[which], generator=generator)
     return torch.cat([images, drawn_images]), torch.cat([digits.labels, drawn.labels])
 
 
@@ -188,6 +187,7 @@ def _synthetic_batches(
     images, labels = [], []  # a list per pool, with one tensor per batch
     for pool, share in (
         (synthetic.digits, recipe.synthetic_digits),
+        (synthetic.written_digits, recipe.written_digits),
         (synthetic.outliers, recipe.outliers),
     ):
         counts = [round(share * size) for size in sizes]
@@ -203,17 +203,25 @@ def _synthetic_batches(
 
 
 def _loss(
-    model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None, outliers: bool
+    recipe: Recipe, model: MLP, images: Tensor, labels: Tensor, *, teachers: Sequence[MLP]
 ) -> Tensor:
     """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers."""
+    outliers = recipe.outliers > 0
     logits = _logits(model, images, outliers=outliers)
-    if teacher is None:
-        return F.cross_entropy(logits, labels)
-    # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
-    with torch.no_grad():
-        teacher_logits = _logits(teacher, images, outliers=outliers)
-    targets = (teacher_logits / TEACHER_TEMPERATURE).softmax(1)
-    return F.cross_entropy(logits / TEACHER_TEMPERATURE, targets) * TEACHER_TEMPERATURE**2
+    if teachers:
+        # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+        t = TEACHER_TEMPERATURE
+        with torch.no_grad():
+            probs = [(_logits(each, images, outliers=outliers) / t).softmax(1) for each in teachers]
+            targets = torch.stack(probs).mean(0)
+        return F.cross_entropy(logits / t, targets) * t**2
+    loss = F.cross_entropy(logits, labels)
+    if not recipe.uniform:
+        return loss
+    # Source: Dhamija, Günther, Boult, "Reducing Network Agnostophobia", NeurIPS 2018.
+    not_digits = (labels == N_CLASSES).float()
+    surprise = -logits[:, :N_CLASSES].log_softmax(1).mean(1)
+    return loss + recipe.uniform * (surprise * not_digits).mean()
 
 
 def _logits(model: MLP, images: Tensor, *, outliers: bool) -> Tensor:
@@ -247,6 +255,10 @@ def _validate_epoch(
     if synthetic and recipe.synthetic_digits:
         _, accuracy = validate(model, synthetic.val_digits)
         figures["synthetic_digits_accuracy"] = accuracy
+        score += accuracy
+    if synthetic and recipe.written_digits:
+        _, accuracy = validate(model, synthetic.val_written_digits)
+        figures["written_digits_accuracy"] = accuracy
         score += accuracy
     return figures, score if math.isfinite(val_loss) else 0.0
 

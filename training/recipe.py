@@ -23,14 +23,19 @@ class Recipe:
     cosine_decay: bool = False  # lower the learning rate to 0 along a cosine
     distort: float = 0.0  # share of MNIST's images that are distorted
     synthetic_digits: float = 0.0  # per MNIST image, in each epoch
+    written_digits: float = 0.0  # variants of strokes that people wrote, per MNIST image
     outliers: float = 0.0  # synthetic pictures that are not digits, per MNIST image
     ema_decay: float = 0.0  # of the weights' exponential moving average, per step; 0: no average
-    teacher: str = ""  # a checkpoint whose probabilities are learned instead of the labels
+    uniform: float = 0.0  # weight of the loss that makes the digits equally likely for outliers
+    # Checkpoints whose mean probabilities are learned instead of the labels.
+    teachers: tuple[str, ...] = ()
+    split: str = "random"  # or "writers": validation on writers that training has not seen
     seed: int = 42
 
     def as_json(self) -> dict[str, object]:
         """Return the recipe as JSON values."""
-        return dataclasses.asdict(self) | {"hidden_sizes": list(self.hidden_sizes)}
+        lists = {"hidden_sizes": list(self.hidden_sizes), "teachers": list(self.teachers)}
+        return dataclasses.asdict(self) | lists
 
 
 PRESETS = {
@@ -41,7 +46,7 @@ PRESETS = {
     "mlp-32": Recipe(
         hidden_sizes=(32,), epochs=140, batch_size=256, optimizer="adamw", lr=1.5e-2,
         weight_decay=0.1, warmup=0.05, cosine_decay=True, distort=0.25,
-        synthetic_digits=0.8, outliers=0.2, ema_decay=0.999, teacher="mlp-1024",
+        synthetic_digits=0.8, outliers=0.2, ema_decay=0.999, teachers=("mlp-1024",),
     ),
     "mlp-1024": Recipe(
         hidden_sizes=(1024,), epochs=180, batch_size=256, optimizer="adamw", lr=2e-3,

@@ -1,5 +1,7 @@
-"""Synthetic digits: skeletons of digits, varied, and rendered with many stroke widths."""
+"""Synthetic digits: skeletons or written digits, varied, and rendered with many stroke widths."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,16 @@ from training.data import Split
 from training.synthetic.images import render
 from training.synthetic.pool import N_PER_JOB, load_pool
 from training.synthetic.skeletons import DIGITS, parse_skeleton
-from training.synthetic.strokes import Polylines, sample_strokes
+from training.synthetic.real_strokes import load_written_digits
+from training.synthetic.strokes import (
+    Polylines,
+    add_bar,
+    add_slash,
+    sample_strokes,
+    vary_strokes,
+)
+
+SLASHED, BARRED = 0.2, 0.2  # shares of the written 0s and 7s of one stroke that get a slash or a bar
 
 
 def sample_digit(digit: int, rng: np.random.Generator) -> Polylines:
@@ -17,14 +28,45 @@ def sample_digit(digit: int, rng: np.random.Generator) -> Polylines:
     return sample_strokes(parse_skeleton(rng.choice(DIGITS[digit])), rng)
 
 
+def vary_written_digit(
+    digit: int, rng: np.random.Generator, *, validation: bool = False
+) -> Polylines:
+    """Return a random variant of a digit that one of 24 people wrote, or of 6 others."""
+    written = load_written_digits(validation=validation)
+    strokes = written.drawings[rng.choice(np.flatnonzero(written.labels == digit))]
+    strokes = vary_strokes(strokes, rng)
+    if len(strokes) > 1:
+        return strokes
+    if digit == 0 and rng.random() < SLASHED:
+        return add_slash(strokes, rng)
+    if digit == 7 and rng.random() < BARRED:
+        return add_bar(strokes, rng)
+    return strokes
+
+
 def draw_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw N_PER_JOB digits from one seed: images (N, 784) uint8, labels (N,), 0 to 9 in turn."""
-    rng = np.random.default_rng(seed)
+    return _draw(sample_digit, np.random.default_rng(seed))
+
+
+def draw_written_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw variants of written digits as `draw_digits` does."""
+    return _draw(vary_written_digit, np.random.default_rng((*seed, 1)))
+
+
+def draw_unseen_written_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw variants of digits by the writers that are left for validation."""
+    return _draw(partial(vary_written_digit, validation=True), np.random.default_rng((*seed, 2)))
+
+
+def _draw(
+    sample: Callable[[int, np.random.Generator], Polylines], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     images, labels = np.empty((N_PER_JOB, N_PIXELS), np.uint8), np.arange(N_PER_JOB) % N_CLASSES
     for i, digit in enumerate(labels):
         image = None
         while image is None:
-            image = render(sample_digit(int(digit), rng), rng)
+            image = render(sample(int(digit), rng), rng)
         images[i] = image.reshape(-1)
     return images, labels
 

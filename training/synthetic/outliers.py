@@ -14,8 +14,9 @@ from training.data import Split
 from training.synthetic.digits import sample_digit
 from training.synthetic.images import render, to_uint8
 from training.synthetic.pool import N_PER_JOB, load_pool
+from training.synthetic.real_strokes import load_characters
 from training.synthetic.skeletons import DIGITS, LETTERS, SIGNS, Skeleton, parse_skeleton
-from training.synthetic.strokes import Polylines, sample_strokes
+from training.synthetic.strokes import Polylines, sample_strokes, vary_strokes
 
 NOT_A_DIGIT = N_CLASSES  # the label
 
@@ -30,6 +31,12 @@ def _letter(rng: np.random.Generator) -> Polylines:
     if rng.random() < 0.2:
         skeleton = skeleton + _serifs(skeleton, rng)
     return sample_strokes(skeleton, rng)
+
+
+def _character(rng: np.random.Generator) -> Polylines:
+    """A character of another script that a person wrote."""
+    drawings = load_characters().drawings
+    return vary_strokes(drawings[rng.integers(len(drawings))], rng)
 
 
 def _serifs(skeleton: Skeleton, rng: np.random.Generator) -> Skeleton:
@@ -192,7 +199,7 @@ FINE, ANY, BLOB = (0.02, 0.09), (0.02, 0.17), (0.6, 7.0)  # relative to the draw
 # Each kind with its share, and the smallest and the largest stroke width. With a wider stroke, the
 # inside of a sign would fill up, and the sign could look like a digit.
 KINDS: tuple[tuple[Callable[[np.random.Generator], Polylines], float, tuple[float, float]], ...] = (
-    (_letter, 0.36, ANY), (_sign, 0.10, ANY), (_recombined, 0.08, ANY), (_scribble, 0.15, ANY),
+    (_letter, 0.32, ANY), (_character, 0.24, ANY), (_sign, 0.14, ANY), (_recombined, 0.08, ANY), (_scribble, 0.15, ANY),
     (_wander, 0.11, ANY), (_hatching, 0.03, ANY), (_segments, 0.04, ANY), (_arcs, 0.03, ANY),
     (_dots, 0.04, ANY), (_blob, 0.02, BLOB), (_dash, 0.03, ANY), (_several_digits, 0.04, FINE),
     (_rotated_or_mirrored, 0.03, ANY), (_marked, 0.02, FINE),
