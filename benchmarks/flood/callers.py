@@ -199,7 +199,7 @@ class SlowCaller(Caller):
             await self.connection.write(b" " * DRIP)
             await asyncio.wait([answer], timeout=PAUSE)
         self.report.calls["slow: body", str(answer.result().status)] += 1
-        self._note("slow: body", answer.result(), {408: b"seconds to arrive"})
+        self._note("slow: body", answer.result(), {408: b"must arrive within"})
 
     async def _leave_unread(self) -> None:
         """Open the event stream of a call, and do not read it."""
