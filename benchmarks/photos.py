@@ -32,13 +32,14 @@ GRAIN = 0.008  # standard deviation of the sheet's lightness
 NOISE = 0.015  # standard deviation of the camera's noise
 QUALITY = 70  # of the JPEG
 LINES = 32  # px between ruled lines; 8 mm if the sheet fills the photo
-# Colour, opacity, and range of the line's width as a share of the photo's width.
+# Colour, opacity, range of the line's width, and range of the digit's size as in FILL.
+# The width is a share of the photo's width.
 INKS = {
-    "ballpoint": ((0.12, 0.18, 0.52), 0.9, (0.005, 0.010)),
-    "marker": ((0.08, 0.08, 0.09), 1.0, (0.020, 0.035)),
-    "thick pen": ((0.08, 0.08, 0.09), 1.0, (0.040, 0.080)),
-    "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010)),
-    "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020)),
+    "ballpoint": ((0.12, 0.18, 0.52), 0.9, (0.005, 0.010), FILL),
+    "marker": ((0.08, 0.08, 0.09), 1.0, (0.020, 0.035), FILL),
+    "thick pen": ((0.08, 0.08, 0.09), 1.0, (0.040, 0.080), THICK_FILL),
+    "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010), FILL),
+    "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020), FILL),
 }
 FIRST_SEED = 1_000  # training uses seeds 0 and 1
 MAX_COUNT = 10_000  # photos of one seed
@@ -127,8 +128,7 @@ def render_scene(strokes: list, seed: int, *, sheet: str = "plain", ink: str | N
     rng = np.random.default_rng(seed)
     scene = _paper(rng, sheet)
     if ink:
-        colour, cover, (low, high) = INKS[ink]
-        fill = THICK_FILL if ink == "thick pen" else FILL
+        colour, cover, (low, high), fill = INKS[ink]
         covered = cover * _place(strokes, rng, width=rng.uniform(low, high) * WIDTH, fill=fill)
         scene += covered[:, :, None] * (np.array(colour) - scene)
     return _on_table(scene, rng) if sheet == "table" else scene

@@ -101,7 +101,7 @@ def _without_dark_ink(grey: np.ndarray) -> np.ndarray:
 
     Shadows are wide and begin at the border.
     """
-    return np.maximum(_without_dark(grey, WIDEST), _filled(grey))
+    return np.maximum(_without_dark(grey), _filled(grey))
 
 
 def _reduce(channel: np.ndarray, cells: int) -> np.ndarray:
@@ -115,13 +115,13 @@ def _enlarge(channel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(channel, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
-def _without_dark(grey: np.ndarray, width: float) -> np.ndarray:
-    """Remove dark details narrower than `width` times the longer side, by grey-scale closing.
+def _without_dark(grey: np.ndarray) -> np.ndarray:
+    """Remove dark details narrower than WIDEST, by grey-scale closing.
 
     Unlike a blur or a median, closing keeps slopes and edges. The picture is padded with its edge
     pixels. Source: Serra, "Image Analysis and Mathematical Morphology", 1982.
     """
-    size = max(3, round(width * max(grey.shape)) | 1)
+    size = max(3, round(WIDEST * max(grey.shape)) | 1)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     padded = cv2.copyMakeBorder(grey, size, size, size, size, cv2.BORDER_REPLICATE)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, ellipse)

@@ -12,9 +12,7 @@ import numpy as np
 Box = tuple[float, float, float, float]  # left, top, right, bottom of some ink, px
 Kind = Literal["edge", "frame", "neighbour", "ruling", "shadow", "speck", "tap"]
 
-BAND = (
-    0.1  # of the shorter side: edges of paper and of scans lie within this distance of the border
-)
+BAND = 0.1  # of the shorter side: how far edges of paper and of scans may be from the border
 COMPLETE = 0.1  # of the shorter side: the smallest digit that makes others its neighbours
 MUCH_SMALLER = 0.4  # times the long side of the largest component, which touches the border
 DEEP = 0.35  # of the digit's long side: a neighbour that reaches further in may be a second digit
@@ -22,7 +20,7 @@ NEAR = 0.08  # of the digit's long side: pieces at this distance may belong to t
 FAR = 0.45  # of the digit's long side: small pieces at this distance do not belong to the digit
 SMALL = 0.25  # of the digit's long side: the largest such piece
 SPECK = 0.5  # of the stroke width: smaller pieces are no strokes
-THICK = 2.5  # stroke widths of the digit: what touches the border and is thicker is no digit
+THICK = 2.5  # stroke widths of the digit: thicker components at the border are edges
 FAINT = 0.6  # of the digit's strength: fainter components were not drawn with its pen
 SIDE_COVER = 0.85  # of each side of a frame's box is inked; of a zero's 0.65 or less
 FRAME_BAND = 0.12  # of a frame's box, in which its sides lie

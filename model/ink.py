@@ -23,10 +23,10 @@ FAINT_ENDS = 0.15  # of the digit's long side: longer ends are ruled lines or sh
 CELLS = 48  # along the longer side, in which the unevenness of the paper is measured
 UNEVEN = 0.15  # of full ink
 UNEVEN_SHARE = 0.02  # of the cells of evenly lit paper differ at most this much
-THICKEST = 0.22  # of the longer side: what is thicker is no stroke
-SHADOW = 0.6  # of full ink: what is fainter
-DEEPEST = 0.5  # or absorbs less of the light than this
-WIDE = 0.14  # and is as thick as this is no stroke either
+THICKEST = 0.22  # of the longer side: the widest stroke
+WIDE = 0.14  # of the longer side: the widest stroke that may be as faint as a shadow
+SHADOW = 0.6  # of full ink: shadows are fainter
+DEEPEST = 0.5  # share of the light: shadows absorb less
 SPAN = 0.95  # of a side of the picture: ink that is longer may be a ruled line
 ROUNDS = 4  # of removing what is not the digit
 MAX_REMOVED = 50  # regions that are reported
@@ -77,7 +77,7 @@ def find_ink(pixels: np.ndarray) -> Ink | None:
         found = _search(np.abs(signed), MIN_PHOTO_CONTRAST, noise)
     if found is None:
         return None
-    floor = min(NOISE * noise, found.peak / 2)
+    floor = _floor(0.0, found.peak, noise)
     strength = (found.distance - floor) / (found.peak - floor)
     soft = _soft(found, NO_INK if flat is not None else FAINTEST, noise)
     strength[~soft] = 0
@@ -97,7 +97,7 @@ def _search(
         peak = _peak(distance, is_flat)
         if peak < least:
             return None
-        mask = distance > max(FAINT * peak, min(NOISE * noise, peak / 2))
+        mask = distance > _floor(FAINT, peak, noise)
         mask, rulings = _without_rulings(mask, distance)
         found = find_components(mask, distance)
         kinds = sort_out(found)
@@ -110,8 +110,7 @@ def _search(
         if not np.isin(kinds, ("edge", "frame", "shadow")).any():
             break
         # The ink of the digit may be fainter than what was removed: measure it again.
-        near = cv2.dilate(gone.view(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
-        distance = np.where(near & ~kept, np.float32(0), distance)
+        distance = np.where(_grow(gone, 2) & ~kept, np.float32(0), distance)
     if not kept.any():
         return None
     removed += rulings
@@ -124,7 +123,7 @@ def _soft(found: _Found, faintest: float, noise: float) -> np.ndarray:
     `faintest` is a share of full ink.
     """
     around = _grow(found.kept, 1 if max(found.kept.shape) < 100 else 2)
-    faint = found.distance > max(faintest * found.peak, min(NOISE * noise, found.peak / 2))
+    faint = found.distance > _floor(faintest, found.peak, noise)
     left, top, right, bottom = box_of(found.kept)
     margin = FAINT_ENDS * max(right - left, bottom - top)
     whole = faint | found.kept
@@ -143,10 +142,14 @@ def _is_within(mask: np.ndarray, other: np.ndarray, margin: float) -> bool:
 
 def _faint_rulings(found: _Found, digit: np.ndarray, noise: float) -> list[Removed]:
     """Return the region of ruled lines that are too faint to be ink, if there are any."""
-    faint = found.distance > max(FAINTEST * found.peak, min(NOISE * noise, found.peak / 2))
-    lines = faint & ~digit
+    lines = (found.distance > _floor(FAINTEST, found.peak, noise)) & ~digit
     known = any(region.kind == "ruling" for region in found.removed)
     return [Removed("ruling", box_of(lines))] if not known and _spans(lines) else []
+
+
+def _floor(share: float, peak: float, noise: float) -> float:
+    """Return the distance up to which a pixel is no ink: a share of full ink, or the noise."""
+    return max(share * peak, min(NOISE * noise, peak / 2))
 
 
 def _grow(mask: np.ndarray, reach: int) -> np.ndarray:

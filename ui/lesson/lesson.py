@@ -86,9 +86,8 @@ class Ink(NamedTuple):
     """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
-    sheet: (
-        np.ndarray
-    )  # (H, W) or (H, W, 3): the sketchpad's content, or the uploaded picture itself
+    # The sketchpad's content, or the uploaded picture itself: (H, W), or (H, W, 3) in colour.
+    sheet: np.ndarray
 
 
 def ink_of(request: Any, reader: Reader) -> Ink:
