@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import cv2
 import gradio as gr
 import torch
 from PIL import Image
@@ -138,6 +139,7 @@ def serve(options: argparse.Namespace, upload_folder: Path, build: Build) -> Non
         zerogpu.declare()
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
     torch.set_num_threads(1)  # as fast for one digit, and the other cores serve requests
+    cv2.setNumThreads(1)
     listener = listen(options.host, FIRST_PORTS if options.port is None else [options.port])
     site = site_of(options, listener)
     limits = from_flags(ServerLimits, options)

@@ -119,10 +119,19 @@ def children(pid: int, command: str = "") -> list[int]:
     return found
 
 
+def find_chromium() -> str | None:
+    """Return the path of Chromium, if it is installed.
+
+    Its headless shell is preferred: it has no windows, and opens a page in half the CPU time.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def chromium() -> Generator[Browser]:
-    """Start the chromium on the PATH, or Playwright's own, which is installed if necessary."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    """Start the Chromium on the PATH, or Playwright's own, which is installed if necessary."""
+    path = find_chromium()
     if not path:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     with sync_playwright() as playwright:

@@ -26,17 +26,20 @@ from training.synthetic.digits import sample_digit
 
 WIDTH, HEIGHT = 768, 1_024  # px; the page reduces a photo of 3000 × 4000 to this size
 FILL = (0.15, 0.8)  # longer side of a digit, as a share of the photo's width
+THICK_FILL = (0.5, 0.8)  # the same with a thick pen: smaller digits would be blots
 PAPER, BOARD, TABLE = (0.85, 0.84, 0.8), (0.24, 0.27, 0.25), (0.28, 0.21, 0.17)  # sRGB values
 GRAIN = 0.008  # standard deviation of the sheet's lightness
 NOISE = 0.015  # standard deviation of the camera's noise
 QUALITY = 70  # of the JPEG
 LINES = 32  # px between ruled lines; 8 mm if the sheet fills the photo
-# Colour, opacity, and range of the line's width as a share of the photo's width.
+# Colour, opacity, range of the line's width, and range of the digit's size as in FILL.
+# The width is a share of the photo's width.
 INKS = {
-    "ballpoint": ((0.12, 0.18, 0.52), 0.9, (0.005, 0.010)),
-    "marker": ((0.08, 0.08, 0.09), 1.0, (0.020, 0.035)),
-    "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010)),
-    "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020)),
+    "ballpoint": ((0.12, 0.18, 0.52), 0.9, (0.005, 0.010), FILL),
+    "marker": ((0.08, 0.08, 0.09), 1.0, (0.020, 0.035), FILL),
+    "thick pen": ((0.08, 0.08, 0.09), 1.0, (0.040, 0.080), THICK_FILL),
+    "pencil": ((0.35, 0.35, 0.36), 0.8, (0.005, 0.010), FILL),
+    "chalk": ((0.90, 0.90, 0.86), 0.9, (0.010, 0.020), FILL),
 }
 FIRST_SEED = 1_000  # training uses seeds 0 and 1
 MAX_COUNT = 10_000  # photos of one seed
@@ -86,6 +89,7 @@ LIGHTS: dict[str, Light] = {
 SCENES = {
     "ballpoint": ("plain", "ballpoint"),
     "marker": ("plain", "marker"),
+    "thick pen": ("plain", "thick pen"),
     "pencil": ("plain", "pencil"),
     "ruled": ("ruled", "ballpoint"),
     "squared": ("squared", "ballpoint"),
@@ -124,8 +128,8 @@ def render_scene(strokes: list, seed: int, *, sheet: str = "plain", ink: str | N
     rng = np.random.default_rng(seed)
     scene = _paper(rng, sheet)
     if ink:
-        colour, cover, (low, high) = INKS[ink]
-        covered = cover * _place(strokes, rng, width=rng.uniform(low, high) * WIDTH)
+        colour, cover, (low, high), fill = INKS[ink]
+        covered = cover * _place(strokes, rng, width=rng.uniform(low, high) * WIDTH, fill=fill)
         scene += covered[:, :, None] * (np.array(colour) - scene)
     return _on_table(scene, rng) if sheet == "table" else scene
 
@@ -153,12 +157,14 @@ def _paper(rng: np.random.Generator, sheet: str) -> np.ndarray:
     return grain[:, :, None] * np.array(BOARD if sheet == "board" else PAPER)
 
 
-def _place(strokes: list, rng: np.random.Generator, *, width: float) -> np.ndarray:
+def _place(
+    strokes: list, rng: np.random.Generator, *, width: float, fill: tuple[float, float]
+) -> np.ndarray:
     """Render strokes at a random position and size: coverage by ink, (H, W) in 0..1."""
     points = [p[:, :2] for p in parse_strokes(strokes)]
     every = np.concatenate(points)
     low, extent = every.min(axis=0), np.ptp(every, axis=0)
-    scale = rng.uniform(*FILL) * WIDTH / max(extent.max(), 1e-9)
+    scale = rng.uniform(*fill) * WIDTH / max(extent.max(), 1e-9)
     # Keep a margin of 10 % around the ink.
     room = np.maximum(np.array([WIDTH, HEIGHT]) * 0.8 - extent * scale, 0)
     corner = np.array([WIDTH, HEIGHT]) * 0.1 + rng.uniform(0, 1, 2) * room

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from model.ink import Tones, count, find_tones
+from model.components import box_of
+from model.ink import find_ink
 from model.mlp import SIZE
-from model.photo import as_grey, even_out
-from model.preprocess import BOX, ink_in_box, preprocess, resample
+from model.preprocess import BOX, EDGE, preprocess, resample
 
 NAMES = ("as drawn", "polarity", "box", "scale", "centre of mass")
 ANEW = "drawn anew"  # strokes that model/drawing.py renders again before preprocessing
@@ -28,11 +28,11 @@ class Stage(NamedTuple):
 def stages(picture: np.ndarray) -> list[Stage]:
     """Return the results of the five stages of preprocessing for a picture.
 
-    `picture` is a whole sheet, (H, W) uint8 or float32 in 0..1, with dark ink on light paper or
-    light ink on dark paper.
+    `picture` is a whole sheet, (H, W) or (H, W, 3), uint8 or float32 in 0..1, of at most 400 px a
+    side, with dark ink on light paper or light ink on dark paper.
 
     - as drawn: the sheet reduced to 28 × 28, with its own lightness: white paper is 1
-    - polarity: ink is 1 and paper 0
+    - polarity: ink is 1 and paper 0; what is not part of the digit is removed
     - box: the bounding box of the ink is centred, at the same scale
     - scale: the longer side of the box is 20 px
     - centre of mass: the centre of mass is centred instead of the box: `preprocess(picture)`
@@ -43,30 +43,32 @@ def stages(picture: np.ndarray) -> list[Stage]:
         PictureError: `picture` is not a picture.
     """
     framed = preprocess(picture)
-    if framed.blank:
-        return [Stage(name, np.zeros((SIZE, SIZE), np.float32)) for name in NAMES]
-    pixels = even_out(picture)
-    tones = find_tones(pixels[None], count(pixels[None]))
-    images = (_as_drawn(pixels, tones), *_framed(pixels, tones), framed.image)
+    found = find_ink(picture)
+    if framed.blank or found is None:
+        return [Stage(name, framed.image) for name in NAMES]
+    images = (_as_drawn(picture), *_framed(found.strength), framed.image)
     return [Stage(name, image) for name, image in zip(NAMES, images, strict=True)]
 
 
-def _as_drawn(pixels: np.ndarray, tones: Tones) -> np.ndarray:
+def _as_drawn(picture: np.ndarray) -> np.ndarray:
     """Reduce a sheet, padded with paper to a square, to (28, 28)."""
-    height, width = pixels.shape
+    grey = picture / np.float32(255) if picture.dtype == np.uint8 else picture
+    grey = grey if grey.ndim == 2 else grey.mean(axis=2)
+    height, width = grey.shape
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
-    sheet = np.full((side, side), tones.paper[0], np.float32)
-    sheet[top : top + height, left : left + width] = as_grey(pixels)
+    sheet = np.full((side, side), np.median(grey), np.float32)
+    sheet[top : top + height, left : left + width] = grey
     shrunk = Image.fromarray(sheet).resize((SIZE, SIZE), Image.Resampling.HAMMING)
     return np.clip(np.asarray(shrunk), 0.0, 1.0)
 
 
-def _framed(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _framed(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the ink at its place on the sheet, centred, and centred at 20 px: (28, 28) each."""
-    ink, (left, top, _, _) = ink_in_box(pixels, tones)
-    (sheet_height, sheet_width), (height, width) = pixels.shape, ink.shape
-    side = max(pixels.shape)
+    left, top, right, bottom = map(int, box_of(strength > EDGE))
+    ink = strength[top:bottom, left:right]
+    (sheet_height, sheet_width), (height, width) = strength.shape, ink.shape
+    side = max(strength.shape)
     where_it_lies = ((sheet_width - side) // 2 - left, (sheet_height - side) // 2 - top)
     fitted = SIZE / BOX * max(ink.shape)  # px of the sheet in 28 px at MNIST's scale
     in_the_middle = [((width - field) / 2, (height - field) / 2) for field in (side, fitted)]

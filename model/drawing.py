@@ -15,6 +15,8 @@ LONG_SIDE = 80  # px of ink, including the stroke width: four times the box of p
 MARGIN = 2  # px of paper around the ink
 WIDTHS = (0.125, 4.0)  # relative to the usual stroke width: from hairline to marker
 _WIDTH_STEPS = 8  # widths are rounded to eighths, as in training
+TAP_SIZE = 0.05  # relative to the long side of the other strokes: the largest stray tap
+TAP_GAP = 0.45  # the same: dots of i, j and ! are nearer
 _PIECE = 4.0  # px; longer lines are cut, so that each piece fits a small square of pixels
 # Drawings of more pieces are simplified. Real digits and 4,840 characters of other scripts have at
 # most 600, so the pictures that the weights were trained on do not change.
@@ -50,20 +52,28 @@ class Sheet:
 class Drawing:
     """Parsed strokes, with their position and scale on the sheet that they are rendered on."""
 
-    points: list[np.ndarray]  # of each stroke that is not empty: x, y and width, (P, 3) float64
+    points: list[np.ndarray]  # of each stroke that is drawn: x, y and width, (P, 3) float64
     sheet: Sheet
+    taps: list[np.ndarray]  # the same of stray taps, which are left out
+    order: np.ndarray  # int: the index of each stroke in `points` among those that are not empty
 
     @classmethod
     def of(
         cls, strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits | None = None
     ) -> Self:
-        """Parse strokes and lay them out. Omit `limits` for strokes that were checked before.
+        """Parse strokes and lay them out, without stray taps.
+
+        Omit `limits` for strokes that were checked before.
 
         Raises:
             DrawingError: the strokes have another form, are not finite, or exceed the limits.
         """
-        points = parse(strokes, limits=limits)
-        return cls(points, lay_out(points, pen_width=pen_width))
+        every = parse(strokes, limits=limits)
+        stray = _stray_taps(every)
+        points = [p for p, tap in zip(every, stray, strict=True) if not tap]
+        taps = [p for p, tap in zip(every, stray, strict=True) if tap]
+        sheet = lay_out(points, pen_width=pen_width)
+        return cls(points, sheet, taps, np.flatnonzero(~stray))
 
     def render(self) -> np.ndarray:
         """Render the strokes as `draw` does: (H, W) float32, with ink 1 and paper 0."""
@@ -92,7 +102,8 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
     `strokes` is `[[[x, y], ...], ...]`: a list of points for each time the pen was down, in any
     unit, y down. A point may have a third number: the stroke width there, where 1 is the usual
     width. `pen_width` is relative to the drawing's longer side. The longer side of the ink is 80
-    px. A stroke of one point is a dot; without strokes, the sheet is empty.
+    px. A stroke of one point is a dot; without strokes, the sheet is empty. A tap far from the
+    other strokes is left out, so that it does not shrink them.
 
     Quick, Draw! lists coordinates instead, `[[[x0, x1, ...], [y0, y1, ...]], ...]`. Convert its
     strokes: `[list(zip(x, y)) for x, y, *_ in strokes]`. A drawing with a stroke of four or more
@@ -108,6 +119,22 @@ def draw(strokes: Strokes, *, pen_width: float = PEN_WIDTH, limits: Limits = LIM
         DrawingError: the strokes have another form, are not finite, or exceed the limits.
     """
     return Drawing.of(strokes, pen_width=pen_width, limits=limits).render()
+
+
+def _stray_taps(points: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which strokes are taps far from all others: (S,) bool."""
+    if len(points) < 2:
+        return np.zeros(len(points), bool)
+    low = np.array([p[:, :2].min(axis=0) for p in points])
+    high = np.array([p[:, :2].max(axis=0) for p in points])
+    sizes = (high - low).max(axis=1)
+    large = sizes > TAP_SIZE * sizes.max()
+    if not large.any():  # dots
+        return large
+    first, last = low[large].min(axis=0), high[large].max(axis=0)
+    long_side = (last - first).max()
+    gaps = np.maximum(np.maximum(first - high, low - last), 0).sum(axis=1)
+    return (sizes <= TAP_SIZE * long_side) & (gaps > TAP_GAP * long_side)
 
 
 def lay_out(points: Sequence[np.ndarray], *, pen_width: float = PEN_WIDTH) -> Sheet:

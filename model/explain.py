@@ -101,14 +101,14 @@ def stroke_contributions(whole: Template, reading: Reading, strokes: Strokes) ->
     Each pixel's ink is assigned to the stroke whose pen came nearest to the pixel's centre. The
     template gives what each pixel adds to a logit. The sum over the strokes, plus the template's
     bias, is the logit. `reading` must be the result of `Reader.read_strokes` for these strokes, and
-    `whole` its template. An empty stroke adds 0.
+    `whole` its template. An empty stroke and a stray tap add 0.
     """
     drawn = [i for i, stroke in enumerate(strokes) if np.size(stroke)]  # [[]] is empty as well
     ink = whole.weights * reading.input.reshape(-1)
     result = np.zeros((len(ink), len(strokes)))
     if drawn and not reading.preprocessing.blank:
         drawing = reading.drawing or Drawing.of(strokes)
-        owner = np.asarray(drawn)[_nearest(drawing, reading)]  # (784,)
+        owner = np.asarray(drawn)[drawing.order[_nearest(drawing, reading)]]  # (784,)
         for i in np.unique(owner):
             result[:, i] = ink[:, owner == i].sum(axis=1)
     return result

@@ -1,4 +1,4 @@
-"""A picture from any source, as lightness: decoded, upright, on paper, and limited in size."""
+"""A picture from any source, as pixels: decoded, upright, on paper, and limited in size."""
 
 import io
 import math
@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import torch
 from PIL import ExifTags, Image
@@ -15,24 +16,24 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from model.arrays import PictureError, from_array, from_deep, to_array
 from model.bomb_guard import is_bomb
-from model.photo import as_grey
+from model.components import box_of
 from model.signatures import name_of
 
 File = str | bytes | bytearray | memoryview | os.PathLike[str] | BinaryIO
 Picture = Image.Image | np.ndarray | torch.Tensor | File
-Box = tuple[float, float, float, float]  # left, top, right, bottom of some ink, px
 
 ACCEPTED = (
     "a path, the bytes of a file, a file opened in binary mode, a PIL image, a NumPy array or a "
     "torch tensor"
 )
-MAX_SIDE = 1_024  # px: larger pictures are shrunk to this before anything is measured
+MAX_SIDE = 400  # px: larger pictures are shrunk to this before anything is measured
 # All that Pillow's decoders are known to raise on damaged or hostile files.
 DAMAGED = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow's others run far more code
 SEVERAL = ("PNG", "WEBP", "GIF", "TIFF")  # formats with frames or pages
 MAX_FRAMES = 100  # that are searched for ink
 FRAME_PIXELS = 2  # the search for ink decodes at most this many times the limit on pixels
+COLOURLESS = 3  # of 255: rounding makes grey pixels differ this much between channels
 FLAT = 0.25  # a transparent picture with less spread than this is ink alone, without paper
 SOLID = 0.75  # and one whose opaque part fills less of its box than this
 # By EXIF's orientation. Source: CIPA DC-008, 4.6.5.
@@ -47,43 +48,88 @@ TURNS = {
 }
 
 
-def to_grey(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
-    """Return a picture's lightness, and how many pixels of the picture one of its pixels spans.
+def to_pixels(picture: Picture, max_pixels: int) -> tuple[np.ndarray, float]:
+    """Return a picture's pixels, and how many pixels of the picture one of its pixels spans.
 
-    The lightness is (H, W) uint8, or float32 in 0..1, at most 1,024 px a side. Transparent parts
-    take the colour of the paper; where a picture is ink alone on nothing, the paper is white under
-    dark ink and black under light ink. A grey picture whose pixels are all 0 or 1 is a mask.
+    The pixels are (H, W), or (H, W, 3) in colour; uint8, or float32 in 0..1; at most 400 px a side.
+    Transparent parts take the colour of the paper; where a picture is ink alone on nothing, the
+    paper is white under dark ink and black under light ink. A grey picture whose pixels are all 0
+    or 1 is a mask.
 
     Raises:
         PictureError: it is not a picture, too large, or outside the range of its type.
     """
     if isinstance(picture, Image.Image):
         image, side = _load(picture, max_pixels), max(picture.size)
+        array = _array(image)
     elif isinstance(picture, torch.Tensor) or hasattr(picture, "__array__"):
         array = from_array(to_array(picture))
-        if array.ndim == 2 and max(array.shape) <= MAX_SIDE:
-            return array, 1.0
-        image = Image.fromarray(array)
-        _reject_large(image.size, max_pixels)
-        side = max(image.size)
+        height, width = array.shape[:2]
+        _reject_large((width, height), max_pixels)
+        side = max(height, width)
     else:
         image, side = _decode(_read(picture), max_pixels)
-    return (grey := _lightness(image)), side / max(grey.shape)
+        array = _array(image)
+    pixels = _without_alpha(_shrink(array))
+    return _grey_if_grey(pixels), side / max(pixels.shape[:2])
 
 
-def _lightness(image: Image.Image) -> np.ndarray:
+def _array(image: Image.Image) -> np.ndarray:
+    """Return an image as (H, W), (H, W, 3) or (H, W, 4), uint8, or float32 in 0..1."""
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(from_deep(np.asarray(image)))
+        return from_deep(np.asarray(image))
     if image.has_transparency_data or image.mode == "La":
-        rgba = image.convert("LA") if image.mode == "La" else image
-        return _on_paper(_shrink(rgba.convert("RGBA")))
-    if image.mode not in ("F", "L"):
-        image = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
-    grey = np.asarray(_shrink(image))
-    # Detect masks of 0 and 1. Shrinking makes lines fainter, so check the full-size picture, too.
-    if grey.dtype == np.uint8 and grey.max() <= 1 and image.getextrema() == (0, 1):
-        grey = np.asarray(_shrink(image.point(lambda level: 255 * level)))
-    return grey
+        image = image.convert("LA") if image.mode == "La" else image
+        return np.asarray(image.convert("RGBA"))
+    if image.mode == "1":
+        image = image.convert("L")
+    elif image.mode == "LAB":
+        image = image.getchannel("L")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    array = np.asarray(image)
+    return from_array(array) if array.max() <= 1 else array  # a mask
+
+
+def _shrink(array: np.ndarray) -> np.ndarray:
+    height, width = array.shape[:2]
+    scale = MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return array
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+
+
+def _without_alpha(pixels: np.ndarray) -> np.ndarray:
+    """Put (H, W, 4) on paper: (H, W) or (H, W, 3); return other pixels as they are."""
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
+        return pixels
+    colours, alpha = pixels[:, :, :3], pixels[:, :, 3]
+    most = int(alpha.max())
+    if alpha.min() == 255:
+        return np.ascontiguousarray(colours)
+    mask = alpha > most / 2
+    opaque = colours[mask]
+    if most == 0:
+        return np.zeros_like(alpha)
+    left, top, right, bottom = map(int, box_of(mask))
+    solid = len(opaque) > SOLID * (right - left) * (bottom - top)
+    if solid and np.ptp(np.percentile(opaque, [1, 99], axis=0), axis=0).max() > 255 * FLAT:
+        # A sheet with ink, surrounded by transparency.
+        share = alpha[:, :, None] / np.float32(most)
+        paper = np.median(opaque, axis=0)
+        return np.rint(colours * share + paper * (1 - share)).astype(np.uint8)
+    ink = np.rint(alpha * np.float32(255 / most)).astype(np.uint8)
+    return ink if opaque.mean() > 127.5 else 255 - ink
+
+
+def _grey_if_grey(pixels: np.ndarray) -> np.ndarray:
+    """Return one channel of a picture without colours, and other pictures unchanged."""
+    if pixels.ndim == 2:
+        return pixels
+    red, green, blue = cv2.split(pixels)
+    differences = cv2.max(cv2.absdiff(red, green), cv2.absdiff(green, blue))
+    return pixels if differences.max() > COLOURLESS else green
 
 
 def _read(file: object) -> bytes:
@@ -233,32 +279,3 @@ def _reject_large(size: tuple[int, int], max_pixels: int) -> None:
         )
     if 0 in size:
         raise PictureError("The picture has no pixels.")
-
-
-def _shrink(image: Image.Image) -> Image.Image:
-    factor = -(-max(image.size) // MAX_SIDE)
-    return image.reduce(factor) if factor > 1 else image
-
-
-def _on_paper(image: Image.Image) -> np.ndarray:
-    grey, alpha = np.asarray(image.convert("L")), np.asarray(image.getchannel("A"))
-    if alpha.min() == 255:
-        return grey
-    mask = alpha > 127
-    opaque, share = as_grey(grey[mask]), as_grey(alpha)
-    if not opaque.size:
-        return np.zeros_like(share)
-    left, top, right, bottom = box_of(mask)
-    middle = np.median(opaque)
-    solid = opaque.size > SOLID * (right - left) * (bottom - top)
-    if solid and np.ptp(np.percentile(opaque, [1, 99])) > FLAT:
-        paper = middle  # a sheet with ink, surrounded by transparency
-    else:
-        paper = 0.0 if middle > 0.5 else 1.0
-    return as_grey(grey) * share + paper * (1 - share)
-
-
-def box_of(mask: np.ndarray) -> Box:
-    """Return the box around what a mask, (H, W) bool, is true of; it must be of something."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

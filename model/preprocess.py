@@ -7,23 +7,24 @@ or Python.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from model.arrays import scale_masks
-from model.ink import LEVELS, MIN_CONTRAST, Counts, Tones, count, find_ink, find_tones, is_blank
+from model.components import Box, Removed, box_of
+from model.drawing import Drawing, Sheet
+from model.ink import find_ink
 from model.limits import LIMITS
 from model.mlp import N_PIXELS, SIZE
-from model.photo import as_grey, even_out
-from model.picture import Box, Picture, PictureError, box_of, to_grey
+from model.picture import Picture, PictureError, to_pixels
 
 BOX = 20  # px; the longer side of the bounding box in MNIST
 CENTRE = SIZE / 2 + 0.5  # px; MNIST's centres of mass lie at the centre of pixel 14
-BLANK_CELLS = 64  # cells per side, in which noise averages out and ink does not
-BLOCK = 250  # pictures processed at a time: their histograms fit a core's cache
+BLOCK = 250  # pictures processed at a time: they fit a core's cache
 EDGE = 0.2  # fainter ink does not widen the box: JPEG artefacts and grain of paper
+MIN_FRAMED = 26  # levels between ink and paper of pictures that keep their pixels
 SMALL = 2 * SIZE  # px; sheets of up to this side are resampled as a whole
 
 
@@ -38,6 +39,7 @@ class Preprocessed:
     scale: float  # pixels of `image` per pixel of the picture
     shift: tuple[float, float]  # x and y, px: from the box's centre to the centre of mass
     origin: tuple[float, float]  # x and y of the corner of `image` in the picture, px
+    removed: tuple[Removed, ...] = ()  # what is not part of the digit; boxes in px of the picture
 
 
 def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Preprocessed:
@@ -55,28 +57,54 @@ def preprocess(picture: Picture, *, max_pixels: int = LIMITS.max_pixels) -> Prep
       Other integers are 0..255; values up to 65,535 are scaled by the smallest of 10, 12, 14 and 16
       bits that holds them all. Floats are 0..1, or 0..255 if one exceeds 1.
 
-    The polarity is detected: the level of most of the border is paper. Uneven light in a photo is
-    removed first. A picture that is already scaled and centred as in MNIST keeps its pixels; any
-    other is resampled once, with antialiasing.
+    The ink is what differs from the paper, in lightness or in colour. Uneven light, frames, ruled
+    lines, specks, edges of scans and parts of neighbouring digits are removed (model/ink.py). A
+    picture that is already scaled and centred as in MNIST keeps its pixels; any other is resampled
+    once, with antialiasing.
 
     Raises:
         PictureError: it is not a picture, is too large, or has values out of range.
     """
-    pixels, zoom = to_grey(picture, max_pixels)
-    side = max(pixels.shape)
-    pixels = even_out(pixels)
-    zoom *= side / max(pixels.shape)  # 1, unless it was a photo
-    counts = count(pixels[None])
-    if _is_blank(pixels, counts):
-        nothing = np.zeros((SIZE, SIZE), np.float32)
-        return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))
-    tones = find_tones(pixels[None], counts)
-    inverted = bool(tones.inverted[0])
+    pixels, zoom = to_pixels(picture, max_pixels)
     if pixels.shape == (SIZE, SIZE):
-        framed = _frame_pixels(tones.ink(as_grey(pixels)[None])[0], inverted)
-        if framed:
-            return framed
-    return _frame(*ink_in_box(pixels, tones), inverted, zoom=zoom)
+        levels = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
+        ink, inverted, moves, framed = _framed(levels[None])
+        if framed[0]:
+            return _shift(ink[0], moves[0], bool(inverted[0]), box_of(ink[0] > 0))
+    return _preprocess(pixels, zoom)
+
+
+def _preprocess(pixels: np.ndarray, zoom: float) -> Preprocessed:
+    """Preprocess a picture that is not scaled as in MNIST, on paper of one level."""
+    found = find_ink(pixels)
+    if found is None:
+        return _blank()
+    box = box_of(found.strength > EDGE)
+    if pixels.shape[:2] == (SIZE, SIZE):
+        move = _moves(found.strength[None])[0]
+        if _fits(np.array(box), move):
+            return _shift(found.strength, move, found.inverted, box, found.removed)
+    left, top, right, bottom = map(int, box)
+    done = frame_ink(found.strength[top:bottom, left:right], corner=(left, top), zoom=zoom)
+    removed = tuple(region.scaled(zoom) for region in found.removed)
+    return replace(done, inverted=found.inverted, removed=removed)
+
+
+def preprocess_drawing(drawing: Drawing) -> Preprocessed:
+    """Render strokes, then scale and centre them as in MNIST; boxes are in px of the sheet."""
+    ink = drawing.render()
+    if not ink.any():
+        return _blank()
+    strength = ink / ink.max()
+    left, top, right, bottom = map(int, box_of(strength > EDGE))
+    done = frame_ink(strength[top:bottom, left:right], corner=(left, top))
+    return replace(done, removed=tuple(_tap(tap, drawing.sheet) for tap in drawing.taps))
+
+
+def _tap(points: np.ndarray, sheet: Sheet) -> Removed:
+    places, reach = sheet.place(points[:, :2]), sheet.pen_width / 2 * points[:, 2].max()
+    low, high = places.min(axis=0) - reach, places.max(axis=0) + reach
+    return Removed("tap", (*low.tolist(), *high.tolist()))
 
 
 def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,52 +120,61 @@ def preprocess_batch(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise PictureError(
             f"Got {images.dtype} of shape {images.shape}: send uint8 of shape (N, 28, 28)."
         )
-    images = images.reshape(-1, SIZE, SIZE)
-    result, blank = np.zeros(images.shape, np.float32), np.empty(len(images), bool)
+    images = scale_masks(images.reshape(-1, SIZE, SIZE))
+    result, blank = np.zeros(images.shape, np.float32), np.zeros(len(images), bool)
     for i in range(0, len(images), BLOCK):
-        these = slice(i, i + BLOCK)
-        blank[these] = _fill(result[these], scale_masks(images[these]))
+        block, into = images[i : i + BLOCK], result[i : i + BLOCK]
+        ink, _, moves, framed = _framed(block)
+        for move in np.unique(moves[framed], axis=0):  # 0 for MNIST's images
+            some = framed & (moves == move).all(axis=1)
+            into[some] = _moved(ink[some], *move)
+        for j in np.flatnonzero(~framed):
+            done = _preprocess(block[j], 1.0)
+            into[j], blank[i + j] = done.image, done.blank
     return result, blank
 
 
-def _fill(result: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Write the network's input for each picture to `result`; return which are blank."""
-    counts = count(images)
-    blank = is_blank(counts)
-    written = np.flatnonzero(~blank)
-    if written.size:
-        ink, inverted = find_ink(images[written], counts._replace(below=counts.below[written]))
-        result[written] = _frame_batch(ink, inverted)
-    return blank
+def _blank() -> Preprocessed:
+    nothing = np.zeros((SIZE, SIZE), np.float32)
+    return Preprocessed(nothing, True, False, None, 1.0, (0.0, 0.0), (0.0, 0.0))
 
 
-def _is_blank(pixels: np.ndarray, counts: Counts) -> bool:
-    factor = -(-max(pixels.shape) // BLANK_CELLS)
-    if factor == 1:
-        return bool(is_blank(counts)[0])
-    if pixels.dtype == np.uint8:
-        # Rounded cells take a fifth of the time, and are off by half a level at most. If their
-        # contrast is clearly above the limit, the exact cells need not be computed.
-        cells = np.asarray(Image.fromarray(pixels).reduce(factor))[None]
-        if not is_blank(count(cells), least=MIN_CONTRAST + 2 / 255)[0]:
-            return False
-    cells = np.asarray(Image.fromarray(as_grey(pixels)).reduce(factor))[None]
-    return bool(is_blank(count(cells), factor=factor)[0])
+def _framed(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find pictures that are already scaled as in MNIST, on paper of one level.
+
+    `levels` is (N, 28, 28) uint8. Returns the ink, (N, 28, 28) float32 in 0..1, whether it was
+    darker than the paper, (N,) bool, how far to move it, (N, 2) int, and which pictures are framed,
+    (N,) bool; the ink of the others has no meaning. Sums are of integers, so that the results do
+    not depend on N.
+    """
+    low, high, corner = levels.min(axis=(1, 2)), levels.max(axis=(1, 2)), levels[:, 0, 0]
+    inverted = (corner == high) & (high > low)
+    full = (high - low)[:, None, None]
+    strength = np.where(
+        inverted[:, None, None], high[:, None, None] - levels, levels - low[:, None, None]
+    )
+    paper = strength == 0
+    border = [paper[:, 0], paper[:, -1], paper[:, :, 0], paper[:, :, -1]]
+    framed = ((corner == low) | inverted) & (full[:, 0, 0] >= MIN_FRAMED)
+    framed &= np.concatenate(border, axis=1).mean(axis=1) > 0.5
+    moves = _moves(np.where(framed[:, None, None], strength, 1))
+    framed &= _fits(_boxes(~paper | ~framed[:, None, None]), moves)
+    return strength / np.maximum(full, 1).astype(np.float32), inverted, moves, framed
 
 
-def _frame_pixels(ink: np.ndarray, inverted: bool) -> Preprocessed | None:
-    """Return a picture that is scaled as in MNIST, moved by whole pixels; None for others.
+def _shift(
+    ink: np.ndarray, move: np.ndarray, inverted: bool, box: Box, removed: tuple[Removed, ...] = ()
+) -> Preprocessed:
+    """Move ink, (28, 28), that is scaled as in MNIST, by whole pixels.
 
     Resampling at a scale of 1 would only blur it. MNIST's own images are not moved at all.
     """
-    left, top, right, bottom = box = box_of(ink > 0)
-    x, y = _centre_of_mass(ink)
-    dx, dy = round(CENTRE - x), round(CENTRE - y)
-    if not _fits(np.array(box), np.array([dx, dy])):
-        return None
+    left, top, right, bottom = box
+    x, y = centre_of_mass(ink)
+    dx, dy = move.tolist()
     shift = (x - (left + right) / 2, y - (top + bottom) / 2)
-    image = _moved(ink, dx, dy)
-    return Preprocessed(image, False, inverted, box, 1.0, shift, (float(-dx), float(-dy)))
+    image, origin = _moved(ink, dx, dy), (float(-dx), float(-dy))
+    return Preprocessed(image, False, inverted, box, 1.0, shift, origin, removed)
 
 
 def _fits(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
@@ -148,78 +185,40 @@ def _fits(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
     return framed & (low + moves >= 0).all(axis=-1) & (high + moves <= SIZE).all(axis=-1)
 
 
-def _frame_batch(ink: np.ndarray, inverted: np.ndarray) -> np.ndarray:
-    """Scale and centre the ink of N pictures, (N, 28, 28).
-
-    Pictures that are already scaled as in MNIST are shifted by whole pixels, the others resampled.
-    """
-    moves = _moves(ink)
-    fits = _fits(_boxes(ink > 0), moves)
-    result = np.empty_like(ink)
-    for dx, dy in np.unique(moves[fits], axis=0):  # 0 for MNIST's images
-        these = np.flatnonzero(fits & (moves == (dx, dy)).all(axis=1))
-        result[these] = _moved(ink[these], dx, dy)
-    for i in np.flatnonzero(~fits):
-        result[i] = _frame(*_in_box(ink[i]), bool(inverted[i]), zoom=1.0).image
-    return result
-
-
 def _moves(ink: np.ndarray) -> np.ndarray:
     """Return the shift in x and y, px, that centres each picture's mass: (N, 2) int."""
-    middles = np.arange(0.5, SIZE, dtype=np.float32)
-    x, y = np.tile(middles, SIZE), np.repeat(middles, SIZE)
-    sums = ink.reshape(-1, N_PIXELS) @ np.stack([x, y, np.ones_like(x)], axis=1)  # (N, 3)
-    moves = CENTRE - (sums[:, :2] / sums[:, 2:]).astype(np.float64)
-    # These sums round differently from those of a single picture, so ties are computed again.
-    ties = np.abs(np.abs(moves - np.rint(moves)) - 0.5) < 1e-3
-    for i in np.flatnonzero(ties.any(axis=1)):
-        moves[i] = CENTRE - np.array(_centre_of_mass(ink[i]))
-    return np.rint(moves).astype(int)
+    columns, rows = ink.sum(axis=1, dtype=np.float64), ink.sum(axis=2, dtype=np.float64)  # (N, 28)
+    middles = np.arange(0.5, SIZE)
+    total = rows.sum(axis=1)
+    x, y = ((sums * middles).sum(axis=1) / total for sums in (columns, rows))
+    return np.rint(CENTRE - np.stack([x, y], axis=1)).astype(int)
 
 
 def _moved(ink: np.ndarray, dx: int, dy: int) -> np.ndarray:
     return np.roll(ink, (dy, dx), axis=(-2, -1)) if dx or dy else ink
 
 
-def ink_in_box(pixels: np.ndarray, tones: Tones) -> tuple[np.ndarray, Box]:
-    """Return the ink of a picture, cropped to its box, float32 in 0..1, and the box.
-
-    `pixels` is lightness, (H, W) uint8 or float32 in 0..1, and `tones` its levels of ink and paper.
-    """
-    if pixels.dtype != np.uint8:
-        return _in_box(tones.ink(pixels[None])[0])
-    # Ink is monotonic in the level, so the box is found without converting pixels to float.
-    n_strong = np.count_nonzero(tones.ink(LEVELS) > EDGE)
-    inverted = tones.inverted[0]
-    box = box_of(pixels < n_strong if inverted else pixels >= len(LEVELS) - n_strong)
-    left, top, right, bottom = map(int, box)
-    return tones.ink(as_grey(pixels[top:bottom])[None])[0, :, left:right], box
-
-
-def _in_box(ink: np.ndarray) -> tuple[np.ndarray, Box]:
-    box = box_of(ink > EDGE)
-    left, top, right, bottom = map(int, box)
-    return ink[top:bottom, left:right], box
-
-
-def _frame(ink: np.ndarray, box: Box, inverted: bool, *, zoom: float) -> Preprocessed:
+def frame_ink(
+    ink: np.ndarray, *, corner: tuple[int, int] = (0, 0), zoom: float = 1.0
+) -> Preprocessed:
     """Scale ink, cropped to its box, to 20 px and centre its mass, in one resampling.
 
-    `zoom` is the number of pixels of the picture per pixel of the ink.
+    `ink` is (H, W) float32 in 0..1. `corner` is its left and top in the sheet that it was cropped
+    from, and `zoom` the number of pixels of the picture per pixel of the sheet.
     """
-    left, top, right, bottom = box
     height, width = ink.shape
     scale = BOX / max(height, width)
-    x, y = _centre_of_mass(ink)
-    field = SIZE / scale  # side of the 28 × 28 field, in px of the picture
+    x, y = centre_of_mass(ink)
+    field = SIZE / scale  # side of the 28 × 28 field, in px of the sheet
     # If the centre of mass is far from the centre of the box, centring must not cut off ink.
     x0 = min(max(x - CENTRE / scale, width - field), 0.0)
     y0 = min(max(y - CENTRE / scale, height - field), 0.0)
     image = resample(ink, x0, y0, field)
+    left, top = corner
     shift = ((x - width / 2) * scale, (y - height / 2) * scale)
-    origin = ((x0 + int(left)) * zoom, (y0 + int(top)) * zoom)
-    box = (left * zoom, top * zoom, right * zoom, bottom * zoom)
-    return Preprocessed(image, False, inverted, box, scale / zoom, shift, origin)
+    origin = ((x0 + left) * zoom, (y0 + top) * zoom)
+    box = (left * zoom, top * zoom, (left + width) * zoom, (top + height) * zoom)
+    return Preprocessed(image, False, False, box, scale / zoom, shift, origin)
 
 
 def resample(ink: np.ndarray, x0: float, y0: float, field: float) -> np.ndarray:
@@ -253,7 +252,7 @@ def _boxes(masks: np.ndarray) -> np.ndarray:
     return np.stack(first + last, axis=1)
 
 
-def _centre_of_mass(ink: np.ndarray) -> tuple[float, float]:
+def centre_of_mass(ink: np.ndarray) -> tuple[float, float]:
     """Return x and y in pixels; the first pixel spans 0 to 1."""
     total = ink.sum()
     x = (ink.sum(axis=0) @ np.arange(0.5, ink.shape[1])) / total

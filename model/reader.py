@@ -16,7 +16,7 @@ from model.drawing import Drawing, Strokes
 from model.limits import LIMITS, Limits
 from model.mlp import MLP, Trace
 from model.picture import Picture, PictureError
-from model.preprocess import Preprocessed, preprocess, preprocess_batch
+from model.preprocess import Preprocessed, preprocess, preprocess_batch, preprocess_drawing
 
 Verdict = Literal["digit", "not_a_digit", "blank"]
 
@@ -158,7 +158,8 @@ class Reader:
             DrawingError: they are not valid strokes, or exceed the limits.
         """
         drawing = Drawing.of(strokes, limits=self.limits)
-        return replace(self.read(drawing.render()), drawing=drawing)
+        [reading] = self._read([preprocess_drawing(drawing)])
+        return replace(reading, drawing=drawing)
 
     def read_again(self, reading: Reading) -> Reading:
         """Read the input of another reader's reading, without preprocessing it again."""

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from contextlib import suppress
+from typing import get_args
 from urllib.parse import quote
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image
 from benchmarks.flood.questions import prediction
 from model import PictureError, Reader
 from model.checkpoint import save
+from model.components import Kind
 from model.drawing import draw
 from model.mlp import MLP
 from tests.conftest import ask, post, serve
@@ -222,6 +224,14 @@ PREDICTION = {
 }
 EXPLANATION = PREDICTION | {
     "input": ROWS,
+    "removed": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"kind": {"enum": [*get_args(Kind)]}, "box": NUMBERS},
+            "required": ["kind", "box"],
+        },
+    },
     "layers": {
         "type": "array",
         "items": {

@@ -16,7 +16,7 @@ from model.explain import stroke_contributions, template
 from model.limits import LIMITS, Limits
 from tests.hostile.drawings import COSTLY, scribble, zigzag
 from ui.lesson.lesson import ink_of
-from ui.message import message
+from ui.message import message, removed
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
 
@@ -146,6 +146,31 @@ def test_an_empty_drawing_is_an_empty_sheet():
 def test_an_invalid_drawing_is_refused(strokes, message):
     with pytest.raises(DrawingError, match=message):
         draw(strokes)
+
+
+@pytest.mark.parametrize(
+    ("strokes", "stray"),
+    [
+        ([*SEVEN, [[150, 230]]], [1]),  # below and beside
+        ([[[-90, 70], [-89, 71]], *SEVEN, [[40, 300]]], [0, 2]),
+        ([*SEVEN, [[60, 190]]], []),  # as near as the dot of ! or i
+        ([*SEVEN, [[150, 200], [170, 200]]], []),  # a line
+        ([*SEVEN, [[300, 0], [400, 0], [340, 150]]], []),  # another digit
+        ([[[0, 0]], [[90, 0]]], []),  # dots only
+    ],
+)
+def test_taps_far_from_the_drawing_are_left_out(reader, strokes, stray):
+    rest = [stroke for i, stroke in enumerate(strokes) if i not in stray]
+    np.testing.assert_array_equal(draw(strokes), draw(rest))
+    reading = reader.read_strokes(strokes)
+    added = stroke_contributions(template(reader.model, reading), reading, strokes)
+    assert [i for i in range(len(strokes)) if not added[:, i].any()] == stray
+    regions = removed(reading)
+    assert [region["kind"] for region in regions] == ["tap"] * len(stray)
+    for region, i in zip(regions, stray, strict=True):
+        left, top, right, bottom = region["box"]
+        x, y = np.mean(strokes[i], axis=0)
+        assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((x, y))
 
 
 def test_the_width_of_the_pen_is_drawn():

@@ -17,7 +17,7 @@ from PIL import Image
 
 from model import PictureError, Reader
 from model.drawing import draw
-from model.picture import ACCEPTED, to_grey
+from model.picture import ACCEPTED, to_pixels
 from model.preprocess import preprocess, preprocess_batch
 from tests.hostile.pictures import _resized, blank_gif, seven
 
@@ -382,15 +382,15 @@ def test_a_large_photo_is_read_with_any_trailer(trailer):
 
 def test_a_photo_of_200_megapixels_is_read_without_a_warning():
     data = _resized(phone(4_080, 3_060), 12_240, 16_320)  # the rest is grey
-    grey, zoom = to_grey(data, 4_000_000)
-    assert grey.shape == (765, 1_020)
-    assert zoom == 16
+    pixels, zoom = to_pixels(data, 4_000_000)
+    assert pixels.shape == (300, 400)
+    assert zoom == 16_320 / 400
 
 
 def test_a_panorama_is_reduced_below_the_limit():
     data = _resized(phone(4_080, 3_060), 1_900, 12_000)
-    grey, zoom = to_grey(data, 4_000_000)
-    assert (grey.shape, zoom) == ((159, 1_000), 12)
+    pixels, zoom = to_pixels(data, 4_000_000)
+    assert (pixels.shape, zoom) == ((63, 400), 30.0)
 
 
 def test_a_thumbnail_in_the_first_image_is_not_counted():

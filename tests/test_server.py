@@ -34,7 +34,7 @@ def get(url):
 
 @pytest.fixture(scope="module")
 def slow_batch(tmp_path_factory):
-    """Return a function that saves a batch of pictures, each of which takes about 25 ms to read."""
+    """Return a function that saves a batch of pictures; reading one takes about 50 ms."""
     folder = tmp_path_factory.mktemp("slow")
     noise = np.random.default_rng(0).integers(0, 255, (70, 70), np.uint8)
     picture = Image.fromarray(noise).resize((1000, 1000), Image.Resampling.NEAREST)
@@ -181,7 +181,7 @@ def test_the_page_works_under_its_content_security_policy(page, app_url, view):
 
 
 def test_sigterm_finishes_running_calls_and_refuses_new_ones(slow_batch, free_port):
-    batch = slow_batch(20)
+    batch = slow_batch(10)
     with running("--metrics", f"127.0.0.1:{free_port}") as (url, process):
         client = Client(url, verbose=False)
         uploaded = subprocess.run(
@@ -196,7 +196,7 @@ def test_sigterm_finishes_running_calls_and_refuses_new_ones(slow_batch, free_po
             process.send_signal(signal.SIGTERM)
             assert getattr(ask_until_refused(url), "code", 503) == 503
             for answer in (queued, direct):
-                assert len(answer.result()["digits"]) == 20
+                assert len(answer.result()["digits"]) == 10
         assert process.wait(timeout=10) == 0
 
 

@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from model import Reader
 from model.drawing import lay_out, parse
 from tests.visitor import ON_EACH_DEVICE, ON_PHONE, number
+from training.synthetic.canvas import canvas_picture
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +118,10 @@ BOX_EDGES = """canvas => {
 }"""
 
 
+# The same for the lines around what is not part of the digit.
+ORANGE_EDGES = BOX_EDGES.replace("3] > 127", "3] > 127 && data[4 * i] > 2 * data[4 * i + 2]")
+
+
 def test_a_dot_is_seen(visitor):
     visitor.draw_by_mouse([[[140, 140], [140.4, 140.2]]])
     expect(visitor.page.get_by_test_id("answer")).not_to_have_text("nothing drawn")
@@ -141,6 +147,22 @@ def test_the_ink_is_framed_as_the_note_says(visitor):
     shown = [float(number(part)) for part in (x, y)]
     assert shown == pytest.approx([-part for part in done.shift], abs=0.0051)
     assert "so that its centre of mass (+) is in the middle" in note
+
+
+def test_what_is_left_out_is_shown(visitor, digits, tmp_path):
+    """A frame in a picture and a stray dot beside strokes: orange boxes, and words in the note."""
+    picture = Image.fromarray(canvas_picture(digits[3]["strokes"], 12, size=140))
+    ImageDraw.Draw(picture).rectangle([20, 20, 259, 259], outline=60, width=3)
+    picture.save(tmp_path / "frame.png")
+    visitor.drop("drop", tmp_path / "frame.png")
+    expect(visitor.page.get_by_test_id("frame")).to_contain_text("Left out (orange): a frame.")
+    over = visitor.page.locator("#sketchpad .over")
+    assert over.evaluate(ORANGE_EDGES) == pytest.approx([20, 20, 260, 260], abs=1.5)
+    visitor.page.get_by_test_id("clear").click()
+    visitor.draw_by_mouse([[[30, 30], [80, 30], [50, 90]], [[240, 240], [240.4, 240.2]]])
+    expect(visitor.page.get_by_test_id("frame")).to_contain_text("Left out (orange): a stray dot.")
+    left, top, right, bottom = over.evaluate(ORANGE_EDGES)
+    assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx((240, 240), abs=1.5)
 
 
 def test_a_pens_pressure_is_the_lines_width(visitor):

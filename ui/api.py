@@ -19,6 +19,7 @@ from model.batch import ArrayBatch, ZipBatch, open_batch, short
 from model.drawing import Strokes
 from model.explain import contributions, stroke_contributions, template
 from model.reader import Verdict
+from ui.message import RemovedRegion, removed
 
 PROGRESS_STEP = 250  # pictures of an array between two reports of progress
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -52,6 +53,7 @@ class Explanation(Prediction):
     """The result of /explain: a prediction with all intermediate values."""
 
     input: list[list[float]]
+    removed: list[RemovedRegion]
     layers: list[LayerNumbers]
     logits: list[float]
     contributions: list[list[float]]
@@ -291,6 +293,7 @@ def _explanation(reader: Reader, reading: Reading) -> Explanation:
     return {
         **_prediction(reader, reading),
         "input": reading.input.tolist(),
+        "removed": removed(reading),
         "layers": [
             {
                 "pre_activations": layer.pre_activations.tolist(),

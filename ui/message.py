@@ -2,11 +2,12 @@
 
 import base64
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from model import Reader, Reading
+from model.components import Kind
 from model.drawing import Strokes
 from model.explain import (
     Template,
@@ -24,6 +25,13 @@ CENTRED = 0.6  # px; how close to the middle a shift by whole pixels can bring t
 N_TERMS = 12  # units that are listed; the others are summed
 MAX_TILES = 64  # units that are shown as pictures; of more units, only the N_TERMS first are
 PARTS = ("layers", "added", "unit", "why")  # what a message can hold besides the answer
+
+
+class RemovedRegion(TypedDict):
+    """A region of ink that is not part of the digit."""
+
+    kind: Kind
+    box: list[float]  # left, top, right, bottom in the unit of the input
 
 
 def message(
@@ -140,30 +148,44 @@ def _layer(activations: np.ndarray) -> dict[str, Any]:
 
 
 def frame(reading: Reading) -> dict[str, Any] | None:
-    """Return the ink's box and centre of mass, in the unit of the strokes or picture."""
+    """Return the ink's box, its centre of mass and what was removed, in the unit of the input."""
     done = reading.preprocessing
     if done.box is None:
         return None
-    scale, low, margin = 1.0, np.zeros(2), 0.0
-    if reading.drawing:
-        sheet = reading.drawing.sheet
-        if not sheet.scale:
-            return None  # a dot has no size
-        scale, low, margin = sheet.scale, sheet.low, sheet.margin
+    if reading.drawing and not reading.drawing.sheet.scale:
+        return None  # a dot has no size
     box = np.reshape(done.box, (2, 2))  # left and top, right and bottom
     centre = box.mean(axis=0) + np.divide(done.shift, done.scale)
     # MNIST's pixels, and ink that would be cut off, are not centred exactly.
     moved = (box.mean(axis=0) - done.origin) * done.scale - CENTRE
     mass = (centre - done.origin) * done.scale
-    box, centre = ((corner - margin) / scale + low for corner in (box, centre))
     return {
-        "box": box.reshape(-1).tolist(),
-        "centre": centre.tolist(),
+        "box": _in_unit_of_input(reading, box).reshape(-1).tolist(),
+        "centre": _in_unit_of_input(reading, centre).tolist(),
         "shift": moved.tolist(),
         "centred": bool(np.abs(mass - CENTRE).max() < CENTRED),
-        "scale": done.scale * scale,
+        "scale": done.scale * (reading.drawing.sheet.scale if reading.drawing else 1.0),
         "pen": reading.drawing is not None,  # strokes are rendered again with the usual width
+        "removed": removed(reading),
     }
+
+
+def removed(reading: Reading) -> list[RemovedRegion]:
+    """Return what is not part of the digit, in the unit of the input."""
+    regions = reading.preprocessing.removed
+    boxes = [_in_unit_of_input(reading, np.reshape(box, (2, 2))) for _, box in regions]
+    return [
+        {"kind": region.kind, "box": box.reshape(-1).tolist()}
+        for region, box in zip(regions, boxes, strict=True)
+    ]
+
+
+def _in_unit_of_input(reading: Reading, points: np.ndarray) -> np.ndarray:
+    """Convert points, (..., 2), from the sheet of a drawing; those of a picture stay in px."""
+    if reading.drawing is None:
+        return points
+    sheet = reading.drawing.sheet
+    return (points - sheet.margin) / (sheet.scale or 1.0) + sheet.low
 
 
 def _added(reader: Reader, reading: Reading) -> np.ndarray:

@@ -108,6 +108,7 @@ def explanation(reader: Reader, reading: Reading) -> dict[str, Any]:
     names = ("pre_activations", "activations")
     return prediction(reading) | {
         "input": reading.input.tolist(),
+        "removed": [{"kind": kind, "box": [*box]} for kind, box in reading.preprocessing.removed],
         "layers": [{n: getattr(layer, n).tolist() for n in names} for layer in reading.layers],
         "logits": reading.logits.tolist(),
         "contributions": terms.contributions.tolist(),

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from model.drawing import draw
+from model.drawing import Drawing
 from model.mlp import SIZE
-from model.preprocess import Preprocessed, preprocess
+from model.preprocess import Preprocessed, preprocess_drawing
 
 STROKE_WIDTHS = (0.02, 0.28)  # relative to the drawing's long side: from a hairline to a marker
 
@@ -26,7 +26,8 @@ def render(
     low, high = np.log(stroke_widths)
     width = float(np.exp(rng.uniform(low, high)))
     # np.ndarray has the methods of a sequence of sequences.
-    return to_uint8(preprocess(draw(strokes, pen_width=width)))  # ty: ignore
+    drawing = Drawing.of(strokes, pen_width=width)  # ty: ignore
+    return to_uint8(preprocess_drawing(drawing))
 
 
 def to_uint8(preprocessed: Preprocessed) -> np.ndarray | None:

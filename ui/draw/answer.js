@@ -71,6 +71,26 @@ function showPress(column, reading, request) {
   press.replaceChildren(link, " ", back);
 }
 
+// How each kind of removed region is called, one and several.
+const REMOVED = {
+  edge: ["an edge", "edges"],
+  frame: ["a frame", "frames"],
+  neighbour: ["part of a neighbour", "parts of neighbours"],
+  ruling: ["ruled lines", "ruled lines"],
+  shadow: ["a shadow", "shadows"],
+  speck: ["a speck", "specks"],
+  tap: ["a stray dot", "stray dots"],
+};
+
+function removedNote(removed) {
+  if (!removed.length) return "";
+  const names = Object.entries(REMOVED).flatMap(([kind, [one, several]]) => {
+    const count = removed.filter((region) => region.kind === kind).length;
+    return count ? [count === 1 ? one : several] : [];
+  });
+  return ` Left out (orange): ${names.join(", ")}.`;
+}
+
 function showFrame(column, { frame, verdict }) {
   const note = column.querySelector(".note");
   if (verdict === "blank" || !frame) {
@@ -84,7 +104,8 @@ function showFrame(column, { frame, verdict }) {
     `20 × 20 pixels, and moved by ${x} across and ${y} down, ` +
     (frame.centred
       ? "so that its centre of mass (+) is in the middle."
-      : "its centre of mass (+) as near to the middle as it fits.");
+      : "its centre of mass (+) as near to the middle as it fits.") +
+    removedNote(frame.removed);
 }
 
 function describe({ model, hidden_sizes }) {

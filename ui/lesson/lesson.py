@@ -18,7 +18,7 @@ from lesson.trainings import Trainings
 from model import DrawingError, PictureError, Reader, Reading
 from model.drawing import Strokes, rasterize
 from model.mlp import N_CLASSES
-from model.picture import to_grey
+from model.picture import to_pixels
 from ui.api import Observe, no_metrics, picture_file
 from ui.card import markdown
 from ui.component import component
@@ -86,7 +86,8 @@ class Ink(NamedTuple):
     """A visitor's drawing or picture, and its reading by the lesson's network."""
 
     reading: Reading
-    sheet: np.ndarray  # (H, W) lightness: the sketchpad's content, or the uploaded picture itself
+    # The sketchpad's content, or the uploaded picture itself: (H, W), or (H, W, 3) in colour.
+    sheet: np.ndarray
 
 
 def ink_of(request: Any, reader: Reader) -> Ink:
@@ -102,11 +103,10 @@ def ink_of(request: Any, reader: Reader) -> Ink:
     if strokes is not None:
         reading = reader.read_strokes(strokes)
         assert reading.drawing
-        return Ink(reading, _sheet(reading.drawing.points))
-    # Decode once and pass the array: the page already limits a picture to the size that `Reader`
-    # uses.
-    grey, _ = to_grey(picture_file({"url": request.get("picture")}), reader.limits.max_pixels)
-    return Ink(reader.read(grey), grey)
+        return Ink(reading, _sheet([*reading.drawing.points, *reading.drawing.taps]))
+    file = picture_file({"url": request.get("picture")})
+    pixels, _ = to_pixels(file, reader.limits.max_pixels)
+    return Ink(reader.read(file), pixels)  # the reading's boxes are in px of the file
 
 
 def label_of(request: Any) -> int | None:

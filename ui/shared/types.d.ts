@@ -63,6 +63,7 @@ export interface Reading {
     centred: boolean;
     scale: number;
     pen: boolean;
+    removed: { kind: string; box: [number, number, number, number] }[];
   } | null;
   /** The logit that is explained, and the one that it is compared with. */
   chosen: number;

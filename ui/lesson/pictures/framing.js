@@ -10,7 +10,7 @@ import { make, setAttribute, setText, withTestId } from "../../shared/dom.js";
 
 const STAGES = {
   "as drawn": "As drawn: the whole sketchpad, reduced",
-  polarity: "Polarity: ink is 1, paper is 0",
+  polarity: "Polarity: ink is 1, paper and everything else is 0",
   box: "Bounding box: centred",
   scale: "Scale: the longer side of the box is 20 px",
   "centre of mass": "Centre of mass: centred instead of the box",
