@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from model.mlp import MLP, N_CLASSES
+from model.mlp import MLP
 from training.augment import distort
 from training.data import Split, SyntheticData, to_float
 from training.recipe import TEACHER_TEMPERATURE, Recipe
@@ -55,7 +55,8 @@ def train(
     """Train an MLP with a recipe, on the device of the splits.
 
     The splits stay on the device as uint8. Within an epoch, nothing is copied to it or from it.
-    `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C ends the run early: the result is the best epoch so far, marked `interrupted`.
+    `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C
+    ends the run early: the result is the best epoch so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
@@ -215,13 +216,7 @@ def _loss(
             probs = [(_logits(each, images, outliers=outliers) / t).softmax(1) for each in teachers]
             targets = torch.stack(probs).mean(0)
         return F.cross_entropy(logits / t, targets) * t**2
-    loss = F.cross_entropy(logits, labels)
-    if not recipe.uniform:
-        return loss
-    # Source: Dhamija, Günther, Boult, "Reducing Network Agnostophobia", NeurIPS 2018.
-    not_digits = (labels == N_CLASSES).float()
-    surprise = -logits[:, :N_CLASSES].log_softmax(1).mean(1)
-    return loss + recipe.uniform * (surprise * not_digits).mean()
+    return F.cross_entropy(logits, labels)
 
 
 def _logits(model: MLP, images: Tensor, *, outliers: bool) -> Tensor:

@@ -26,7 +26,6 @@ class Recipe:
     written_digits: float = 0.0  # variants of strokes that people wrote, per MNIST image
     outliers: float = 0.0  # synthetic pictures that are not digits, per MNIST image
     ema_decay: float = 0.0  # of the weights' exponential moving average, per step; 0: no average
-    uniform: float = 0.0  # weight of the loss that makes the digits equally likely for outliers
     # Checkpoints whose mean probabilities are learned instead of the labels.
     teachers: tuple[str, ...] = ()
     split: str = "random"  # or "writers": validation on writers that training has not seen

@@ -24,6 +24,22 @@ NOT_A_DIGIT = N_CLASSES  # the label
 ROTATED = (2, 3, 4, 5, 6, 7, 8, 9)
 MIRRORED = (3, 4, 6, 7, 9)
 
+# The strokes of an invented character, turned by a multiple of 90 degrees and mirrored or not: a
+# line (twice as often), a slanted line, a corner, a bow and a hook. Their middle is a point too.
+STROKES = (
+    [(0, 0), (0.5, 0), (1, 0)],
+    [(0, 0), (0.5, 0), (1, 0)],
+    [(0, 0), (0.3, 0.5), (0.6, 1)],
+    [(0, 0), (0.7, 0), (0.7, 0.7)],
+    [(0, 0), (0.35, 0.25), (0.7, 0)],
+    [(0, 0), (0, 0.7), (0.3, 0.8), (0.5, 0.6)],
+)
+TURNS = [
+    np.array(turn, float) @ np.diag([1, mirror])
+    for turn in ([[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]])
+    for mirror in (1, -1)
+]
+
 
 def _letter(rng: np.random.Generator) -> Polylines:
     """A letter, with or without serifs."""
@@ -91,6 +107,24 @@ def _segments(rng: np.random.Generator) -> Polylines:
     ends = rng.integers(0, n, (rng.integers(4, 9), 2, 2)) / (n - 1)
     ends = ends[(ends[:, 0] != ends[:, 1]).any(axis=1)]
     return sample_strokes([[pair] for pair in ends], rng) if len(ends) > 3 else _segments(rng)
+
+
+def _invented(rng: np.random.Generator) -> Polylines:
+    """A character that no script has: lines, corners and bows that touch or cross each other."""
+    skeleton: Skeleton = []
+    for _ in range(rng.integers(3, 6)):
+        shape = np.array(STROKES[rng.integers(len(STROKES))], float) @ TURNS[rng.integers(8)]
+        shape = shape * np.exp(rng.normal(-0.3, 0.4)) * np.exp(rng.normal(0, 0.2, 2))
+        if skeleton:
+            other = skeleton[rng.integers(len(skeleton))][0]
+            i = rng.integers(len(other) - 1)
+            meeting = other[i] + rng.choice([0.0, 0.5, 1.0]) * (other[i + 1] - other[i])
+            shape = shape + meeting - shape[rng.integers(len(shape))]
+        skeleton.append([shape + rng.normal(0, 0.03, 2)])
+    width, height = np.ptp(np.concatenate([stroke[0] for stroke in skeleton]), axis=0)
+    if width < 0.4 * height:  # as narrow as a 1
+        return _invented(rng)
+    return sample_strokes(skeleton, rng)
 
 
 def _arcs(rng: np.random.Generator) -> Polylines:
@@ -199,8 +233,9 @@ FINE, ANY, BLOB = (0.02, 0.09), (0.02, 0.17), (0.6, 7.0)  # relative to the draw
 # Each kind with its share, and the smallest and the largest stroke width. With a wider stroke, the
 # inside of a sign would fill up, and the sign could look like a digit.
 KINDS: tuple[tuple[Callable[[np.random.Generator], Polylines], float, tuple[float, float]], ...] = (
-    (_letter, 0.32, ANY), (_character, 0.24, ANY), (_sign, 0.14, ANY), (_recombined, 0.08, ANY), (_scribble, 0.15, ANY),
-    (_wander, 0.11, ANY), (_hatching, 0.03, ANY), (_segments, 0.04, ANY), (_arcs, 0.03, ANY),
+    (_letter, 0.32, ANY), (_character, 0.26, ANY), (_invented, 0.18, FINE), (_sign, 0.14, ANY),
+    (_recombined, 0.08, ANY), (_scribble, 0.18, ANY), (_wander, 0.12, ANY),
+    (_hatching, 0.03, ANY), (_segments, 0.05, ANY), (_arcs, 0.04, ANY),
     (_dots, 0.04, ANY), (_blob, 0.02, BLOB), (_dash, 0.03, ANY), (_several_digits, 0.04, FINE),
     (_rotated_or_mirrored, 0.03, ANY), (_marked, 0.02, FINE),
 )  # fmt: skip

@@ -18,7 +18,7 @@ N_PER_JOB = 500  # images that are drawn from one seed, whatever the number of p
 # Part of the name of every cached file. Raise it with each change that makes other images of the
 # same seed: in this package, in rendering and preprocessing in model/, or of N_PER_JOB. A test
 # compares the images with those of this version.
-VERSION = 2
+VERSION = 3
 
 
 def load_pool(
