@@ -54,11 +54,20 @@ class Components(NamedTuple):
 
 def find_components(mask: np.ndarray, ink: np.ndarray) -> Components:
     """Find the connected components of a mask, (H, W) bool, of ink, (H, W) float32."""
-    cells = mask.view(np.uint8)
-    n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(cells, connectivity=8)
-    left, top, width, height, areas = stats[1:].T
-    boxes = np.stack([left, top, left + width, top + height], axis=1)
     sheet_height, sheet_width = mask.shape
+    # Only the ink's box is searched, with a border of paper, from which thickness is measured.
+    x0, y0, x1, y1 = map(int, box_of(mask))
+    x0, y0 = max(0, x0 - 1), max(0, y0 - 1)
+    inner = np.s_[y0 : y1 + 1, x0 : x1 + 1]
+    cells = np.ascontiguousarray(mask[inner])
+    n_labels, found, stats, _ = cv2.connectedComponentsWithStats(
+        cells.view(np.uint8), connectivity=8
+    )
+    labels = np.zeros(mask.shape, np.int32)
+    labels[inner] = found
+    left, top, width, height, areas = stats[1:].T
+    left, top = left + x0, top + y0
+    boxes = np.stack([left, top, left + width, top + height], axis=1)
     depths = np.stack(
         [
             np.where(left == 0, width, 0),
@@ -69,10 +78,10 @@ def find_components(mask: np.ndarray, ink: np.ndarray) -> Components:
     )
     depths = np.where(depths > 0, depths, sheet_height + sheet_width).min(axis=0)
     depths[depths == sheet_height + sheet_width] = 0
-    inked = labels[mask]
-    sums = np.bincount(inked, weights=ink[mask], minlength=n_labels)[1:]
+    inked = found[cells]
+    sums = np.bincount(inked, weights=ink[inner][cells], minlength=n_labels)[1:]
     radii = np.zeros(n_labels, np.float32)
-    distances = cv2.distanceTransform(cells, cv2.DIST_L2, 3)[mask]
+    distances = cv2.distanceTransform(cells.view(np.uint8), cv2.DIST_L2, 3)[cells]
     np.maximum.at(radii, inked, np.minimum(distances, max(mask.shape)))  # huge without paper
     return Components(labels, boxes, areas, sums / areas, 2 * radii[1:], depths)
 

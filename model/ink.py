@@ -55,6 +55,8 @@ def find_ink(pixels: np.ndarray) -> Ink | None:
     Returns None if there is only paper.
     """
     channels = pixels[None] if pixels.ndim == 2 else np.stack(cv2.split(pixels))
+    if (channels == channels[:, :1, :1]).all():  # one colour
+        return None
     if channels.dtype == np.uint8:
         channels = channels / np.float32(255)
     noise = _noise(channels)
@@ -78,13 +80,16 @@ def find_ink(pixels: np.ndarray) -> Ink | None:
     if found is None:
         return None
     floor = _floor(0.0, found.peak, noise)
-    strength = (found.distance - floor) / (found.peak - floor)
     soft = _soft(found, NO_INK if flat is not None else FAINTEST, noise)
-    strength[~soft] = 0
+    left, top, right, bottom = map(int, box_of(soft))
+    inner = np.s_[top:bottom, left:right]
+    strength = np.zeros(soft.shape, np.float32)
+    levels = (found.distance[inner] - floor) / (found.peak - floor)
+    strength[inner] = np.where(soft[inner], np.clip(levels, 0, 1), 0)
     inverted = bool(signed[found.kept].mean() < 0)
     removed = found.removed + _faint_rulings(found, soft, noise)
     removed.sort(key=lambda region: -_area(region.box))
-    return Ink(np.clip(strength, 0, 1), inverted, tuple(removed[:MAX_REMOVED]))
+    return Ink(strength, inverted, tuple(removed[:MAX_REMOVED]))
 
 
 def _search(
@@ -102,6 +107,9 @@ def _search(
         found = find_components(mask, distance)
         kinds = sort_out(found)
         others = np.flatnonzero(kinds != "")
+        if not others.size:
+            kept = mask
+            break
         largest = others[np.argsort(-found.areas[others], kind="stable")[:MAX_REMOVED]]
         boxes = found.boxes[largest].astype(float).tolist()
         removed += [Removed(kinds[i], (*box,)) for i, box in zip(largest, boxes, strict=True)]
@@ -184,13 +192,13 @@ def _noise(channels: np.ndarray) -> float:
     height, width = grey.shape
     if min(height, width) < 3:
         return 0.0
-    kernel = np.outer([1, -2, 1], [1, -2, 1]) / np.float32(6)
-    filtered = sum(
-        kernel[y, x] * grey[y : height - 2 + y : 3, x : width - 2 + x : 3]
-        for y in range(3)
-        for x in range(3)
-    )
+    rows = _second_difference(grey[: height - height % 3])
+    filtered = _second_difference(rows.T[: width - width % 3]) / 6
     return 1.4826 * float(np.median(np.abs(filtered)))
+
+
+def _second_difference(grey: np.ndarray) -> np.ndarray:
+    return grey[0::3] - 2 * grey[1::3] + grey[2::3]
 
 
 def _relative(channels: np.ndarray, paper: np.ndarray) -> np.ndarray:
