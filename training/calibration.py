@@ -31,29 +31,32 @@ def calibrate(
     If the network was trained to reject (`rejects`), the bias of its rejection logit is changed.
     """
     logits, log_odds = compute_logits(model, val_split)
-    labels, limited, figures = [val_split.labels], [(log_odds, MAX_REJECTED)], {"threshold": 1.0}
-    logits = [logits]
-    for name, digits in _synthetic_digits(synthetic):
-        digit_logits, digit_log_odds = compute_logits(model, digits)
-        accuracy = (digit_logits.argmax(1) == digits.labels).float().mean().item()
-        figures[f"{name}_accuracy"] = accuracy
-        logits.append(digit_logits)
+    all_logits, labels = [logits], [val_split.labels]
+    limited, figures = [(log_odds, MAX_REJECTED)], {"threshold": 1.0}
+    for name, digits in _synthetic_digits(synthetic).items():
+        if digits is val_split or not len(digits.labels):
+            continue
+        logits, log_odds = compute_logits(model, digits)
+        figures[f"{name}_accuracy"] = (logits.argmax(1) == digits.labels).float().mean().item()
+        all_logits.append(logits)
         labels.append(digits.labels)
-        limited.append((digit_log_odds, MAX_REJECTED_SYNTHETIC))
+        limited.append((log_odds, MAX_REJECTED_SYNTHETIC))
     if synthetic and rejects:
         fit_rejection_bias(model, limited)
         figures["threshold"] = THRESHOLD
         _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
         figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
-    return {"temperature": fit_temperature(torch.cat(logits), torch.cat(labels)), **figures}
+    return {"temperature": fit_temperature(torch.cat(all_logits), torch.cat(labels)), **figures}
 
 
-def _synthetic_digits(synthetic: SyntheticData | None) -> list[tuple[str, Split]]:
-    """Return the synthetic digits to validate on, with their names in results.json."""
+def _synthetic_digits(synthetic: SyntheticData | None) -> dict[str, Split]:
+    """Return the synthetic digits to validate on, by their names in results.json."""
     if not synthetic:
-        return []
-    named = ("synthetic_digits", synthetic.val_digits), ("written_digits", synthetic.val_written_digits)
-    return [(name, split) for name, split in named if len(split.labels)]
+        return {}
+    return {
+        "synthetic_digits": synthetic.val_digits,
+        "written_digits": synthetic.val_written_digits,
+    }
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -16,9 +16,10 @@ from model import mnist
 from model.mnist import SHA256, TRAIN_SIZE, VAL_SIZE, DataError
 
 __all__ = [
-    "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
+    "SHA256", "SPLITS", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
     "import_torchvision", "load_test", "load_train_val", "to_float",
 ]  # fmt: skip
+SPLITS = ("random", "writers", "all")
 WRITERS_FILE = Path(__file__).parent / "mnist-writers.npz"
 VAL_WRITERS = 6  # each sixth writer of MNIST is left for validation: 90 of 539, 10,000 images
 TIMEOUT = 15  # s without a byte until a download has failed
@@ -76,8 +77,8 @@ def load_train_val(
     """Return 50,000 images to train on and 10,000 to validate on.
 
     With the split "random", they are drawn by `random_split`, which puts almost every writer on
-    both sides. With "writers", about 10,000 images by a sixth of the writers are validated on: which
-    sixth depends on the seed. With "all", all 60,000 are trained on, and none validated on.
+    both sides. With "writers", about 10,000 images by a sixth of the writers are validated on; the
+    seed says which sixth. With "all", all 60,000 are trained on, and none are validated on.
 
     Raises:
         DataError: the files are damaged, or missing and cannot be downloaded.

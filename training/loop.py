@@ -251,7 +251,7 @@ def _validate_epoch(
         _, accuracy = validate(model, synthetic.val_digits)
         figures["synthetic_digits_accuracy"] = accuracy
         score += accuracy
-    if synthetic and recipe.written_digits:
+    if synthetic and recipe.written_digits and recipe.split != "all":  # else `val_split` has them
         _, accuracy = validate(model, synthetic.val_written_digits)
         figures["written_digits_accuracy"] = accuracy
         score += accuracy

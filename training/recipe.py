@@ -28,7 +28,7 @@ class Recipe:
     ema_decay: float = 0.0  # of the weights' exponential moving average, per step; 0: no average
     # Checkpoints whose mean probabilities are learned instead of the labels.
     teachers: tuple[str, ...] = ()
-    split: str = "random"  # or "writers": validation on writers that training has not seen
+    split: str = "random"  # of MNIST; "writers": by writer; "all": no image is validated on
     seed: int = 42
 
     def as_json(self) -> dict[str, object]:
@@ -37,24 +37,34 @@ class Recipe:
         return dataclasses.asdict(self) | lists
 
 
+MEMBERS = tuple(f"checkpoints/member-{seed}" for seed in (1, 2))  # of the ensemble
+
 PRESETS = {
     "logistic": Recipe(
         hidden_sizes=(), epochs=20, optimizer="adamw", lr=2e-3, weight_decay=0.01,
-        cosine_decay=True, synthetic_digits=0.25, outliers=0.25,
+        cosine_decay=True, synthetic_digits=0.25, written_digits=0.25, outliers=0.25, split="all",
     ),
     "mlp-32": Recipe(
         hidden_sizes=(32,), epochs=140, batch_size=256, optimizer="adamw", lr=1.5e-2,
-        weight_decay=0.1, warmup=0.05, cosine_decay=True, distort=0.25,
-        synthetic_digits=0.8, outliers=0.2, ema_decay=0.999, teachers=("mlp-1024",),
+        weight_decay=0.1, warmup=0.05, cosine_decay=True, distort=0.25, synthetic_digits=0.5,
+        written_digits=0.5, outliers=0.2, ema_decay=0.999, teachers=("mlp-1024",), split="all",
     ),
     "mlp-1024": Recipe(
-        hidden_sizes=(1024,), epochs=180, batch_size=256, optimizer="adamw", lr=2e-3,
-        weight_decay=0.05, warmup=0.05, cosine_decay=True, distort=1.0,
-        synthetic_digits=0.4, outliers=0.7, ema_decay=0.999,
+        hidden_sizes=(1024,), epochs=100, batch_size=256, optimizer="adamw", lr=2e-3,
+        weight_decay=0.05, warmup=0.05, cosine_decay=True, distort=1.0, synthetic_digits=0.3,
+        written_digits=0.5, outliers=1.0, ema_decay=0.999, teachers=MEMBERS, split="all",
+    ),
+    # A member of the ensemble that teaches mlp-1024: python -m training.ensemble
+    "member": Recipe(
+        hidden_sizes=(1024, 1024), epochs=50, batch_size=256, optimizer="adamw", lr=1e-3,
+        weight_decay=0.05, warmup=0.05, cosine_decay=True, distort=1.0, synthetic_digits=0.3,
+        written_digits=0.5, outliers=1.0, ema_decay=0.999, split="writers",
     ),
 }  # fmt: skip
 
-POOL = 60_000  # synthetic digits that are drawn once, and as many outliers; an epoch uses a part
+# Images that are drawn once; an epoch uses a part of them.
+POOL = 60_000  # synthetic digits, and variants of written digits
+OUTLIER_POOL = 100_000
 VAL_POOL = 5_000
 TEACHER_TEMPERATURE = 1.5
 

@@ -1,7 +1,6 @@
 """Synthetic digits: skeletons or written digits, varied, and rendered with many stroke widths."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from model.mlp import N_CLASSES, N_PIXELS
 from training.data import Split
 from training.synthetic.images import render
 from training.synthetic.pool import N_PER_JOB, load_pool
+from training.synthetic.real_strokes import load_writers_digits
 from training.synthetic.skeletons import DIGITS, parse_skeleton
-from training.synthetic.real_strokes import load_written_digits
 from training.synthetic.strokes import (
     Polylines,
     add_bar,
@@ -20,7 +19,10 @@ from training.synthetic.strokes import (
     vary_strokes,
 )
 
-SLASHED, BARRED = 0.2, 0.2  # shares of the written 0s and 7s of one stroke that get a slash or a bar
+SLASHED, BARRED = (
+    0.2,
+    0.2,
+)  # shares of the written 0s and 7s of one stroke that get a slash or a bar
 
 
 def sample_digit(digit: int, rng: np.random.Generator) -> Polylines:
@@ -28,13 +30,9 @@ def sample_digit(digit: int, rng: np.random.Generator) -> Polylines:
     return sample_strokes(parse_skeleton(rng.choice(DIGITS[digit])), rng)
 
 
-def vary_written_digit(
-    digit: int, rng: np.random.Generator, *, validation: bool = False
-) -> Polylines:
-    """Return a random variant of a digit that one of 24 people wrote, or of 6 others."""
-    written = load_written_digits(validation=validation)
-    strokes = written.drawings[rng.choice(np.flatnonzero(written.labels == digit))]
-    strokes = vary_strokes(strokes, rng)
+def vary_written_digit(digit: int, rng: np.random.Generator) -> Polylines:
+    """Return a random variant of a digit that one of 24 people wrote."""
+    strokes = vary_strokes(_pick(digit, rng, validation=False), rng)
     if len(strokes) > 1:
         return strokes
     if digit == 0 and rng.random() < SLASHED:
@@ -42,6 +40,15 @@ def vary_written_digit(
     if digit == 7 and rng.random() < BARRED:
         return add_bar(strokes, rng)
     return strokes
+
+
+def _unseen_digit(digit: int, rng: np.random.Generator) -> Polylines:
+    return _pick(digit, rng, validation=True)
+
+
+def _pick(digit: int, rng: np.random.Generator, *, validation: bool) -> Polylines:
+    written = load_writers_digits(validation=validation)
+    return written.drawings[rng.choice(np.flatnonzero(written.labels == digit))]
 
 
 def draw_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -55,8 +62,8 @@ def draw_written_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_unseen_written_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw variants of digits by the writers that are left for validation."""
-    return _draw(partial(vary_written_digit, validation=True), np.random.default_rng((*seed, 2)))
+    """Draw digits by the 6 writers that are left for validation, as they wrote them."""
+    return _draw(_unseen_digit, np.random.default_rng((*seed, 2)))
 
 
 def _draw(
@@ -74,3 +81,13 @@ def _draw(
 def load_digits(n: int, *, seed: int, cache: Path) -> Split:
     """Return n synthetic digits from the cache folder, or draw and cache them."""
     return load_pool(draw_digits, "digits", n, seed=seed, cache=cache)
+
+
+def load_written_digits(n: int, *, seed: int, cache: Path) -> Split:
+    """Return n variants of written digits from the cache folder, or draw and cache them."""
+    return load_pool(draw_written_digits, "written", n, seed=seed, cache=cache)
+
+
+def load_unseen_written_digits(n: int, *, seed: int, cache: Path) -> Split:
+    """Return n digits by the unseen writers from the cache, or draw and cache them."""
+    return load_pool(draw_unseen_written_digits, "unseen-written", n, seed=seed, cache=cache)

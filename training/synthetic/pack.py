@@ -1,7 +1,7 @@
-"""Write a collection of strokes compactly: python -m training.synthetic.pack SOURCE.jsonl FILE.npz
+"""Write a collection of strokes compactly: python -m training.synthetic.pack FROM.jsonl TO.npz
 
-A line of the source is such as {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}. Omniglot's
-lines have "alphabet", "character" and "drawer" instead. Its alphabets in HELD_OUT are left for
+A line of FROM is such as {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}. Lines of
+Omniglot have "alphabet", "character" and "drawer" instead. Its alphabets in HELD_OUT are left for
 evaluation, and characters that look like a digit are left out.
 """
 
@@ -51,8 +51,8 @@ def pack(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training.synthetic.pack", description=__doc__)
-    parser.add_argument("source", type=Path, metavar="SOURCE.jsonl")
-    parser.add_argument("file", type=Path, metavar="FILE.npz")
+    parser.add_argument("source", type=Path, metavar="FROM.jsonl")
+    parser.add_argument("file", type=Path, metavar="TO.npz")
     options = parser.parse_args(arguments)
     lines = options.source.read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         labels = [row["digit"] for row in rows]
         writers = [int(row["writer"]) for row in rows]
     np.savez_compressed(
-        options.file, **pack(rows), labels=np.array(labels, np.int16), writers=np.array(writers, np.uint8)
+        options.file,
+        **pack(rows),
+        labels=np.array(labels, np.int16),
+        writers=np.array(writers, np.uint8),
     )
     return 0
 

@@ -1,10 +1,10 @@
 """Strokes that people wrote: digits and characters of other scripts, from two public collections.
 
 pendigits.npz holds 7,494 digits by 30 writers on a tablet, sampled every 100 ms.
-Source: E. Alpaydin, F. Alimoglu, "Pen-Based Recognition of Handwritten Digits", UCI Machine Learning
-Repository, 1998, CC BY 4.0. Only its training set is used.
+Source: E. Alpaydin, F. Alimoglu, "Pen-Based Recognition of Handwritten Digits", UCI Machine
+Learning Repository, 1998, CC BY 4.0. Only its training set is used.
 
-omniglot.npz holds 242 characters of 8 alphabets, each by 20 people.
+omniglot.npz holds 106 characters of 6 alphabets, each by 20 people.
 Source: B. Lake, R. Salakhutdinov, J. Tenenbaum, "Human-level concept learning through probabilistic
 program induction", Science 350, 2015, MIT licence.
 
@@ -33,13 +33,11 @@ class RealStrokes(NamedTuple):
     def where(self, chosen: np.ndarray) -> "RealStrokes":
         """Return the drawings for which a mask, (N,) bool, is true."""
         kept = np.flatnonzero(chosen)
-        return RealStrokes(
-            [self.drawings[i] for i in kept], self.labels[kept], self.writers[kept]
-        )
+        return RealStrokes([self.drawings[i] for i in kept], self.labels[kept], self.writers[kept])
 
 
 @cache
-def load_written_digits(*, validation: bool) -> RealStrokes:
+def load_writers_digits(*, validation: bool) -> RealStrokes:
     """Return pendigits' training drawings by 24 writers, or by the other 6 for validation."""
     digits = _load("pendigits.npz")
     return digits.where((digits.writers % VAL_WRITERS == 0) == validation)
