@@ -26,10 +26,11 @@ LIKE_DIGITS: dict[str, Sequence[int]] = {
 }
 
 
-def pack(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Return the arrays of the file: the steps from point to point, and where strokes end.
+def pack(rows: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the steps from point to point, (P, 2), and the lengths of strokes and of drawings.
 
-    The first step of each stroke starts at the drawing's first point.
+    A stroke's length is its number of points, a drawing's its number of strokes. The first step of
+    each stroke starts at the drawing's first point.
     """
     steps, lengths, counts = [], [], []
     for row in rows:
@@ -41,11 +42,11 @@ def pack(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
             steps.append(np.diff(points, axis=0, prepend=origin[None]))
             lengths.append(len(points))
         counts.append(len(strokes))
-    return {
-        "steps": np.concatenate(steps).astype(np.int16),
-        "lengths": np.array(lengths, np.uint16),
-        "counts": np.array(counts, np.uint8),
-    }
+    return (
+        np.concatenate(steps).astype(np.int16),
+        np.array(lengths, np.uint16),
+        np.array(counts, np.uint8),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,9 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         labels = [row["digit"] for row in rows]
         writers = [int(row["writer"]) for row in rows]
+    steps, lengths, counts = pack(rows)
     np.savez_compressed(
         options.file,
-        **pack(rows),
+        steps=steps,
+        lengths=lengths,
+        counts=counts,
         labels=np.array(labels, np.int16),
         writers=np.array(writers, np.uint8),
     )
