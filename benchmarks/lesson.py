@@ -15,7 +15,8 @@ highest of three seeds. With people's drawings, two more figures are measured:
 - framing: accuracy of the shipped networks on drawings placed anywhere on the canvas, at each stage
   of lesson/framing.py, and on strokes that are drawn again
 
-With --only, the other figures in the file are kept. Nothing is rejected: the answer is the most probable digit. Everything runs on one core.
+With --only, the other figures in the file are kept. Nothing is rejected: the answer is the most
+probable digit. Everything runs on one core.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Synthetic digits and outliers: their strokes, their images, and the cache."""
 
+import json
 from itertools import count, islice
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from model import Reader
 from tests.conftest import DATA
-from training.synthetic import outliers, pool
+from training.synthetic import outliers, pack, pool, real_strokes
 from training.synthetic.__main__ import main
 from training.synthetic.digits import (
     draw_digits,
@@ -102,6 +103,24 @@ def test_characters_of_other_scripts_have_twenty_writers_each():
     characters = load_characters()
     assert len(set(characters.writers)) == 20
     assert np.unique(characters.labels, return_counts=True)[1].tolist() == [20] * 106
+
+
+def test_strokes_are_packed_and_read_back(tmp_path):
+    strokes = [[[100, 50], [100, 50], [100, 250]], [[0, 150], [200, 150]]]
+    rows = [
+        {"alphabet": "Latin", "character": 3, "drawer": 7, "strokes": strokes},
+        {"alphabet": "Latin", "character": 1, "drawer": 7, "strokes": strokes},  # like a digit
+        {"alphabet": "Korean", "character": 3, "drawer": 7, "strokes": strokes},  # held out
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "strokes.jsonl").write_text(lines, encoding="utf-8")
+    packed = tmp_path / "strokes.npz"
+    assert pack.main([str(tmp_path / "strokes.jsonl"), str(packed)]) == 0
+    read_back = real_strokes._load(packed)
+    assert (read_back.labels.tolist(), read_back.writers.tolist()) == ([3], [7])
+    [[first, second]] = read_back.drawings
+    assert first.tolist() == [[0.5, 0], [0.5, 1]]  # of the longer side, without the repetition
+    assert second.tolist() == [[0, 0.5], [1, 0.5]]
 
 
 def test_a_slash_crosses_a_zero_and_a_bar_the_stem_of_a_seven():

@@ -39,18 +39,18 @@ class RealStrokes(NamedTuple):
 @cache
 def load_writers_digits(*, validation: bool) -> RealStrokes:
     """Return pendigits' training drawings by 24 writers, or by the other 6 for validation."""
-    digits = _load("pendigits.npz")
+    digits = _load(FOLDER / "pendigits.npz")
     return digits.where((digits.writers % VAL_WRITERS == 0) == validation)
 
 
 @cache
 def load_characters() -> RealStrokes:
     """Return omniglot's drawings of characters that nobody would read as a digit."""
-    return _load("omniglot.npz")
+    return _load(FOLDER / "omniglot.npz")
 
 
-def _load(name: str) -> RealStrokes:
-    with np.load(FOLDER / name) as file:
+def _load(path: Path) -> RealStrokes:
+    with np.load(path) as file:
         steps, lengths, counts = file["steps"], file["lengths"], file["counts"]
         labels, writers = file["labels"].astype(np.int64), file["writers"].astype(np.int64)
     strokes = np.split(steps.astype(np.float64), np.cumsum(lengths)[:-1])
