@@ -16,7 +16,7 @@ import numpy as np
 from model import Reader
 from model.checkpoint import shipped_names
 from training.calibration import compute_logits
-from training.data import load_test
+from training.data import DataError, load_test
 from training.drawings import load_drawings
 from training.evaluate import THRESHOLDS
 from training.metrics import auroc
@@ -39,14 +39,16 @@ def main() -> int:
         help="Omniglot, one drawing per line; alphabets held out are used",
     )
     options = parser.parse_args()
+    try:
+        test = load_test(options.data_dir)
+        rows = load_drawings(options.drawings) if options.drawings else []
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    drawings = [canvas_picture(row["strokes"], STROKE_WIDTH) for row in rows]
     outliers = draw_unseen_outliers(N, np.random.default_rng(0))
     if options.characters:
         outliers |= _held_out_characters(options.characters)
-    test = load_test(options.data_dir)
-    drawings = []
-    if options.drawings:
-        rows = load_drawings(options.drawings)
-        drawings = [canvas_picture(row["strokes"], STROKE_WIDTH) for row in rows]
     for name in options.model:
         reader = Reader.load(name, device="cpu")
         _, log_odds = compute_logits(reader.model, test)
