@@ -67,6 +67,7 @@ POOL = 60_000  # synthetic digits, and variants of written digits
 OUTLIER_POOL = 100_000
 VAL_POOL = 5_000
 TEACHER_TEMPERATURE = 1.5
+LABEL_WEIGHT = 0.5  # of the label in what is learned from a teacher
 
 # The bias of the "not a digit" logit is calibrated so that at most these shares are rejected.
 MAX_REJECTED = 0.004  # of MNIST's validation digits
