@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from model import Reader
+from model.components import find_components
 from model.drawing import parse, rasterize
 
 SIDE = 280  # px of a picture
@@ -138,3 +139,16 @@ def test_the_digit_is_found(kind, reader, digits):
     assert [r.digit for r in readings] == [each["digit"] for each in digits]
     for reading in readings:
         assert removed <= {region.kind for region in reading.preprocessing.removed}
+
+
+def test_a_component_is_measured_the_same_alone_and_among_others():
+    bar = np.zeros((60, 80), bool)
+    bar[20:24, 10:50] = True
+    both = bar.copy()
+    both[5:7, 2:4] = True
+    alone, among = (find_components(mask, mask.astype(np.float32)) for mask in (bar, both))
+    assert alone.boxes.tolist() == [[10, 20, 50, 24]]
+    assert alone.thickness[0] == pytest.approx(4, abs=0.5)
+    assert (alone.labels == bar).all()
+    for field in ("boxes", "areas", "strengths", "thickness", "depths"):
+        np.testing.assert_array_equal(getattr(alone, field)[0], getattr(among, field)[1])

@@ -34,7 +34,7 @@ def get(url):
 
 @pytest.fixture(scope="module")
 def slow_batch(tmp_path_factory):
-    """Return a function that saves a batch of pictures; reading one takes about 50 ms."""
+    """Return a function that saves a batch of pictures; reading one takes about 40 ms."""
     folder = tmp_path_factory.mktemp("slow")
     noise = np.random.default_rng(0).integers(0, 255, (70, 70), np.uint8)
     picture = Image.fromarray(noise).resize((1000, 1000), Image.Resampling.NEAREST)
