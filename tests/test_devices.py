@@ -65,10 +65,10 @@ def split_on(device, n=20, *, label=10):
 def test_a_training_step_computes_on_one_device(preset):
     recipe = PRESETS[preset]
     network, ema = (MLP(recipe.hidden_sizes).to(META) for _ in range(2))
-    teachers = [MLP((1_024, 1_024)).to(META) for _ in recipe.teachers]
+    teacher = MLP((1_024, 1_024)).to(META)
     batch = compose_batch(recipe, split_on(META, label=3), split_on(META), generator=None)
     optimizer = _optimizer(network, recipe)
-    loss = training_step(recipe, network, optimizer, *batch, teachers=teachers)
+    loss = training_step(recipe, network, optimizer, *batch, teacher=teacher)
     assert (loss.device, loss.shape) == (META, ())
     update_ema(ema, network, decay=recipe.ema_decay)
     assert {each.device for each in ema.parameters()} == {META}
