@@ -88,7 +88,7 @@ def _run(
             else "no epoch was finished: nothing is saved"
         )
     if trained.interrupted:
-        _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
+        _say(f"interrupted: keeping epoch {trained.best_epoch}")
     results = _results(recipe, trained, name=name)
     results |= calibrate(trained.model, val_split, synthetic, rejects=recipe.outliers > 0)
     results["command"] = command

@@ -21,7 +21,10 @@ from training.recipe import LABEL_WEIGHT, TEACHER_TEMPERATURE, Recipe
 
 @dataclass
 class TrainingResult:
-    """The weights of the best epoch on the validation data, and the history of all epochs."""
+    """The kept weights, and the history of all epochs.
+
+    Those of the best epoch on the validation data are kept; with `split="all"`, the last ones.
+    """
 
     model: MLP
     best_epoch: int = 0
@@ -56,7 +59,7 @@ def train(
 
     The splits stay on the device as uint8. Within an epoch, nothing is copied to it or from it.
     `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C
-    ends the run early: the result is the best epoch so far, marked `interrupted`.
+    ends the run early: the result is what would be kept so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
@@ -94,7 +97,8 @@ def train(
             entry = {"epoch": epoch, "loss": train_loss, **figures, "seconds": seconds}
             result.history.append(entry)
             bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
-            if score > best_score or recipe.split == "all":  # with a fixed schedule
+            # With a fixed schedule, the last epoch is kept, but not if its loss is not finite.
+            if score > best_score or (recipe.split == "all" and score):
                 best_score, best = score, _copy_state(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
     except KeyboardInterrupt:

@@ -26,7 +26,8 @@ class Recipe:
     written_digits: float = 0.0  # variants of strokes that people wrote, per MNIST image
     outliers: float = 0.0  # synthetic pictures that are not digits, per MNIST image
     ema_decay: float = 0.0  # of the weights' exponential moving average, per step; 0: no average
-    # Checkpoints whose mean probabilities are learned instead of the labels.
+    # Checkpoints, one per batch in turn. The target is the mean of the label and the teacher's
+    # probabilities.
     teachers: tuple[str, ...] = ()
     split: str = "random"  # of MNIST; "writers": by writer; "all": no image is validated on
     seed: int = 42
@@ -67,7 +68,7 @@ POOL = 60_000  # synthetic digits, and variants of written digits
 OUTLIER_POOL = 100_000
 VAL_POOL = 5_000
 TEACHER_TEMPERATURE = 1.5
-LABEL_WEIGHT = 0.5  # of the label in what is learned from a teacher
+LABEL_WEIGHT = 0.5  # of the label in the target, if there is a teacher
 
 # The bias of the "not a digit" logit is calibrated so that at most these shares are rejected.
 MAX_REJECTED = 0.004  # of MNIST's validation digits
