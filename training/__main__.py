@@ -72,7 +72,9 @@ def _run(
     recipe: Recipe, *, name: str, out: Path, options: argparse.Namespace, command: str
 ) -> None:
     device = pick_device(options.device)
-    train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
+    train_split, val_split = load_train_val(
+        options.data_dir, seed=recipe.seed, split=recipe.split, device=device
+    )
     synthetic = load_synthetic(recipe, cache=Path(options.data_dir) / "drawn", device=device)
     if not len(val_split.labels):  # all of MNIST is trained on
         val_split = synthetic.val_written_digits if synthetic else val_split

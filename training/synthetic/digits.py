@@ -19,10 +19,8 @@ from training.synthetic.strokes import (
     vary_strokes,
 )
 
-SLASHED, BARRED = (
-    0.2,
-    0.2,
-)  # shares of the written 0s and 7s of one stroke that get a slash or a bar
+# Shares of the written 0s and 7s of one stroke that get a slash or a bar.
+SLASHED = BARRED = 0.2
 
 
 def sample_digit(digit: int, rng: np.random.Generator) -> Polylines:
