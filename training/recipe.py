@@ -51,7 +51,7 @@ PRESETS = {
         written_digits=0.5, outliers=0.2, ema_decay=0.999, teachers=("mlp-1024",), split="all",
     ),
     "mlp-1024": Recipe(
-        hidden_sizes=(1024,), epochs=150, batch_size=256, optimizer="adamw", lr=2e-3,
+        hidden_sizes=(1024,), epochs=130, batch_size=256, optimizer="adamw", lr=2e-3,
         weight_decay=0.05, warmup=0.05, cosine_decay=True, distort=1.0, synthetic_digits=0.3,
         written_digits=0.4, outliers=0.8, ema_decay=0.999, teachers=MEMBERS, split="all",
     ),
