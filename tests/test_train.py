@@ -14,9 +14,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from model.checkpoint import load
 from model.mlp import MLP
 from tests.conftest import ROOT, run
+from training import __main__ as commands
 from training.__main__ import main
 from training.calibration import compute_logits
-from training.data import Split, SyntheticData
+from training.data import DataError, Split, SyntheticData
 from training.loop import _lr_factor, train, training_step, update_ema, validate
 from training.recipe import PRESETS, Recipe
 from training.synthetic.outliers import NOT_A_DIGIT
@@ -257,6 +258,16 @@ def test_an_invalid_option_is_one_line_of_error(options, message, capsys):
         status = error.code
     assert status in (1, 2)
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("split", ["random", "writers", "all"])
+def test_the_data_is_split_as_the_recipe_says(split, monkeypatch, capsys):
+    def load_train_val(data_dir, **options):
+        raise DataError(f"split: {options['split']}")
+
+    monkeypatch.setattr(commands, "load_train_val", load_train_val)
+    assert main(["--preset", "mlp-32", "--split", split]) == 1
+    assert capsys.readouterr().err == f"error: split: {split}\n"
 
 
 def test_the_name_on_the_hub_is_checked_before_training():
