@@ -33,7 +33,7 @@ from training.card import CARD_FILE, PLOTS, card_text, render_card, write_card
 from training.card.__main__ import main
 from training.card.formatting import alteration
 from training.metrics import wilson
-from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC, MAX_REJECTED_UNSEEN
 
 ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
 
@@ -121,6 +121,7 @@ def computed(results, evaluation):
         len(results["history"]),
         len(test["mistakes"]),
         MAX_REJECTED,
+        MAX_REJECTED_UNSEEN,
         MAX_REJECTED_SYNTHETIC,
     )
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from model.mlp import MLP
 from training.data import Split, SyntheticData, to_float
-from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC, MAX_REJECTED_UNSEEN
 
 THRESHOLD = 0.5  # of the probability of "not a digit"; its log-odds are 0
 
@@ -32,7 +32,9 @@ def calibrate(
     """
     logits, log_odds = compute_logits(model, val_split)
     all_logits, labels = [logits], [val_split.labels]
-    limited, figures = [(log_odds, MAX_REJECTED)], {"threshold": 1.0}
+    unseen = synthetic is not None and val_split is synthetic.val_written_digits
+    limited = [(log_odds, MAX_REJECTED_UNSEEN if unseen else MAX_REJECTED)]
+    figures = {"threshold": 1.0}
     for name, digits in _synthetic_digits(synthetic).items():
         if digits is val_split or not len(digits.labels):
             continue

@@ -72,4 +72,5 @@ LABEL_WEIGHT = 0.5  # of the label in the target, if there is a teacher
 
 # The bias of the "not a digit" logit is calibrated so that at most these shares are rejected.
 MAX_REJECTED = 0.004  # of MNIST's validation digits
+MAX_REJECTED_UNSEEN = 0.0025  # of digits by unseen writers, if no image of MNIST is left
 MAX_REJECTED_SYNTHETIC = 0.015  # of the synthetic validation digits
