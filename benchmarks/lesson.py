@@ -148,8 +148,9 @@ def ways(
     }
     figures = {}
     for name, recipe in WAYS.items():
+        cache, device = Path(data_dir) / "drawn", torch.device("cpu")
         synthetic = load_synthetic(
-            recipe, cache=Path(data_dir) / "drawn", device=torch.device("cpu")
+            recipe, n_mnist=len(train_split.labels), cache=cache, device=device
         )
         trained = train(recipe, train_split, val_split, synthetic=synthetic, progress=False)
         accuracy = round(validate(trained.model, test)[1], DECIMALS)
@@ -272,6 +273,7 @@ def main() -> int:
                 figures["framing"] = framing(drawings)
             if "ways" in options.only:
                 splits = load_train_val(options.data_dir, seed=SEED)
+                figures["ways_epochs"] = DISTORTED.epochs
                 figures["ways"] = ways(options.data_dir, drawings, *splits)
         else:
             figures = about | measure(options.data_dir, drawings)

@@ -24,7 +24,7 @@ def trainings(tmp_path, monkeypatch):
         return 0
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ensemble.training, "main", train)
+    monkeypatch.setattr(ensemble, "train", train)
     return seeds
 
 
@@ -59,5 +59,16 @@ def test_a_member_that_is_not_finished_is_trained_again(trainings, change):
 
 def test_the_first_failure_ends_it(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ensemble.training, "main", lambda arguments: 1)
+    monkeypatch.setattr(ensemble, "train", lambda arguments: 1)
     assert ensemble.main([]) == 1
+
+
+def test_an_interrupted_member_ends_it(monkeypatch, tmp_path):
+    def interrupt(arguments):
+        write(arguments[arguments.index("--out") + 1], {"recipe": {}, "interrupted": True})
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ensemble, "train", interrupt)
+    assert ensemble.main([]) == 130
+    assert not Path(MEMBERS[1]).exists()

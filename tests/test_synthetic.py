@@ -19,7 +19,7 @@ from training.synthetic.digits import (
 )
 from training.synthetic.outliers import NOT_A_DIGIT, draw_outliers, load_outliers
 from training.synthetic.pool import N_PER_JOB, VERSION
-from training.synthetic.real_strokes import load_characters, load_writers_digits
+from training.synthetic.real_strokes import load_character_strokes, load_digit_strokes
 from training.synthetic.skeletons import DIGITS, LETTERS, SIGNS, parse_skeleton
 from training.synthetic.strokes import add_bar, add_slash, catmull_rom, sample_strokes
 
@@ -89,7 +89,7 @@ def test_written_digits_are_varied_and_read_as_their_labels():
 
 
 def test_no_writer_of_digits_is_trained_on_and_validated_on():
-    train, val = (load_writers_digits(validation=validation) for validation in (False, True))
+    train, val = (load_digit_strokes(validation=validation) for validation in (False, True))
     assert (len(set(train.writers)), len(set(val.writers))) == (24, 6)
     assert not set(train.writers) & set(val.writers)
     assert len(train.drawings) + len(val.drawings) == 7_494
@@ -100,7 +100,7 @@ def test_no_writer_of_digits_is_trained_on_and_validated_on():
 
 
 def test_characters_of_other_scripts_have_twenty_writers_each():
-    characters = load_characters()
+    characters = load_character_strokes()
     assert len(set(characters.writers)) == 20
     assert np.unique(characters.labels, return_counts=True)[1].tolist() == [20] * 106
 

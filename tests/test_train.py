@@ -270,6 +270,16 @@ def test_the_data_is_split_as_the_recipe_says(split, monkeypatch, capsys):
     assert capsys.readouterr().err == f"error: split: {split}\n"
 
 
+def test_a_missing_member_is_not_looked_for_on_the_hub(monkeypatch, tmp_path, capsys):
+    split = Split(torch.zeros(1, 784, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    monkeypatch.setattr(commands, "load_train_val", lambda *_, **__: (split, split))
+    monkeypatch.chdir(tmp_path)
+    assert main(["--preset", "mlp-1024"]) == 1
+    assert "checkpoints/member-1 is missing: run python -m training.ensemble" in (
+        capsys.readouterr().err
+    )
+
+
 def test_the_name_on_the_hub_is_checked_before_training():
     done = run("-m", "training", "--push", "a/b/c", "--data-dir", "/proc/nowhere")
     assert done.returncode == 1

@@ -21,8 +21,6 @@ from training import card, evaluate
 from training.calibration import calibrate
 from training.data import (
     SPLITS,
-    TRAIN_SIZE,
-    VAL_SIZE,
     DataError,
     SyntheticData,
     load_train_val,
@@ -30,7 +28,7 @@ from training.data import (
 from training.evaluation_data import prepare_evaluation_data
 from training.loop import TrainingResult, train
 from training.publish import push
-from training.recipe import OUTLIER_POOL, POOL, PRESETS, VAL_POOL, Recipe
+from training.recipe import MEMBERS, OUTLIER_POOL, POOL, PRESETS, VAL_POOL, Recipe
 from training.synthetic.digits import (
     load_digits,
     load_unseen_written_digits,
@@ -75,10 +73,12 @@ def _run(
     train_split, val_split = load_train_val(
         options.data_dir, seed=recipe.seed, split=recipe.split, device=device
     )
-    synthetic = load_synthetic(recipe, cache=Path(options.data_dir) / "drawn", device=device)
-    if not len(val_split.labels):  # all of MNIST is trained on
-        val_split = synthetic.val_written_digits if synthetic else val_split
-    teachers = [checkpoint.load(name).model.to(device) for name in recipe.teachers]
+    teachers = [_load_teacher(teacher).to(device) for teacher in recipe.teachers]
+    n_mnist = len(train_split.labels)
+    cache = Path(options.data_dir) / "drawn"
+    synthetic = load_synthetic(recipe, n_mnist=n_mnist, cache=cache, device=device)
+    if synthetic and not len(val_split.labels):  # all of MNIST is trained on
+        val_split = synthetic.val_written_digits
     trained = train(
         recipe, train_split, val_split,
         synthetic=synthetic, teachers=teachers, progress=not options.quiet,
@@ -91,7 +91,7 @@ def _run(
         )
     if trained.interrupted:
         _say(f"interrupted: keeping epoch {trained.best_epoch}")
-    results = _results(recipe, trained, name=name)
+    results = _results(recipe, trained, n_mnist=n_mnist, name=name)
     results |= calibrate(trained.model, val_split, synthetic, rejects=recipe.outliers > 0)
     results["command"] = command
     save_training(out, trained.model, results)
@@ -148,7 +148,15 @@ def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) ->
     return evaluation
 
 
-def load_synthetic(recipe: Recipe, *, cache: Path, device: torch.device) -> SyntheticData | None:
+def _load_teacher(name: str) -> MLP:
+    if name in MEMBERS and not Path(name).is_dir():  # else the Hub would be asked for that name
+        raise ValueError(f"{name} is missing: run python -m training.ensemble first")
+    return checkpoint.load(name).model
+
+
+def load_synthetic(
+    recipe: Recipe, *, n_mnist: int, cache: Path, device: torch.device
+) -> SyntheticData | None:
     """Return the synthetic images that the recipe needs, at most as many as its epochs can use."""
     shares = recipe.synthetic_digits, recipe.written_digits, recipe.outliers
     if not any(shares):
@@ -156,7 +164,7 @@ def load_synthetic(recipe: Recipe, *, cache: Path, device: torch.device) -> Synt
     _say("drawing synthetic digits and outliers, which takes some minutes unless they are cached")
     loads = load_digits, load_written_digits, load_outliers
     drawn = [
-        load(min(pool, math.ceil(share * TRAIN_SIZE * recipe.epochs)), seed=0, cache=cache)
+        load(min(pool, math.ceil(share * n_mnist * recipe.epochs)), seed=0, cache=cache)
         for load, share, pool in zip(loads, shares, (POOL, POOL, OUTLIER_POOL), strict=True)
     ]
     drawn += [
@@ -167,8 +175,7 @@ def load_synthetic(recipe: Recipe, *, cache: Path, device: torch.device) -> Synt
     return SyntheticData(*(split.to(device) for split in drawn))
 
 
-def _results(recipe: Recipe, trained: TrainingResult, *, name: str) -> dict[str, Any]:
-    n_mnist = TRAIN_SIZE + VAL_SIZE if recipe.split == "all" else TRAIN_SIZE
+def _results(recipe: Recipe, trained: TrainingResult, *, n_mnist: int, name: str) -> dict[str, Any]:
     n_epoch = round(
         n_mnist * (1 + recipe.synthetic_digits + recipe.written_digits + recipe.outliers)
     )

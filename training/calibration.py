@@ -33,25 +33,25 @@ def calibrate(
     logits, log_odds = compute_logits(model, val_split)
     all_logits, labels = [logits], [val_split.labels]
     unseen = synthetic is not None and val_split is synthetic.val_written_digits
-    limited = [(log_odds, MAX_REJECTED_UNSEEN if unseen else MAX_REJECTED)]
+    limits = [(log_odds, MAX_REJECTED_UNSEEN if unseen else MAX_REJECTED)]
     figures = {"threshold": 1.0}
-    for name, digits in _synthetic_digits(synthetic).items():
+    for name, digits in _other_digits(synthetic).items():
         if digits is val_split or not len(digits.labels):
             continue
         logits, log_odds = compute_logits(model, digits)
         figures[f"{name}_accuracy"] = (logits.argmax(1) == digits.labels).float().mean().item()
         all_logits.append(logits)
         labels.append(digits.labels)
-        limited.append((log_odds, MAX_REJECTED_SYNTHETIC))
+        limits.append((log_odds, MAX_REJECTED_SYNTHETIC))
     if synthetic and rejects:
-        fit_rejection_bias(model, limited)
+        fit_rejection_bias(model, limits)
         figures["threshold"] = THRESHOLD
         _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
         figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
     return {"temperature": fit_temperature(torch.cat(all_logits), torch.cat(labels)), **figures}
 
 
-def _synthetic_digits(synthetic: SyntheticData | None) -> dict[str, Split]:
+def _other_digits(synthetic: SyntheticData | None) -> dict[str, Split]:
     """Return the synthetic digits to validate on, by their names in results.json."""
     if not synthetic:
         return {}
@@ -80,10 +80,10 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def fit_rejection_bias(model: MLP, limited: Sequence[tuple[Tensor, float]]) -> None:
+def fit_rejection_bias(model: MLP, limits: Sequence[tuple[Tensor, float]]) -> None:
     """Shift the rejection logit so that its log-odds exceed 0 for only a share of the digits.
 
-    `limited` holds the log-odds of "not a digit", (N,), of each set of validation digits, and the
+    `limits` holds the log-odds of "not a digit", (N,), of each set of validation digits, and the
     largest share of it that may be rejected.
     """
-    model.not_a_digit.bias.sub_(max(odds.quantile(1 - most) for odds, most in limited))
+    model.not_a_digit.bias.sub_(max(odds.quantile(1 - share) for odds, share in limits))

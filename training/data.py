@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 SPLITS = ("random", "writers", "all")
 WRITERS_FILE = Path(__file__).parent / "mnist-writers.npz"
-VAL_WRITERS = 6  # each sixth writer of MNIST is left for validation: 90 of 539, 10,000 images
+VAL_FOLDS = 6  # with the split "writers", each sixth writer is left for validation: 90 of 539
 TIMEOUT = 15  # s without a byte until a download has failed
 
 
@@ -74,9 +74,9 @@ def import_torchvision():
 def load_train_val(
     data_dir: str | Path, *, seed: int, split: str = "random", device: torch.device | str = "cpu"
 ) -> tuple[Split, Split]:
-    """Return 50,000 images to train on and 10,000 to validate on.
+    """Return the images to train on and those to validate on.
 
-    With the split "random", they are drawn by `random_split`, which puts almost every writer on
+    With the split "random", `random_split` draws 50,000 and 10,000, and almost every writer is on
     both sides. With "writers", about 10,000 images by a sixth of the writers are validated on; the
     seed says which sixth. With "all", all 60,000 are trained on, and none are validated on.
 
@@ -100,7 +100,7 @@ def _held_out_writers(seed: int) -> Tensor:
     """
     with np.load(WRITERS_FILE) as file:
         writers = torch.from_numpy(file["train"].astype(np.int64))
-    return writers.unique(return_inverse=True)[1] % VAL_WRITERS == seed % VAL_WRITERS
+    return writers.unique(return_inverse=True)[1] % VAL_FOLDS == seed % VAL_FOLDS
 
 
 def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Split:

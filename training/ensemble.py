@@ -1,7 +1,7 @@
 """Train the ensemble that teaches mlp-1024, one member after another: python -m training.ensemble
 
-A member that is already trained with today's recipe is left as it is. So after an interruption, the
-same command goes on.
+A member that is already trained with the current recipe is left as it is, so the same command
+resumes after an interruption. An unfinished member is trained again from its start.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.checkpoint import RESULTS_FILE
-from training import __main__ as training
+from training.__main__ import main as train
 from training.recipe import MEMBERS, PRESETS
 
 
@@ -30,13 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         command = ["--preset", "member", "--seed", str(seed), "--out", member]
         command += ["--data-dir", options.data_dir, "--device", options.device]
-        if status := training.main(command + ["--quiet"] * options.quiet):
+        if status := train(command + ["--quiet"] * options.quiet):
             return status
+        if not _is_trained(Path(member), seed):  # Ctrl-C: the training kept an earlier epoch
+            return 130
     return 0
 
 
 def _is_trained(folder: Path, seed: int) -> bool:
-    """Return whether the folder holds a member that was trained to the end with today's recipe."""
+    """Return whether a folder holds a member that was trained to the end, with this recipe."""
     try:
         results = json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))
         recipe, interrupted = results["recipe"], results["interrupted"]

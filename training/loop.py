@@ -23,7 +23,8 @@ from training.recipe import LABEL_WEIGHT, TEACHER_TEMPERATURE, Recipe
 class TrainingResult:
     """The kept weights, and the history of all epochs.
 
-    Those of the best epoch on the validation data are kept; with `split="all"`, the last ones.
+    Those of the epoch with the highest sum of validation accuracies are kept; with `split="all"`,
+    the last ones.
     """
 
     model: MLP
@@ -97,7 +98,7 @@ def train(
             entry = {"epoch": epoch, "loss": train_loss, **figures, "seconds": seconds}
             result.history.append(entry)
             bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
-            # With a fixed schedule, the last epoch is kept, but not if its loss is not finite.
+            # No image of MNIST is left to choose an epoch by, so the last is kept, if it is finite.
             if score > best_score or (recipe.split == "all" and score):
                 best_score, best = score, _copy_state(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
@@ -159,8 +160,9 @@ def compose_batch(
         return images, digits.labels
     drawn_images = to_float(drawn.images)
     if recipe.distort:
-        share = recipe.synthetic_digits + recipe.written_digits
-        n_digits, n, device = round(share * len(digits.images)), len(drawn_images), images.device
+        shares = recipe.synthetic_digits, recipe.written_digits
+        n_digits = sum(round(share * len(digits.images)) for share in shares)
+        n, device = len(drawn_images), images.device
         which = (
             torch.arange(1, n_digits, 2, device=device),
             torch.arange(n_digits, n, device=device),
@@ -214,7 +216,10 @@ def _synthetic_batches(
 def _loss(
     recipe: Recipe, model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None
 ) -> Tensor:
-    """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers."""
+    """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers.
+
+    With a teacher, all logits are divided by a temperature, also for the part of the label.
+    """
     outliers = recipe.outliers > 0
     logits = _logits(model, images, outliers=outliers)
     if teacher:

@@ -19,6 +19,7 @@ from training.recipe import (
     MAX_REJECTED_SYNTHETIC,
     MAX_REJECTED_UNSEEN,
     MEMBERS,
+    TEACHER_TEMPERATURE,
 )
 from training.synthetic.unseen_outliers import SEEN_KINDS
 
@@ -73,6 +74,7 @@ def render_card(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, wh
         threads=_threads(results),
         max_rejected=MAX_REJECTED,
         members=list(MEMBERS),
+        teacher_temperature=TEACHER_TEMPERATURE,
         max_rejected_unseen=MAX_REJECTED_UNSEEN,
         max_rejected_synthetic=MAX_REJECTED_SYNTHETIC,
         seen_kinds=SEEN_KINDS,

@@ -9,7 +9,7 @@ from model.mlp import N_CLASSES, N_PIXELS
 from training.data import Split
 from training.synthetic.images import render
 from training.synthetic.pool import N_PER_JOB, load_pool
-from training.synthetic.real_strokes import load_writers_digits
+from training.synthetic.real_strokes import load_digit_strokes
 from training.synthetic.skeletons import DIGITS, parse_skeleton
 from training.synthetic.strokes import (
     Polylines,
@@ -45,7 +45,7 @@ def _unseen_digit(digit: int, rng: np.random.Generator) -> Polylines:
 
 
 def _pick(digit: int, rng: np.random.Generator, *, validation: bool) -> Polylines:
-    written = load_writers_digits(validation=validation)
+    written = load_digit_strokes(validation=validation)
     return written.drawings[rng.choice(np.flatnonzero(written.labels == digit))]
 
 
@@ -56,6 +56,7 @@ def draw_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_written_digits(seed: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Draw variants of written digits as `draw_digits` does."""
+    # The numbers after the seed make the pools of one seed differ.
     return _draw(vary_written_digit, np.random.default_rng((*seed, 1)))
 
 

@@ -1,6 +1,6 @@
 """Outliers for training: drawings that are not digits, such as letters, signs, scribbles and noise.
 
-They are varied and rendered as the synthetic digits are.
+Most are varied and rendered as the synthetic digits are.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from training.data import Split
 from training.synthetic.digits import sample_digit
 from training.synthetic.images import render, to_uint8
 from training.synthetic.pool import N_PER_JOB, load_pool
-from training.synthetic.real_strokes import load_characters
+from training.synthetic.real_strokes import load_character_strokes
 from training.synthetic.skeletons import DIGITS, LETTERS, SIGNS, Skeleton, parse_skeleton
 from training.synthetic.strokes import Polylines, sample_strokes, vary_strokes
 
@@ -25,8 +25,8 @@ ROTATED = (2, 3, 4, 5, 6, 7, 8, 9)
 MIRRORED = (3, 4, 6, 7, 9)
 
 # The strokes of an invented character, turned by a multiple of 90 degrees and mirrored or not: a
-# line (twice as often), a slanted line, a corner, a bow and a hook. Their middle is a point too.
-STROKES = (
+# line (twice as often), a slanted line, a corner, a bow and a hook. Others may meet at any point.
+INVENTED_STROKES = (
     [(0, 0), (0.5, 0), (1, 0)],
     [(0, 0), (0.5, 0), (1, 0)],
     [(0, 0), (0.3, 0.5), (0.6, 1)],
@@ -34,7 +34,7 @@ STROKES = (
     [(0, 0), (0.35, 0.25), (0.7, 0)],
     [(0, 0), (0, 0.7), (0.3, 0.8), (0.5, 0.6)],
 )
-TURNS = [
+ORIENTATIONS = [
     np.array(turn, float) @ np.diag([1, mirror])
     for turn in ([[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]])
     for mirror in (1, -1)
@@ -51,7 +51,7 @@ def _letter(rng: np.random.Generator) -> Polylines:
 
 def _character(rng: np.random.Generator) -> Polylines:
     """A character of another script that a person wrote."""
-    drawings = load_characters().drawings
+    drawings = load_character_strokes().drawings
     return vary_strokes(drawings[rng.integers(len(drawings))], rng)
 
 
@@ -113,7 +113,10 @@ def _invented(rng: np.random.Generator) -> Polylines:
     """A character that no script has: lines, corners and bows that touch or cross each other."""
     skeleton: Skeleton = []
     for _ in range(rng.integers(3, 6)):
-        shape = np.array(STROKES[rng.integers(len(STROKES))], float) @ TURNS[rng.integers(8)]
+        shape = (
+            np.array(INVENTED_STROKES[rng.integers(len(INVENTED_STROKES))], float)
+            @ ORIENTATIONS[rng.integers(len(ORIENTATIONS))]
+        )
         shape = shape * np.exp(rng.normal(-0.3, 0.4)) * np.exp(rng.normal(0, 0.2, 2))
         if skeleton:
             other = skeleton[rng.integers(len(skeleton))][0]
@@ -230,7 +233,7 @@ def _noise(rng: np.random.Generator) -> np.ndarray | None:
 
 FINE, ANY, BLOB = (0.02, 0.09), (0.02, 0.17), (0.6, 7.0)  # relative to the drawing's long side
 
-# Each kind with its share, and the smallest and the largest stroke width. With a wider stroke, the
+# Each kind with its weight, and the smallest and the largest stroke width. With a wider stroke, the
 # inside of a sign would fill up, and the sign could look like a digit.
 KINDS: tuple[tuple[Callable[[np.random.Generator], Polylines], float, tuple[float, float]], ...] = (
     (_letter, 0.32, ANY), (_character, 0.26, ANY), (_invented, 0.18, FINE), (_sign, 0.14, ANY),

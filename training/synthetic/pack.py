@@ -1,8 +1,8 @@
 """Write a collection of strokes compactly: python -m training.synthetic.pack FROM.jsonl TO.npz
 
 A line of FROM is such as {"writer": 1, "digit": 9, "strokes": [[[x, y], ...], ...]}. Lines of
-Omniglot have "alphabet", "character" and "drawer" instead. Its alphabets in HELD_OUT are left for
-evaluation, and characters that look like a digit are left out.
+Omniglot have "alphabet", "character" and "drawer" instead; only the alphabets of LIKE_DIGITS are
+packed, without the characters that look like a digit. Coordinates are rounded to integers.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-HELD_OUT = ("Korean", "Sanskrit")
+HELD_OUT = ("Korean", "Sanskrit")  # the alphabets of Omniglot that are left for evaluation
 # Numbers of the characters, by alphabet, that a person may call a digit.
 LIKE_DIGITS: dict[str, Sequence[int]] = {
     "Balinese": (5,),
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "alphabet" in rows[0]:
         rows = [
             row for row in rows
-            if row["alphabet"] not in HELD_OUT
-            and row["character"] not in LIKE_DIGITS.get(row["alphabet"], ())
+            if row["alphabet"] in LIKE_DIGITS
+            and row["character"] not in LIKE_DIGITS[row["alphabet"]]
         ]  # fmt: skip
         alphabets = sorted({row["alphabet"] for row in rows})
         labels = [100 * alphabets.index(row["alphabet"]) + row["character"] for row in rows]

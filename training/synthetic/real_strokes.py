@@ -20,14 +20,14 @@ import numpy as np
 from training.synthetic.strokes import Polylines
 
 FOLDER = Path(__file__).parent
-VAL_WRITERS = 5  # each fifth writer of pendigits is left for validation: 6 of 30
+VAL_FOLDS = 5  # each fifth of the 30 writers of pendigits is left for validation
 
 
 class RealStrokes(NamedTuple):
     """Drawings by people. Strokes are in units of the drawing's longer side, y down."""
 
     drawings: list[Polylines]
-    labels: np.ndarray  # (N,) int64: the digit, or the number of the character
+    labels: np.ndarray  # (N,) int64: the digit, or the character: 100 × its alphabet + its number
     writers: np.ndarray  # (N,) int64
 
     def where(self, chosen: np.ndarray) -> "RealStrokes":
@@ -37,15 +37,15 @@ class RealStrokes(NamedTuple):
 
 
 @cache
-def load_writers_digits(*, validation: bool) -> RealStrokes:
+def load_digit_strokes(*, validation: bool) -> RealStrokes:
     """Return pendigits' training drawings by 24 writers, or by the other 6 for validation."""
     digits = _load(FOLDER / "pendigits.npz")
-    return digits.where((digits.writers % VAL_WRITERS == 0) == validation)
+    return digits.where((digits.writers % VAL_FOLDS == 0) == validation)
 
 
 @cache
-def load_characters() -> RealStrokes:
-    """Return omniglot's drawings of characters that nobody would read as a digit."""
+def load_character_strokes() -> RealStrokes:
+    """Return omniglot's drawings of characters, without those that a person may call a digit."""
     return _load(FOLDER / "omniglot.npz")
 
 
