@@ -21,7 +21,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, random_split
 
 from model.mlp import MLP
-from training.data import TRAIN_SIZE, VAL_SIZE, import_torchvision, load_train_val
+from training.data import (
+    TRAIN_SIZE,
+    VAL_SIZE,
+    DataError,
+    import_torchvision,
+    load_train_val,
+)
 from training.loop import train
 from training.recipe import Recipe
 
@@ -80,6 +86,11 @@ def main() -> int:
     seconds: dict[str, list[float]] = {name: [] for name in loops}
     accuracies: dict[str, list[float]] = {name: [] for name in loops}
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, {options.epochs} epochs a run")
+    try:
+        load_train_val(options.data_dir, seed=0)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     for seed in range(options.seeds):
         recipe = Recipe(epochs=options.epochs, seed=seed)
         for name, run in loops.items():

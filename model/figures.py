@@ -61,6 +61,7 @@ class Epoch(_Figures):
     val_loss: Number
     val_accuracy: Share
     synthetic_digits_accuracy: Share | None = None
+    written_digits_accuracy: Share | None = None
 
 
 class _Recipe(_Figures):
@@ -68,7 +69,8 @@ class _Recipe(_Figures):
     synthetic_digits: Number = 0
     outliers: Number = 0
     distort: Number = 0
-    teacher: Text | None = None
+    teachers: list[Text] = []
+    written_digits: Number = 0
 
 
 class Results(_Figures):
@@ -85,6 +87,7 @@ class Results(_Figures):
     best_epoch: Count = 0
     val_accuracy: Share = 0
     synthetic_digits_accuracy: Share = 0
+    written_digits_accuracy: Share = 0
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

@@ -62,11 +62,20 @@ def load_train(data_dir: str | Path, *, seed: int) -> tuple[tuple[Tensor, Tensor
     Raises:
         DataError: a file is missing or damaged.
     """
-    everything = _load(data_dir, *TRAIN)
+    everything = load_all(data_dir)
     generator = torch.Generator().manual_seed(seed)
     parts = random_split(TensorDataset(*everything), [TRAIN_SIZE, VAL_SIZE], generator=generator)
     images, labels = everything
     return tuple((images[part.indices], labels[part.indices]) for part in parts)
+
+
+def load_all(data_dir: str | Path) -> tuple[Tensor, Tensor]:
+    """Return the 60,000 images of the training set, (N, 784) uint8, and their labels, (N,) int64.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    return _load(data_dir, *TRAIN)
 
 
 def load_test(data_dir: str | Path) -> tuple[Tensor, Tensor]:

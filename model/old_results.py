@@ -12,7 +12,10 @@ def rename_old_keys(results: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of results.json under today's keys. Values are not checked."""
     renamed = _rename(results, FIGURE_KEYS)
     if isinstance(recipe := renamed.get("recipe"), dict):
-        renamed["recipe"] = _rename(recipe, RECIPE_KEYS)
+        recipe = _rename(recipe, RECIPE_KEYS)
+        if isinstance(teacher := recipe.pop("teacher", None), str):  # one name, or ""
+            recipe["teachers"] = [teacher] if teacher else []
+        renamed["recipe"] = recipe
     if isinstance(history := renamed.get("history"), list):
         renamed["history"] = [
             _rename(epoch, FIGURE_KEYS) if isinstance(epoch, dict) else epoch for epoch in history

@@ -35,13 +35,15 @@ def test_accuracy_increases_with_each_stage_of_preprocessing(digits):
     assert shares[-1] >= 0.9
 
 
-def test_option_framing_keeps_the_other_figures(digits, tmp_path):
+def test_option_only_keeps_the_other_figures(digits, tmp_path):
     path, out = tmp_path / "drawings.jsonl", tmp_path / "figures.json"
     path.write_text(
         "\n".join(json.dumps({"writer": 1, **each}) for each in digits), encoding="utf-8"
     )
     out.write_text('{"seeds": [0], "framing": {}, "ways_epochs": 15}', encoding="utf-8")
-    done = run("-m", "benchmarks.lesson", "--drawings", str(path), "--framing", "--out", str(out))
+    done = run(
+        "-m", "benchmarks.lesson", "--drawings", str(path), "--only", "framing", "--out", str(out)
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text(encoding="utf-8"))
     assert [*figures.items()][::2] == [("seeds", [0]), ("ways_epochs", 15)]

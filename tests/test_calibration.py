@@ -19,6 +19,7 @@ def test_the_rejection_bias_rejects_few_digits(torch_device):
     model = MLP((8,)).to(torch_device)
     log_odds = torch.randn(10_000).to(torch_device)
     before = model.not_a_digit.bias.item()
-    fit_rejection_bias(model, log_odds, torch.randn(5_000).to(torch_device) * 0.1)
+    others = torch.randn(5_000).to(torch_device) * 0.1
+    fit_rejection_bias(model, [(log_odds, 0.004), (others, 0.015)])
     shifted = log_odds + model.not_a_digit.bias.item() - before
     assert (shifted > 0).float().mean().item() == pytest.approx(0.004, abs=2e-4)

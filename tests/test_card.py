@@ -33,7 +33,7 @@ from training.card import CARD_FILE, PLOTS, card_text, render_card, write_card
 from training.card.__main__ import main
 from training.card.formatting import alteration
 from training.metrics import wilson
-from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC, MAX_REJECTED_UNSEEN
 
 ALL = ["training", "confusion", "reliability", "refusal", "mistakes", "hidden"]
 
@@ -79,7 +79,8 @@ def test_the_metadata_for_the_hub_holds_the_measured_figures(name):
 
 
 # Numbers of the template itself: digits, MNIST's sizes, names, years, the canvas and the plots.
-FIXED = """10 28 784 20 50,000 10,000 60,000 95 15 280 16 32 256 2.0 2015 2017 2019 99.9 0.9999"""
+FIXED = """\
+10 28 784 20 50,000 10,000 60,000 95 15 280 16 32 256 2.0 1998 2015 2017 2019 24 30 99.9 0.9999"""
 
 
 def numbers(value):
@@ -121,6 +122,7 @@ def computed(results, evaluation):
         len(results["history"]),
         len(test["mistakes"]),
         MAX_REJECTED,
+        MAX_REJECTED_UNSEEN,
         MAX_REJECTED_SYNTHETIC,
     )
 
@@ -443,6 +445,7 @@ def test_the_card_of_a_network_that_does_not_reject_says_so():
 def test_a_share_below_1_is_not_rounded_to_1():
     results, evaluation = figures("logistic")
     assert evaluation["test"]["mistakes"][0]["confidence"] > 0.9999
+    evaluation["refusal"]["auroc"]["dots"] = 0.99996
     text = render_card(results, evaluation, where="x")
     assert "more than 99.9 %" in text
     assert "confidence of 100" not in text

@@ -11,7 +11,7 @@ import torch
 from lesson.data import load_mnist
 from model import mnist
 from tests.rough_hub import head, listening
-from training import subset
+from training import data, subset
 from training.data import (
     SHA256,
     DataError,
@@ -34,6 +34,20 @@ def test_the_split_is_the_tutorials(mnist_dir):
     again, other = load_train_val(mnist_dir, seed=42), load_train_val(mnist_dir, seed=43)
     assert torch.equal(again[1].images, val.images)
     assert not torch.equal(other[1].images, val.images)
+
+
+def test_no_writer_is_trained_on_and_validated_on(mnist_dir):
+    writers = np.load(data.WRITERS_FILE)["train"]
+    assert len(writers) == 60_000
+    everything, _ = load_train_val(mnist_dir, seed=1, split="all")
+    folds = [load_train_val(mnist_dir, seed=seed, split="writers") for seed in range(6)]
+    assert sum(len(val.labels) for _, val in folds) == len(everything.labels) == 60_000
+    for seed, (train, val) in enumerate(folds):
+        held_out = data._held_out_writers(seed).numpy()
+        assert not set(writers[held_out]) & set(writers[~held_out])
+        assert 9_000 < len(val.labels) == held_out.sum() < 11_000
+        assert torch.equal(val.images, everything.images[torch.from_numpy(held_out)])
+        assert len(train.labels) + len(val.labels) == 60_000
 
 
 def test_what_the_lesson_ships_is_mnists_and_made_by_its_command(mnist_dir, tmp_path):

@@ -212,4 +212,4 @@ def test_the_readmes_figures_are_those_of_the_checkpoints():
             " / ".join(f"{100 * pen['refused']:.1f}" for pen in pens) + " %",
         ]
         assert row.split(" | ")[2:6] == expected
-        assert f"| {results['seconds']:.0f} s |" in row
+        assert f"| {results['seconds']:,.0f} s |" in row

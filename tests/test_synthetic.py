@@ -1,5 +1,6 @@
 """Synthetic digits and outliers: their strokes, their images, and the cache."""
 
+import json
 from itertools import count, islice
 
 import numpy as np
@@ -8,13 +9,19 @@ from PIL import Image
 
 from model import Reader
 from tests.conftest import DATA
-from training.synthetic import outliers, pool
+from training.synthetic import outliers, pack, pool, real_strokes
 from training.synthetic.__main__ import main
-from training.synthetic.digits import draw_digits, load_digits
+from training.synthetic.digits import (
+    draw_digits,
+    draw_unseen_written_digits,
+    draw_written_digits,
+    load_digits,
+)
 from training.synthetic.outliers import NOT_A_DIGIT, draw_outliers, load_outliers
 from training.synthetic.pool import N_PER_JOB, VERSION
+from training.synthetic.real_strokes import load_character_strokes, load_digit_strokes
 from training.synthetic.skeletons import DIGITS, LETTERS, SIGNS, parse_skeleton
-from training.synthetic.strokes import catmull_rom, sample_strokes
+from training.synthetic.strokes import add_bar, add_slash, catmull_rom, sample_strokes
 
 SKELETONS = [*(text for texts in DIGITS.values() for text in texts), *LETTERS, *SIGNS]
 RECORD = DATA / "synthetic-drawings.npz"  # reduced images of VERSION, written by record()
@@ -73,6 +80,67 @@ def test_digits_look_like_preprocessed_digits_and_are_read_as_their_labels(digit
     assert np.mean([r.verdict == "digit" for r in readings]) > 0.97
 
 
+def test_written_digits_are_varied_and_read_as_their_labels():
+    for draw in (draw_written_digits, draw_unseen_written_digits):
+        images, labels = draw((5, 0))
+        assert np.bincount(labels).tolist() == [N_PER_JOB // 10] * 10
+        assert len(np.unique(images, axis=0)) > 0.95 * N_PER_JOB
+        assert np.mean([r.digit == y for r, y in zip(read(images), labels, strict=True)]) > 0.93
+
+
+def test_no_writer_of_digits_is_trained_on_and_validated_on():
+    train, val = (load_digit_strokes(validation=validation) for validation in (False, True))
+    assert (len(set(train.writers)), len(set(val.writers))) == (24, 6)
+    assert not set(train.writers) & set(val.writers)
+    assert len(train.drawings) + len(val.drawings) == 7_494
+    for written in (train, val):
+        assert set(written.labels) == set(range(10))
+        every = np.concatenate([point for strokes in written.drawings for point in strokes])
+        assert (every.min(), every.max()) == (0, 1)
+
+
+def test_characters_of_other_scripts_have_twenty_writers_each():
+    characters = load_character_strokes()
+    assert len(set(characters.writers)) == 20
+    assert np.unique(characters.labels, return_counts=True)[1].tolist() == [20] * 106
+
+
+def test_strokes_are_packed_and_read_back(tmp_path):
+    strokes = [[[100, 50], [100, 50], [100, 250]], [[0, 150], [200, 150]]]
+    rows = [
+        {"alphabet": "Latin", "character": 3, "drawer": 7, "strokes": strokes},
+        {"alphabet": "Latin", "character": 1, "drawer": 7, "strokes": strokes},  # like a digit
+        {"alphabet": "Korean", "character": 3, "drawer": 7, "strokes": strokes},  # held out
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "strokes.jsonl").write_text(lines, encoding="utf-8")
+    packed = tmp_path / "strokes.npz"
+    assert pack.main([str(tmp_path / "strokes.jsonl"), str(packed)]) == 0
+    read_back = real_strokes._load(packed)
+    assert (read_back.labels.tolist(), read_back.writers.tolist()) == ([3], [7])
+    [[first, second]] = read_back.drawings
+    assert first.tolist() == [[0.5, 0], [0.5, 1]]  # of the longer side, without the repetition
+    assert second.tolist() == [[0, 0.5], [1, 0.5]]
+
+
+def test_a_slash_crosses_a_zero_and_a_bar_the_stem_of_a_seven():
+    t = np.linspace(0, 2 * np.pi, 40)
+    zero = [np.stack([0.3 * np.cos(t), 0.5 * np.sin(t)], axis=1)]
+    seven = [
+        catmull_rom(np.array([[0, 0], [0.6, 0], [0.45, 0.5], [0.3, 1]]), np.linspace(0, 3, 40))
+    ]
+    for seed in range(20):
+        *kept, slash = add_slash(zero, np.random.default_rng(seed))
+        assert kept == zero
+        assert np.ptp(slash, axis=0).min() > 0.2
+        assert np.abs(slash).max() < 1
+        *kept, bar = add_bar(seven, np.random.default_rng(seed))
+        assert kept == seven
+        assert 0.3 < bar[:, 1].mean() < 0.75
+        stem = 0.6 - 0.3 * bar[:, 1].mean()
+        assert bar[:, 0].min() < stem < bar[:, 0].max()
+
+
 def test_outliers_are_rejected():
     images, labels = draw_outliers((5, 0))
     assert set(labels) == {NOT_A_DIGIT}
@@ -87,7 +155,7 @@ def test_each_kind_of_outlier_gives_finite_strokes():
             assert all(s.shape[1:] == (2,) and np.isfinite(s).all() for s in strokes), kind
 
 
-@pytest.mark.parametrize("draw", [draw_digits, draw_outliers])
+@pytest.mark.parametrize("draw", [draw_digits, draw_written_digits, draw_outliers])
 def test_a_seed_determines_the_images(draw):
     first, again, other = draw((0, 0))[0], draw((0, 0))[0], draw((0, 1))[0]
     assert np.array_equal(first, again)
@@ -147,6 +215,7 @@ def samples():
     visible = (image for image in noise if image is not None)
     return {
         "digits": draw_digits((0, 0))[0],
+        "written": draw_written_digits((0, 0))[0],
         "outliers": draw_outliers((0, 0))[0],
         "noise": np.stack([*islice(visible, N_PER_JOB)]),
     }

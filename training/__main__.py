@@ -19,12 +19,21 @@ from model.device import pick_device
 from model.mlp import MLP
 from training import card, evaluate
 from training.calibration import calibrate
-from training.data import TRAIN_SIZE, DataError, SyntheticData, load_train_val
+from training.data import (
+    SPLITS,
+    DataError,
+    SyntheticData,
+    load_train_val,
+)
 from training.evaluation_data import prepare_evaluation_data
 from training.loop import TrainingResult, train
 from training.publish import push
-from training.recipe import POOL, PRESETS, VAL_POOL, Recipe
-from training.synthetic.digits import load_digits
+from training.recipe import MEMBERS, OUTLIER_POOL, POOL, PRESETS, VAL_POOL, Recipe
+from training.synthetic.digits import (
+    load_digits,
+    load_unseen_written_digits,
+    load_written_digits,
+)
 from training.synthetic.outliers import load_outliers
 from training.upload import PublishError, check_login, configure_client
 
@@ -61,12 +70,18 @@ def _run(
     recipe: Recipe, *, name: str, out: Path, options: argparse.Namespace, command: str
 ) -> None:
     device = pick_device(options.device)
-    train_split, val_split = load_train_val(options.data_dir, seed=recipe.seed, device=device)
-    synthetic = load_synthetic(recipe, cache=Path(options.data_dir) / "drawn", device=device)
-    teacher = checkpoint.load(recipe.teacher).model.to(device) if recipe.teacher else None
+    train_split, val_split = load_train_val(
+        options.data_dir, seed=recipe.seed, split=recipe.split, device=device
+    )
+    teachers = [_load_teacher(teacher).to(device) for teacher in recipe.teachers]
+    n_mnist = len(train_split.labels)
+    cache = Path(options.data_dir) / "drawn"
+    synthetic = load_synthetic(recipe, n_mnist=n_mnist, cache=cache, device=device)
+    if synthetic and not len(val_split.labels):  # all of MNIST is trained on
+        val_split = synthetic.val_written_digits
     trained = train(
         recipe, train_split, val_split,
-        synthetic=synthetic, teacher=teacher, progress=not options.quiet,
+        synthetic=synthetic, teachers=teachers, progress=not options.quiet,
     )  # fmt: skip
     if not trained.best_epoch:
         raise ValueError(
@@ -75,8 +90,8 @@ def _run(
             else "no epoch was finished: nothing is saved"
         )
     if trained.interrupted:
-        _say(f"interrupted: keeping epoch {trained.best_epoch}, the best so far")
-    results = _results(recipe, trained, name=name)
+        _say(f"interrupted: keeping epoch {trained.best_epoch}")
+    results = _results(recipe, trained, n_mnist=n_mnist, name=name)
     results |= calibrate(trained.model, val_split, synthetic, rejects=recipe.outliers > 0)
     results["command"] = command
     save_training(out, trained.model, results)
@@ -133,25 +148,37 @@ def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) ->
     return evaluation
 
 
-def load_synthetic(recipe: Recipe, *, cache: Path, device: torch.device) -> SyntheticData | None:
+def _load_teacher(name: str) -> MLP:
+    if name in MEMBERS and not Path(name).is_dir():  # else the Hub would be asked for that name
+        raise ValueError(f"{name} is missing: run python -m training.ensemble first")
+    return checkpoint.load(name).model
+
+
+def load_synthetic(
+    recipe: Recipe, *, n_mnist: int, cache: Path, device: torch.device
+) -> SyntheticData | None:
     """Return the synthetic images that the recipe needs, at most as many as its epochs can use."""
-    if not recipe.synthetic_digits and not recipe.outliers:
+    shares = recipe.synthetic_digits, recipe.written_digits, recipe.outliers
+    if not any(shares):
         return None
-    n_digits, n_outliers = (
-        min(POOL, math.ceil(share * TRAIN_SIZE * recipe.epochs))
-        for share in (recipe.synthetic_digits, recipe.outliers)
-    )
     _say("drawing synthetic digits and outliers, which takes some minutes unless they are cached")
-    return SyntheticData(
-        load_digits(n_digits, seed=0, cache=cache).to(device),
-        load_outliers(n_outliers, seed=0, cache=cache).to(device),
-        load_digits(VAL_POOL, seed=1, cache=cache).to(device),
-        load_outliers(VAL_POOL, seed=1, cache=cache).to(device),
+    loads = load_digits, load_written_digits, load_outliers
+    drawn = [
+        load(min(pool, math.ceil(share * n_mnist * recipe.epochs)), seed=0, cache=cache)
+        for load, share, pool in zip(loads, shares, (POOL, POOL, OUTLIER_POOL), strict=True)
+    ]
+    drawn += [
+        load_digits(VAL_POOL, seed=1, cache=cache),
+        load_unseen_written_digits(VAL_POOL if recipe.written_digits else 0, seed=1, cache=cache),
+        load_outliers(VAL_POOL, seed=1, cache=cache),
+    ]
+    return SyntheticData(*(split.to(device) for split in drawn))
+
+
+def _results(recipe: Recipe, trained: TrainingResult, *, n_mnist: int, name: str) -> dict[str, Any]:
+    n_epoch = round(
+        n_mnist * (1 + recipe.synthetic_digits + recipe.written_digits + recipe.outliers)
     )
-
-
-def _results(recipe: Recipe, trained: TrainingResult, *, name: str) -> dict[str, Any]:
-    n_epoch = round(TRAIN_SIZE * (1 + recipe.synthetic_digits + recipe.outliers))
     n_images = len(trained.history) * n_epoch
     return {
         "name": name,
@@ -202,7 +229,8 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     Raises:
         ValueError: an option is out of its range.
     """
-    names = ("hidden_sizes", "epochs", "batch_size", "lr", "seed", "synthetic_digits", "outliers")
+    shares = ("synthetic_digits", "written_digits", "outliers")
+    names = ("hidden_sizes", "epochs", "batch_size", "lr", "seed", "split", *shares)
     changed = {name: value for name in names if (value := getattr(options, name)) is not None}
     if "hidden_sizes" in changed:
         changed["hidden_sizes"] = tuple(changed["hidden_sizes"])
@@ -216,10 +244,14 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
             raise ValueError(f"--{name.replace('_', '-')} must be above 0")
     if options.samples < 1:
         raise ValueError("--samples must be above 0")
-    for name in ("synthetic_digits", "outliers"):
+    if options.hidden_sizes is not None:
+        changed.setdefault("split", "random")  # as in the tutorial
+    for name in shares:
         if not 0 <= changed.get(name, 0) <= 1:
             raise ValueError(f"--{name.replace('_', '-')} must be in 0..1")
     recipe = dataclasses.replace(PRESETS[options.preset], **changed)
+    if recipe.split == "all" and not recipe.written_digits:
+        raise ValueError("--split all needs --written-digits to validate on")
     sizes = "-".join(map(str, recipe.hidden_sizes))
     return recipe, f"mlp-{sizes}" if sizes else "logistic"
 
@@ -229,13 +261,17 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--preset", choices=PRESETS, default="mlp-32", help="the recipe to start from (mlp-32)")
     add("--hidden-sizes", type=int, nargs="*", metavar="N", help="units of each hidden layer")
-    add("--epochs", type=int, help="passes over the 50,000 training images")
+    add("--epochs", type=int, help="passes over the training images")
     add("--batch-size", type=int, help="MNIST images per step")
     add("--lr", type=float, help="peak learning rate")
     add("--synthetic-digits", type=float, metavar="SHARE", help="synthetic digits per MNIST image")
     add("--pens", type=float, dest="synthetic_digits", help=argparse.SUPPRESS)  # its name in 0.1.0
+    add("--written-digits", type=float, metavar="SHARE",
+        help="variants of digits that people wrote on a tablet, per MNIST image")  # fmt: skip
     add("--outliers", type=float, metavar="SHARE",
         help="synthetic pictures that are not digits, per MNIST image")  # fmt: skip
+    add("--split", choices=SPLITS, help="which MNIST images are validated on: 10,000 at random, "
+        "those of a sixth of the writers, or none")  # fmt: skip
     add("--seed", type=int, help="seed of the split, the weights, the order and the distortion")
     add("--samples", type=int, default=evaluate.SAMPLES, metavar="N",
         help=f"outliers of each kind in the evaluation ({evaluate.SAMPLES:,})")  # fmt: skip

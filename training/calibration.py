@@ -3,13 +3,15 @@
 Both are fitted on validation data. No other parameter is changed.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from model.mlp import MLP
 from training.data import Split, SyntheticData, to_float
-from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC, MAX_REJECTED_UNSEEN
 
 THRESHOLD = 0.5  # of the probability of "not a digit"; its log-odds are 0
 
@@ -29,20 +31,34 @@ def calibrate(
     If the network was trained to reject (`rejects`), the bias of its rejection logit is changed.
     """
     logits, log_odds = compute_logits(model, val_split)
-    labels, figures = val_split.labels, {"threshold": 1.0}
-    if synthetic:
-        digits = synthetic.val_digits
-        digit_logits, digit_log_odds = compute_logits(model, digits)
-        accuracy = (digit_logits.argmax(1) == digits.labels).float().mean().item()
-        figures["synthetic_digits_accuracy"] = accuracy
-        logits = torch.cat([logits, digit_logits])
-        labels = torch.cat([labels, digits.labels])
-        if rejects:
-            fit_rejection_bias(model, log_odds, digit_log_odds)
-            figures["threshold"] = THRESHOLD
-            _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
-            figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
-    return {"temperature": fit_temperature(logits, labels), **figures}
+    all_logits, labels = [logits], [val_split.labels]
+    unseen = synthetic is not None and val_split is synthetic.val_written_digits
+    limits = [(log_odds, MAX_REJECTED_UNSEEN if unseen else MAX_REJECTED)]
+    figures = {"threshold": 1.0}
+    for name, digits in _other_digits(synthetic).items():
+        if digits is val_split or not len(digits.labels):
+            continue
+        logits, log_odds = compute_logits(model, digits)
+        figures[f"{name}_accuracy"] = (logits.argmax(1) == digits.labels).float().mean().item()
+        all_logits.append(logits)
+        labels.append(digits.labels)
+        limits.append((log_odds, MAX_REJECTED_SYNTHETIC))
+    if synthetic and rejects:
+        fit_rejection_bias(model, limits)
+        figures["threshold"] = THRESHOLD
+        _, outlier_log_odds = compute_logits(model, synthetic.val_outliers)
+        figures["outliers_refused"] = (outlier_log_odds > 0).float().mean().item()
+    return {"temperature": fit_temperature(torch.cat(all_logits), torch.cat(labels)), **figures}
+
+
+def _other_digits(synthetic: SyntheticData | None) -> dict[str, Split]:
+    """Return the synthetic digits to validate on, by their names in results.json."""
+    if not synthetic:
+        return {}
+    return {
+        "synthetic_digits": synthetic.val_digits,
+        "written_digits": synthetic.val_written_digits,
+    }
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -64,14 +80,10 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def fit_rejection_bias(model: MLP, log_odds: Tensor, synthetic_log_odds: Tensor) -> None:
-    """Shift the rejection logit so that its log-odds exceed 0 for only MAX_REJECTED of the digits.
+def fit_rejection_bias(model: MLP, limits: Sequence[tuple[Tensor, float]]) -> None:
+    """Shift the rejection logit so that its log-odds exceed 0 for only a share of the digits.
 
-    The arguments are the log-odds of "not a digit", (N,), of MNIST's validation digits and of the
-    synthetic ones.
+    `limits` holds the log-odds of "not a digit", (N,), of each set of validation digits, and the
+    largest share of it that may be rejected.
     """
-    excess = max(
-        log_odds.quantile(1 - MAX_REJECTED),
-        synthetic_log_odds.quantile(1 - MAX_REJECTED_SYNTHETIC),
-    )
-    model.not_a_digit.bias.sub_(excess)
+    model.not_a_digit.bias.sub_(max(odds.quantile(1 - share) for odds, share in limits))

@@ -8,6 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,9 +16,12 @@ from model import mnist
 from model.mnist import SHA256, TRAIN_SIZE, VAL_SIZE, DataError
 
 __all__ = [
-    "SHA256", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
+    "SHA256", "SPLITS", "TRAIN_SIZE", "VAL_SIZE", "DataError", "Split", "SyntheticData", "fetch",
     "import_torchvision", "load_test", "load_train_val", "to_float",
 ]  # fmt: skip
+SPLITS = ("random", "writers", "all")
+WRITERS_FILE = Path(__file__).parent / "mnist-writers.npz"
+VAL_FOLDS = 6  # with the split "writers", each sixth writer is left for validation: 90 of 539
 TIMEOUT = 15  # s without a byte until a download has failed
 
 
@@ -36,8 +40,10 @@ class SyntheticData(NamedTuple):
     """Synthetic images to train on and to validate on; see training/synthetic/."""
 
     digits: Split
+    written_digits: Split
     outliers: Split
     val_digits: Split
+    val_written_digits: Split  # by writers that training has not seen
     val_outliers: Split
 
 
@@ -66,16 +72,35 @@ def import_torchvision():
 
 
 def load_train_val(
-    data_dir: str | Path, *, seed: int, device: torch.device | str = "cpu"
+    data_dir: str | Path, *, seed: int, split: str = "random", device: torch.device | str = "cpu"
 ) -> tuple[Split, Split]:
-    """Return 50,000 images to train on and 10,000 to validate on, drawn by `random_split`.
+    """Return the images to train on and those to validate on.
+
+    With the split "random", `random_split` draws 50,000 and 10,000, and almost every writer is on
+    both sides. With "writers", about 10,000 images by a sixth of the writers are validated on; the
+    seed says which sixth. With "all", all 60,000 are trained on, and none are validated on.
 
     Raises:
         DataError: the files are damaged, or missing and cannot be downloaded.
     """
     _ensure(data_dir, mnist.TRAIN)
-    train, val = mnist.load_train(data_dir, seed=seed)
-    return Split(*train).to(device), Split(*val).to(device)
+    if split == "random":
+        train, val = mnist.load_train(data_dir, seed=seed)
+        return Split(*train).to(device), Split(*val).to(device)
+    images, labels = mnist.load_all(data_dir)
+    held_out = _held_out_writers(seed) if split == "writers" else torch.zeros_like(labels).bool()
+    train, val = (Split(images[mask], labels[mask]) for mask in (~held_out, held_out))
+    return train.to(device), val.to(device)
+
+
+def _held_out_writers(seed: int) -> Tensor:
+    """Return which of MNIST's 60,000 images are by the writers to validate on: (60,000,) bool.
+
+    Source of the writers: QMNIST (C. Yadav, L. Bottou, "Cold Case: The Lost MNIST Digits", 2019).
+    """
+    with np.load(WRITERS_FILE) as file:
+        writers = torch.from_numpy(file["train"].astype(np.int64))
+    return writers.unique(return_inverse=True)[1] % VAL_FOLDS == seed % VAL_FOLDS
 
 
 def load_test(data_dir: str | Path, *, device: torch.device | str = "cpu") -> Split:

@@ -16,12 +16,16 @@ from tqdm import tqdm
 from model.mlp import MLP
 from training.augment import distort
 from training.data import Split, SyntheticData, to_float
-from training.recipe import TEACHER_TEMPERATURE, Recipe
+from training.recipe import LABEL_WEIGHT, TEACHER_TEMPERATURE, Recipe
 
 
 @dataclass
 class TrainingResult:
-    """The weights of the best epoch on the validation data, and the history of all epochs."""
+    """The kept weights, and the history of all epochs.
+
+    Those of the epoch with the highest sum of validation accuracies are kept; with `split="all"`,
+    the last ones.
+    """
 
     model: MLP
     best_epoch: int = 0
@@ -49,14 +53,14 @@ def train(
     val_split: Split,
     *,
     synthetic: SyntheticData | None = None,
-    teacher: MLP | None = None,
+    teachers: Sequence[MLP] = (),
     progress: bool = True,
 ) -> TrainingResult:
     """Train an MLP with a recipe, on the device of the splits.
 
     The splits stay on the device as uint8. Within an epoch, nothing is copied to it or from it.
-    `synthetic` is required if the recipe has synthetic digits or outliers, `teacher` if it names
-    one. Ctrl-C ends the run early: the result is the best epoch so far, marked `interrupted`.
+    `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C
+    ends the run early: the result is what would be kept so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
     """
     device = train_split.images.device
@@ -81,10 +85,8 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _lr_factor(recipe, step / n_steps)
                 images, labels = compose_batch(recipe, digits, drawn, generator=generator)
-                loss = training_step(
-                    model, optimizer, images, labels,
-                    teacher=teacher, outliers=recipe.outliers > 0,
-                )  # fmt: skip
+                teacher = teachers[step % len(teachers)] if teachers else None
+                loss = training_step(recipe, model, optimizer, images, labels, teacher=teacher)
                 if recipe.ema_decay:
                     update_ema(ema, model, decay=ema_decay if step else 0.0)
                 loss_sum += loss * len(digits.images)
@@ -96,7 +98,8 @@ def train(
             entry = {"epoch": epoch, "loss": train_loss, **figures, "seconds": seconds}
             result.history.append(entry)
             bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
-            if score > best_score:
+            # No image of MNIST is left to choose an epoch by, so the last is kept, if it is finite.
+            if score > best_score or (recipe.split == "all" and score):
                 best_score, best = score, _copy_state(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
     except KeyboardInterrupt:
@@ -110,19 +113,19 @@ def train(
 
 
 def training_step(
+    recipe: Recipe,
     model: MLP,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
     *,
-    teacher: MLP | None,
-    outliers: bool,
+    teacher: MLP | None = None,
 ) -> Tensor:
     """Update the weights on one batch and return its mean loss, on the device.
 
     `images` is (B, 784) float32 in 0..1; `labels` is (B,) int64, 0..10 with outliers, else 0..9.
     """
-    loss = _loss(model, images, labels, teacher=teacher, outliers=outliers)
+    loss = _loss(recipe, model, images, labels, teacher=teacher)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -146,8 +149,8 @@ def compose_batch(
     """Return the images and labels of a batch: MNIST's digits, then the synthetic images.
 
     The images are (B, 784) float32 in 0..1, the labels (B,) int64. The recipe's share of MNIST's
-    digits is distorted. If it is above 0, all synthetic images are distorted except for the first
-    half of the synthetic digits, since these already vary.
+    digits is distorted. If it is above 0, all synthetic images are distorted except for every other
+    digit, since these already vary.
     """
     images = to_float(digits.images)
     n_distorted = round(recipe.distort * len(images))
@@ -157,8 +160,15 @@ def compose_batch(
         return images, digits.labels
     drawn_images = to_float(drawn.images)
     if recipe.distort:
-        n_plain = round(recipe.synthetic_digits * len(digits.images)) // 2
-        drawn_images[n_plain:] = distort(drawn_images[n_plain:], generator=generator)
+        shares = recipe.synthetic_digits, recipe.written_digits
+        n_digits = sum(round(share * len(digits.images)) for share in shares)
+        n, device = len(drawn_images), images.device
+        which = (
+            torch.arange(1, n_digits, 2, device=device),
+            torch.arange(n_digits, n, device=device),
+        )
+        which = torch.cat(which)  # indices, since a GPU has to wait for a mask
+        drawn_images[which] = distort(drawn_images[which], generator=generator)
     return torch.cat([images, drawn_images]), torch.cat([digits.labels, drawn.labels])
 
 
@@ -188,6 +198,7 @@ def _synthetic_batches(
     images, labels = [], []  # a list per pool, with one tensor per batch
     for pool, share in (
         (synthetic.digits, recipe.synthetic_digits),
+        (synthetic.written_digits, recipe.written_digits),
         (synthetic.outliers, recipe.outliers),
     ):
         counts = [round(share * size) for size in sizes]
@@ -203,17 +214,22 @@ def _synthetic_batches(
 
 
 def _loss(
-    model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None, outliers: bool
+    recipe: Recipe, model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None
 ) -> Tensor:
-    """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers."""
+    """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers.
+
+    With a teacher, all logits are divided by a temperature, also for the part of the label.
+    """
+    outliers = recipe.outliers > 0
     logits = _logits(model, images, outliers=outliers)
-    if teacher is None:
-        return F.cross_entropy(logits, labels)
-    # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
-    with torch.no_grad():
-        teacher_logits = _logits(teacher, images, outliers=outliers)
-    targets = (teacher_logits / TEACHER_TEMPERATURE).softmax(1)
-    return F.cross_entropy(logits / TEACHER_TEMPERATURE, targets) * TEACHER_TEMPERATURE**2
+    if teacher:
+        # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+        t = TEACHER_TEMPERATURE
+        with torch.no_grad():
+            probs = (_logits(teacher, images, outliers=outliers) / t).softmax(1)
+            targets = torch.lerp(probs, F.one_hot(labels, probs.shape[1]).float(), LABEL_WEIGHT)
+        return F.cross_entropy(logits / t, targets) * t**2
+    return F.cross_entropy(logits, labels)
 
 
 def _logits(model: MLP, images: Tensor, *, outliers: bool) -> Tensor:
@@ -247,6 +263,10 @@ def _validate_epoch(
     if synthetic and recipe.synthetic_digits:
         _, accuracy = validate(model, synthetic.val_digits)
         figures["synthetic_digits_accuracy"] = accuracy
+        score += accuracy
+    if synthetic and recipe.written_digits and recipe.split != "all":  # else `val_split` has them
+        _, accuracy = validate(model, synthetic.val_written_digits)
+        figures["written_digits_accuracy"] = accuracy
         score += accuracy
     return figures, score if math.isfinite(val_loss) else 0.0
 

@@ -77,7 +77,7 @@ def plot_training(results: Mapping[str, Any]) -> Figure:
         losses.plot(epochs, [each[key] for each in history], label=label, color=colour)
     _label(losses, "Loss", "epoch", "cross-entropy")
     for key, label, colour in (
-        ("val_accuracy", "MNIST validation", ORANGE),
+        ("val_accuracy", "validation", ORANGE),
         ("synthetic_digits_accuracy", "synthetic digits", GREEN),
     ):  # fmt: skip
         if history[0].get(key) is not None:

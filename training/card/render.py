@@ -14,7 +14,13 @@ from model import figures as schema
 from model.explain import SHOWN_UNITS
 from model.mlp import N_CLASSES, N_PIXELS
 from training.card import formatting
-from training.recipe import MAX_REJECTED, MAX_REJECTED_SYNTHETIC
+from training.recipe import (
+    MAX_REJECTED,
+    MAX_REJECTED_SYNTHETIC,
+    MAX_REJECTED_UNSEEN,
+    MEMBERS,
+    TEACHER_TEMPERATURE,
+)
 from training.synthetic.unseen_outliers import SEEN_KINDS
 
 CARD_FILE = checkpoint.CARD_FILE
@@ -67,6 +73,9 @@ def render_card(results: Mapping[str, Any], evaluation: Mapping[str, Any], *, wh
         rejects=results.get("threshold", 1) < 1,
         threads=_threads(results),
         max_rejected=MAX_REJECTED,
+        members=list(MEMBERS),
+        teacher_temperature=TEACHER_TEMPERATURE,
+        max_rejected_unseen=MAX_REJECTED_UNSEEN,
         max_rejected_synthetic=MAX_REJECTED_SYNTHETIC,
         seen_kinds=SEEN_KINDS,
         shown_units=SHOWN_UNITS,

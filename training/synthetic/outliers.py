@@ -1,6 +1,6 @@
 """Outliers for training: drawings that are not digits, such as letters, signs, scribbles and noise.
 
-They are varied and rendered as the synthetic digits are.
+Most are varied and rendered as the synthetic digits are.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,31 @@ from training.data import Split
 from training.synthetic.digits import sample_digit
 from training.synthetic.images import render, to_uint8
 from training.synthetic.pool import N_PER_JOB, load_pool
+from training.synthetic.real_strokes import load_character_strokes
 from training.synthetic.skeletons import DIGITS, LETTERS, SIGNS, Skeleton, parse_skeleton
-from training.synthetic.strokes import Polylines, sample_strokes
+from training.synthetic.strokes import Polylines, sample_strokes, vary_strokes
 
 NOT_A_DIGIT = N_CLASSES  # the label
 
 # Digits that are no digit when they are rotated by 90 degrees, or mirrored.
 ROTATED = (2, 3, 4, 5, 6, 7, 8, 9)
 MIRRORED = (3, 4, 6, 7, 9)
+
+# The strokes of an invented character, turned by a multiple of 90 degrees and mirrored or not: a
+# line (twice as often), a slanted line, a corner, a bow and a hook. Others may meet at any point.
+INVENTED_STROKES = (
+    [(0, 0), (0.5, 0), (1, 0)],
+    [(0, 0), (0.5, 0), (1, 0)],
+    [(0, 0), (0.3, 0.5), (0.6, 1)],
+    [(0, 0), (0.7, 0), (0.7, 0.7)],
+    [(0, 0), (0.35, 0.25), (0.7, 0)],
+    [(0, 0), (0, 0.7), (0.3, 0.8), (0.5, 0.6)],
+)
+ORIENTATIONS = [
+    np.array(turn, float) @ np.diag([1, mirror])
+    for turn in ([[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]])
+    for mirror in (1, -1)
+]
 
 
 def _letter(rng: np.random.Generator) -> Polylines:
@@ -30,6 +47,12 @@ def _letter(rng: np.random.Generator) -> Polylines:
     if rng.random() < 0.2:
         skeleton = skeleton + _serifs(skeleton, rng)
     return sample_strokes(skeleton, rng)
+
+
+def _character(rng: np.random.Generator) -> Polylines:
+    """A character of another script that a person wrote."""
+    drawings = load_character_strokes().drawings
+    return vary_strokes(drawings[rng.integers(len(drawings))], rng)
 
 
 def _serifs(skeleton: Skeleton, rng: np.random.Generator) -> Skeleton:
@@ -84,6 +107,27 @@ def _segments(rng: np.random.Generator) -> Polylines:
     ends = rng.integers(0, n, (rng.integers(4, 9), 2, 2)) / (n - 1)
     ends = ends[(ends[:, 0] != ends[:, 1]).any(axis=1)]
     return sample_strokes([[pair] for pair in ends], rng) if len(ends) > 3 else _segments(rng)
+
+
+def _invented(rng: np.random.Generator) -> Polylines:
+    """A character that no script has: lines, corners and bows that touch or cross each other."""
+    skeleton: Skeleton = []
+    for _ in range(rng.integers(3, 6)):
+        shape = (
+            np.array(INVENTED_STROKES[rng.integers(len(INVENTED_STROKES))], float)
+            @ ORIENTATIONS[rng.integers(len(ORIENTATIONS))]
+        )
+        shape = shape * np.exp(rng.normal(-0.3, 0.4)) * np.exp(rng.normal(0, 0.2, 2))
+        if skeleton:
+            other = skeleton[rng.integers(len(skeleton))][0]
+            i = rng.integers(len(other) - 1)
+            meeting = other[i] + rng.choice([0.0, 0.5, 1.0]) * (other[i + 1] - other[i])
+            shape = shape + meeting - shape[rng.integers(len(shape))]
+        skeleton.append([shape + rng.normal(0, 0.03, 2)])
+    width, height = np.ptp(np.concatenate([stroke[0] for stroke in skeleton]), axis=0)
+    if width < 0.4 * height:  # as narrow as a 1
+        return _invented(rng)
+    return sample_strokes(skeleton, rng)
 
 
 def _arcs(rng: np.random.Generator) -> Polylines:
@@ -189,11 +233,12 @@ def _noise(rng: np.random.Generator) -> np.ndarray | None:
 
 FINE, ANY, BLOB = (0.02, 0.09), (0.02, 0.17), (0.6, 7.0)  # relative to the drawing's long side
 
-# Each kind with its share, and the smallest and the largest stroke width. With a wider stroke, the
+# Each kind with its weight, and the smallest and the largest stroke width. With a wider stroke, the
 # inside of a sign would fill up, and the sign could look like a digit.
 KINDS: tuple[tuple[Callable[[np.random.Generator], Polylines], float, tuple[float, float]], ...] = (
-    (_letter, 0.36, ANY), (_sign, 0.10, ANY), (_recombined, 0.08, ANY), (_scribble, 0.15, ANY),
-    (_wander, 0.11, ANY), (_hatching, 0.03, ANY), (_segments, 0.04, ANY), (_arcs, 0.03, ANY),
+    (_letter, 0.32, ANY), (_character, 0.26, ANY), (_invented, 0.18, FINE), (_sign, 0.14, ANY),
+    (_recombined, 0.08, ANY), (_scribble, 0.18, ANY), (_wander, 0.12, ANY),
+    (_hatching, 0.03, ANY), (_segments, 0.05, ANY), (_arcs, 0.04, ANY),
     (_dots, 0.04, ANY), (_blob, 0.02, BLOB), (_dash, 0.03, ANY), (_several_digits, 0.04, FINE),
     (_rotated_or_mirrored, 0.03, ANY), (_marked, 0.02, FINE),
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from model.checkpoint_files import write_whole
+from model.mlp import N_PIXELS
 from training.data import Split
 
 N_PER_JOB = 500  # images that are drawn from one seed, whatever the number of processes
@@ -18,7 +19,7 @@ N_PER_JOB = 500  # images that are drawn from one seed, whatever the number of p
 # Part of the name of every cached file. Raise it with each change that makes other images of the
 # same seed: in this package, in rendering and preprocessing in model/, or of N_PER_JOB. A test
 # compares the images with those of this version.
-VERSION = 2
+VERSION = 3
 
 
 def load_pool(
@@ -34,13 +35,15 @@ def load_pool(
     `draw` makes N_PER_JOB images and labels from a seed. A cached file is identified by VERSION,
     `name`, n and the seed. Files of other versions are not read; they may be deleted at any time.
     """
+    if not n:
+        return Split(torch.empty((0, N_PIXELS), dtype=torch.uint8), torch.empty(0).long())
     path = cache / f"{name}-v{VERSION}-{n}-{seed}.npz"
     try:
         # Opened here, because np.load leaves a damaged file open.
         with path.open("rb") as stored, np.load(stored) as file:
             images, labels = file["images"], file["labels"]
     except (OSError, ValueError, EOFError, KeyError, BadZipFile):  # missing or damaged
-        jobs = [(seed, i) for i in range(max(1, -(-n // N_PER_JOB)))]
+        jobs = [(seed, i) for i in range(-(-n // N_PER_JOB))]
         # A fork of a process with torch's threads may hang.
         with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as executor:
             parts = list(executor.map(draw, jobs))

@@ -11,7 +11,8 @@ const USUAL_WIDTH = "16"; // px; the drawings were also measured with two other 
 const WAYS = {
   alone: "MNIST alone",
   distorted: "MNIST, distorted",
-  "pens too": "the same and synthetic digits",
+  "synthetic too": "the same and synthetic digits",
+  "written too": "the same and written digits",
 };
 
 /** @type {Picture} */
