@@ -206,6 +206,8 @@ def test_the_loss_is_the_cross_entropy_of_the_selected_label(lesson, reading):
         live = lesson.page.locator("pre:has-text('loss = F.cross_entropy') + .output")
         tiny = re.compile(r"^tensor\(\d\.\d{4}e-05\)$")  # as PyTorch prints it
         expect(live).to_have_text(tiny if loss < 1e-4 else f"tensor({loss:.4f})")
+        printed = float(live.inner_text().removeprefix("tensor(").removesuffix(")"))
+        assert printed == pytest.approx(loss, abs=5.1e-5 if loss >= 1e-4 else 1e-8)
         slopes = [number(text) for text in lesson.texts(f"slope-{digit}" for digit in DIGITS)]
         expected = F.softmax(logits, dim=0) - F.one_hot(torch.tensor(label), 10)
         assert [float(each) for each in slopes] == pytest.approx(expected.tolist(), abs=1.01e-4)

@@ -1,16 +1,17 @@
 """Checkpoints of version 0.1.0 still load, under today's keys."""
 
 import json
+import shutil
 
 import pytest
 
-from model.checkpoint import RESULTS_FILE, SHIPPED
+from model.checkpoint import RESULTS_FILE, SHIPPED, load
 from model.old_results import FIGURE_KEYS, RECIPE_KEYS, rename_old_keys
 from training.recipe import PRESETS
 
 
 @pytest.mark.parametrize("name", ["logistic", "mlp-32"])
-def test_results_with_old_keys_get_todays(name):
+def test_results_with_old_keys_load_with_todays(name, tmp_path):
     results = json.loads((SHIPPED / name / RESULTS_FILE).read_text(encoding="utf-8"))
     assert results["recipe"] == PRESETS[name].as_json()
     assert set(RECIPE_KEYS.values()) <= results["recipe"].keys()
@@ -19,7 +20,9 @@ def test_results_with_old_keys_get_todays(name):
     history = [to_old(epoch, FIGURE_KEYS) for epoch in results["history"]]
     old = to_old(results, FIGURE_KEYS) | {"recipe": recipe, "history": history}
     assert "pens_accuracy" in old.keys() & old["history"][0].keys()
-    assert rename_old_keys(old) == results
+    checkpoint = shutil.copytree(SHIPPED / name, tmp_path / name)
+    (checkpoint / RESULTS_FILE).write_text(json.dumps(old), encoding="utf-8")
+    assert load(checkpoint).results == load(name).results == results
 
 
 def to_old(values, names):

@@ -165,6 +165,20 @@ def test_the_target_is_the_mean_of_the_label_and_the_probabilities_of_the_teache
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_a_student_follows_the_mean_of_its_teachers(splits, synthetic):
+    recipe = dataclasses.replace(SMALL, epochs=15, synthetic_digits=0.2, outliers=0.2)
+    teachers = [
+        train(dataclasses.replace(recipe, seed=seed), *splits, synthetic=synthetic, progress=False)
+        for seed in (1, 2)
+    ]
+    teachers = [each.model for each in teachers]
+    student = train(recipe, *splits, synthetic=synthetic, teachers=teachers, progress=False).model
+    answers = student(splits[1].images / 255).argmax(1)
+    mean = sum(teacher(splits[1].images / 255).softmax(1) for teacher in teachers)
+    assert (answers == mean.argmax(1)).float().mean() > 0.85
+    assert (compute_logits(student, synthetic.val_outliers)[1] > 0).float().mean() > 0.95
+
+
 def test_teachers_take_turns_and_do_not_learn(splits, synthetic):
     recipe = dataclasses.replace(SMALL, epochs=2, outliers=0.2)
     teachers = [MLP((8,)).to(splits[0].images.device) for _ in range(2)]

@@ -19,12 +19,7 @@ from model.device import pick_device
 from model.mlp import MLP
 from training import card, evaluate
 from training.calibration import calibrate
-from training.data import (
-    SPLITS,
-    DataError,
-    SyntheticData,
-    load_train_val,
-)
+from training.data import SPLITS, DataError, SyntheticData, load_train_val
 from training.evaluation_data import prepare_evaluation_data
 from training.loop import TrainingResult, train
 from training.publish import push

@@ -52,7 +52,7 @@ def calibrate(
 
 
 def _other_digits(synthetic: SyntheticData | None) -> dict[str, Split]:
-    """Return the synthetic digits to validate on, by their names in results.json."""
+    """Return the drawn digits to validate on, by their names in results.json."""
     if not synthetic:
         return {}
     return {
