@@ -52,23 +52,22 @@ def running(
     *arguments: str,
     command: Sequence[str] = ("app.py",),
     host: str = "127.0.0.1",
+    port: int | None = None,
     by_environment: bool = False,
     env: dict[str, str] | None = None,
     every: float = 0.2,
     **streams: Any,
 ) -> Generator[tuple[str, subprocess.Popen]]:
-    """Run the app on a free port until the block ends; yield its URL and its process.
+    """Run the app until the block ends; yield its URL and its process.
 
-    `command` are the arguments of Python. The port is passed as a flag, or in an environment
-    variable if `by_environment`. The server is polled `every` so many seconds until it responds.
+    `command` are the arguments of Python. The port, by default a free one, is passed as a flag, or
+    in an environment variable if `by_environment`. The server is polled `every` so many seconds until it responds.
     `streams` are passed to subprocess.Popen.
     """
     bypass_proxies()
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = str(free.getsockname()[1])
-    where = [] if by_environment else ["--port", port]
-    env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": port} if by_environment else {})
+    port = port or free_port(host)
+    where = [] if by_environment else ["--port", str(port)]
+    env = os.environ | (env or {}) | ({"GRADIO_SERVER_PORT": str(port)} if by_environment else {})
     process = subprocess.Popen(
         [sys.executable, *command, *where, *arguments], cwd=ROOT, env=env, **streams
     )
@@ -79,6 +78,13 @@ def running(
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of this machine that is free now."""
+    with socket.socket() as free:
+        free.bind((host, 0))
+        return free.getsockname()[1]
 
 
 def _wait_until_up(url: str, process: subprocess.Popen, every: float) -> None:

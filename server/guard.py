@@ -33,6 +33,7 @@ from server.responses import (
     ClientGoneError,
     ResponseSender,
     error_response,
+    explain_lost_call,
     json_response,
     translate,
 )
@@ -122,7 +123,7 @@ class RequestGuard:
             await response(scope, receive, sender.send)
         elif is_stream:
             with self.capacity.stream():
-                await self.app(scope, receive, sender.send)
+                await self.app(scope, receive, explain_lost_call(sender.send))
         else:
             await self.app(scope, receive, sender.send)
 

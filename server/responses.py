@@ -26,6 +26,7 @@ PAGE_CSP = (
 )
 DATA_CSP = b"default-src 'none'; frame-ancestors 'none'"
 INTERNAL_ERROR = "Internal server error. The request was not at fault, and the error was logged."
+LOST_CALL = "The server has no such call, or has been restarted since: send the call again."
 BUSY = "The server has as many requests as it can handle: try again in a second."
 
 
@@ -97,6 +98,18 @@ class BufferedResponse:
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
             self.complete = not message.get("more_body")
+
+
+def explain_lost_call(send: Send) -> Send:
+    """Return a `send` for event streams that replaces the message Gradio has for unknown calls."""
+
+    async def explain(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            text = message.get("body", b"").replace(b'"404: Not Found"', orjson.dumps(LOST_CALL))
+            message = {**message, "body": text}
+        await send(message)
+
+    return explain
 
 
 def json_response(body: bytes, status: int = 200) -> Response:

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
+from benchmarks.browser import free_port as find_free_port
 from model.device import available_devices
 from model.mnist import SHA256, read
 from tests import loopback_hub
@@ -128,9 +128,7 @@ def app_url() -> Iterator[str]:
 @pytest.fixture
 def free_port() -> int:
     """Return a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return find_free_port()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import { whole } from "../shared/numbers.js";
 /** @typedef {import("../shared/types").Pad} Pad */
 
 const MIN_STEP = 1.5; // units between two points: a tap that moves less is a dot
-const RETRY = 1500; // ms
+const RETRIES = [250, 500, 1000, 1500]; // ms until a failed request is sent again
 const LATE = 1000; // ms without a response until the visitor gets a message
 const LOST = "The server does not respond. The numbers belong to an earlier drawing. Trying again…";
 
@@ -70,7 +70,8 @@ export function start(element, props, server) {
   let replaced = false; // whether the newest stroke replaced a picture
   let notice = ""; // message to the visitor until the next change
   let error = ""; // why the newest drawing was not read
-  let lost = false; // whether the last request failed
+  let lost = false; // whether the last request failed or is late
+  let failures = 0; // since the last response
   let changed = false; // since the last request
   let complete = true; // whether to request all parts of the reading
   let resting = 0; // the timer that ends when the pen has not moved for a while
@@ -215,11 +216,13 @@ export function start(element, props, server) {
     setLost(!answer);
     if (!request.parts) save();
     if (answer) {
+      failures = 0;
       askNext(); // the server reads the next drawing while the page shows this one
       if (asked === era) show(answer, request);
     } else {
       changed = true;
-      setTimeout(askNext, RETRY);
+      setTimeout(askNext, RETRIES[Math.min(failures, RETRIES.length - 1)]);
+      failures += 1;
     }
   }
 

@@ -10,13 +10,15 @@ import { tab } from "../../shared/storage.js";
 /** @typedef {import("../../shared/types").Picture} Picture */
 
 const VISITOR = "visitor"; // key of this tab's random ID in `tab`
+const SETTINGS = "practice"; // key of the settings of the last training run in `tab`
 const INTERVAL = 300; // ms between two requests for the status
 const RETRY = 1500; // ms after a failed request
 const RUNNING = ["waiting", "starting", "training", "stopping"];
 const OFF =
   "Training is off on this server. Run the app yourself: pip install -r requirements.txt && python app.py";
 const NO_RESPONSE = "The server did not respond. Trying again…";
-const FORGOTTEN = "This training run is no longer available. Start a new one.";
+const FORGOTTEN =
+  "This training run is lost: its server has stopped, or has dropped it. Your settings are kept.";
 
 /** @type {Picture} */
 export function practicePicture(box, { practice: offer, network }, server) {
@@ -60,7 +62,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
       if (reloaded) form.set(training.settings);
       progress.show(training, { begins, ends });
     } else if (!reloaded) {
-      progress.say(FORGOTTEN); // the server was restarted
+      progress.say(FORGOTTEN);
     }
     current = training;
     reloaded = false;
@@ -70,11 +72,13 @@ export function practicePicture(box, { practice: offer, network }, server) {
 
   form.train.addEventListener("click", () => {
     progress.say("Requesting a training run…");
+    tab.set(SETTINGS, form.settings()); // the server that trains may stop
     request("train", form.settings());
   });
   form.stop.addEventListener("click", () => request("stop"));
   box.append(form.element, progress.element, readings.element);
   tab.set(VISITOR, visitor);
+  if (tab.get(SETTINGS)) form.set(tab.get(SETTINGS));
   if (reloaded) request("status");
   return readings.update;
 }

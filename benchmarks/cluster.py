@@ -1,0 +1,116 @@
+"""Start replicas of the app on this machine, with HAProxy in front; used by benchmarks and tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from benchmarks.browser import ROOT, free_port, running
+
+CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
+START_SECONDS = 20  # for HAProxy to have checked the replicas
+NOT_STICKY = {
+    r"^    (?:cookie|dynamic-cookie-key) .*\n": "",
+    r"^    balance .*$": "    balance roundrobin",
+}
+
+
+class Replica(NamedTuple):
+    """One process of the app."""
+
+    url: str
+    process: subprocess.Popen
+
+
+class Cluster:
+    """Replicas behind a balancer; `url` is the balancer's."""
+
+    def __init__(self, n_replicas: int, stack: ExitStack, *, sticky: bool) -> None:
+        self._stack = stack
+        self.replicas = [Replica(*stack.enter_context(running())) for _ in range(n_replicas)]
+        self.url = stack.enter_context(balancer(self.replicas, sticky=sticky))
+
+    def restart(self, i: int) -> None:
+        """Start a new process at the address of a replica whose process has ended."""
+        port = urlsplit(self.replicas[i].url).port
+        self.replicas[i] = Replica(*self._stack.enter_context(running(port=port)))
+
+
+def find_haproxy() -> str | None:
+    """Return the path of HAProxy, if it is installed."""
+    return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+
+
+@contextmanager
+def cluster(n_replicas: int, *, sticky: bool = True) -> Generator[Cluster]:
+    """Run replicas of app.py, and HAProxy with deploy/haproxy.cfg, until the block ends.
+
+    `sticky=False` takes the rules out that send a client to the same replica each time.
+    """
+    with ExitStack() as stack:
+        yield Cluster(n_replicas, stack, sticky=sticky)
+
+
+@contextmanager
+def balancer(replicas: list[Replica], *, sticky: bool = True) -> Generator[str]:
+    """Run HAProxy in front of replicas until the block ends; yield its URL.
+
+    Raises:
+        RuntimeError: HAProxy is not installed, or does not start.
+    """
+    haproxy = find_haproxy()
+    if not haproxy:
+        raise RuntimeError("HAProxy is not installed: apt-get install haproxy")
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "haproxy.cfg")
+        path.write_text(configuration(port, replicas, sticky=sticky), encoding="utf-8")
+        process = subprocess.Popen(
+            [haproxy, "-q", "-db", "-f", str(path)], env=os.environ | {"COOKIE_KEY": "loopback"}
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_up(url, process)
+            yield url
+        finally:
+            process.kill()
+            process.wait()
+
+
+def configuration(port: int, replicas: list[Replica], *, sticky: bool) -> str:
+    """Return deploy/haproxy.cfg for replicas on this machine, which need no DNS."""
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    servers = [
+        f"    server replica{i} {urlsplit(replica.url).netloc}"
+        for i, replica in enumerate(replicas, start=1)
+    ]
+    changes = {
+        r"^    bind :8080 .*$": f"    bind 127.0.0.1:{port}",
+        r"^    server-template .*$": "\n".join(servers),
+        r"^resolvers dns\n(?:    .*\n)*": "",
+    }
+    for pattern, new in (changes | ({} if sticky else NOT_STICKY)).items():
+        text, n = re.subn(pattern, new, text, flags=re.MULTILINE)
+        assert n, f"{CONFIGURATION.name} has nothing like {pattern}"
+    return text
+
+
+def _wait_until_up(url: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"HAProxy ended with status {process.returncode}")
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer")
