@@ -1,4 +1,4 @@
-.PHONY: check test bench serve image image-test
+.PHONY: check test bench serve image image-test replicas-test
 
 check:
 	ruff format --check .
@@ -25,3 +25,6 @@ image:
 
 image-test:
 	.ci/image-test
+
+replicas-test:
+	.ci/replicas-test

@@ -61,8 +61,8 @@ def running(
     """Run the app until the block ends; yield its URL and its process.
 
     `command` are the arguments of Python. The port, by default a free one, is passed as a flag, or
-    in an environment variable if `by_environment`. The server is polled `every` so many seconds until it responds.
-    `streams` are passed to subprocess.Popen.
+    in an environment variable if `by_environment`. The server is polled `every` so many seconds
+    until it responds. `streams` are passed to subprocess.Popen.
     """
     bypass_proxies()
     port = port or free_port(host)

@@ -1,4 +1,4 @@
-"""Start replicas of the app on this machine, with HAProxy in front; used by benchmarks and tests."""
+"""Start replicas of the app, with HAProxy in front; used by benchmarks and tests."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -36,7 +37,8 @@ class Cluster:
     def __init__(self, n_replicas: int, stack: ExitStack, *, sticky: bool) -> None:
         self._stack = stack
         self.replicas = [Replica(*stack.enter_context(running())) for _ in range(n_replicas)]
-        self.url = stack.enter_context(balancer(self.replicas, sticky=sticky))
+        urls = [replica.url for replica in self.replicas]
+        self.url = stack.enter_context(balancer(urls, sticky=sticky))
 
     def restart(self, i: int) -> None:
         """Start a new process at the address of a replica whose process has ended."""
@@ -60,8 +62,8 @@ def cluster(n_replicas: int, *, sticky: bool = True) -> Generator[Cluster]:
 
 
 @contextmanager
-def balancer(replicas: list[Replica], *, sticky: bool = True) -> Generator[str]:
-    """Run HAProxy in front of replicas until the block ends; yield its URL.
+def balancer(urls: list[str], *, sticky: bool = True) -> Generator[str]:
+    """Run HAProxy in front of the replicas at these URLs until the block ends; yield its own URL.
 
     Raises:
         RuntimeError: HAProxy is not installed, or does not start.
@@ -72,26 +74,24 @@ def balancer(replicas: list[Replica], *, sticky: bool = True) -> Generator[str]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "haproxy.cfg")
-        path.write_text(configuration(port, replicas, sticky=sticky), encoding="utf-8")
+        path.write_text(configuration(port, urls, sticky=sticky), encoding="utf-8")
         process = subprocess.Popen(
             [haproxy, "-q", "-db", "-f", str(path)], env=os.environ | {"COOKIE_KEY": "loopback"}
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_up(url, process)
+            _wait_until_up(url, process, has_replicas=bool(urls))
             yield url
         finally:
             process.kill()
             process.wait()
 
 
-def configuration(port: int, replicas: list[Replica], *, sticky: bool) -> str:
+def configuration(port: int, urls: list[str], *, sticky: bool = True) -> str:
     """Return deploy/haproxy.cfg for replicas on this machine, which need no DNS."""
     text = CONFIGURATION.read_text(encoding="utf-8")
-    servers = [
-        f"    server replica{i} {urlsplit(replica.url).netloc}"
-        for i, replica in enumerate(replicas, start=1)
-    ]
+    addresses = [urlsplit(url).netloc for url in urls]
+    servers = [f"    server replica{i} {each}" for i, each in enumerate(addresses, start=1)]
     changes = {
         r"^    bind :8080 .*$": f"    bind 127.0.0.1:{port}",
         r"^    server-template .*$": "\n".join(servers),
@@ -103,7 +103,7 @@ def configuration(port: int, replicas: list[Replica], *, sticky: bool) -> str:
     return text
 
 
-def _wait_until_up(url: str, process: subprocess.Popen) -> None:
+def _wait_until_up(url: str, process: subprocess.Popen, *, has_replicas: bool) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -111,6 +111,10 @@ def _wait_until_up(url: str, process: subprocess.Popen) -> None:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5):
                 return
-        except OSError:
-            time.sleep(0.05)
+        except urllib.error.HTTPError:  # no replica has passed its first check
+            if not has_replicas:
+                return
+        except OSError:  # HAProxy does not listen yet
+            pass
+        time.sleep(0.05)
     raise TimeoutError(f"{url} did not answer")

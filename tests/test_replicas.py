@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -21,14 +22,15 @@ import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
+from benchmarks.browser import children
 from benchmarks.cluster import balancer, cluster, find_haproxy
 from benchmarks.flood.questions import drawing, png, prediction, same
 from benchmarks.serving.callers import JSON, form
 from server.guard import STOPPING
 from server.responses import LOST_CALL
+from tests.test_lesson_practice import TRAINED, Trainer
+from tests.visitor import Visitor, load_reader, on_page
 from training.synthetic.canvas import STROKE_WIDTH, canvas_picture
-
-from .visitor import Visitor, load_reader, on_page
 
 N_CALLS = int(os.environ.get("REPLICAS_TEST_CALLS", "24"))  # of each kind
 N_PAGES = int(os.environ.get("REPLICAS_TEST_PAGES", "4"))
@@ -51,9 +53,13 @@ LONGEST_PAUSE = """() => {
 # What a call may get instead of a result while its replica ends.
 REASONS = (STOPPING, LOST_CALL, "upload it first", "The server has stopped", "Server stopped")
 
-pytestmark = pytest.mark.skipif(
-    not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy"
+    ),
+    pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses"),
+]
 
 
 class Refused(Exception):  # noqa: N818
@@ -189,7 +195,10 @@ def test_each_caller_and_each_page_gets_its_own_answers(two, pictures, browser):
 
 def test_without_stickiness_calls_would_fail(two, pictures):
     failed = 0
-    with balancer(two.replicas, sticky=False) as url, ThreadPoolExecutor(AT_ONCE) as callers:
+    with (
+        balancer([each.url for each in two.replicas], sticky=False) as url,
+        ThreadPoolExecutor(AT_ONCE) as callers,
+    ):
         for future in [callers.submit(predict_by_http, url, each) for each in pictures]:
             failed += isinstance(future.exception(), Refused)
     print(f"without stickiness, {failed} of {len(pictures)} calls fail")
@@ -265,3 +274,28 @@ def test_pages_and_callers_continue_when_a_replica_ends(two, pictures, browser, 
     assert callers.strange == []
     assert callers.outcomes["wrong"] == 0
     assert callers.outcomes["right"] > 0
+
+
+def test_a_training_run_on_a_replica_that_ends_is_reported_as_lost(two, browser):
+    context = browser.new_context()
+    trainer = Trainer(context, two.url)
+    trainer.part("practice-epochs").fill("30")
+    trainer.part("practice-relu").uncheck()
+    trainer.part("practice-train").click()
+    expect(trainer.part("practice-state")).to_have_text("Training…", timeout=TRAINED)
+    pids = [replica.process.pid for replica in two.replicas]
+    [busy] = [i for i, pid in enumerate(pids) if children(pid, "lesson.worker")]
+    two.replicas[busy].process.kill()
+    expect(trainer.part("practice-state")).to_contain_text("This training run is lost")
+    for reloaded in (False, True):
+        if reloaded:
+            trainer.page.reload()
+        expect(trainer.part("practice-epochs")).to_have_value("30")
+        expect(trainer.part("practice-relu")).not_to_be_checked()
+    trainer.part("practice-train").click()
+    expect(trainer.part("practice-state")).to_have_text("Training…", timeout=TRAINED)
+    assert children(pids[1 - busy], "lesson.worker")
+    assert trainer.faults == []
+    context.close()
+    two.replicas[busy].process.wait(timeout=30)
+    two.restart(busy)

@@ -22,6 +22,7 @@ from playwright.sync_api import expect
 
 from app import parse
 from benchmarks.browser import running
+from server.responses import LOST_CALL
 from tests.conftest import ROOT, ask, ask_page, post, run
 
 SEVEN = [[[0, 0], [100, 0], [40, 150]]]
@@ -252,6 +253,12 @@ def test_an_unread_result_is_kept_during_other_calls(app_url):
         other = post(app_url, call, {"data": [SEVEN, "mlp-32"]})["event_id"]
         assert '"digit": 7' in get(f"{app_url}/gradio_api/{call}/{other}")[2]
     assert '"digit": 7' in get(f"{app_url}/gradio_api/{call}/{event}")[2]
+
+
+@pytest.mark.parametrize("stream", ["call/predict/unknown", "queue/data?session_hash=unknown"])
+def test_the_stream_of_an_unknown_call_says_to_send_it_again(app_url, stream):
+    status, _, events = get(f"{app_url}/gradio_api/{stream}")
+    assert (status, LOST_CALL in events, "404" in events) == (200, True, False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' /proc")

@@ -49,7 +49,7 @@ class Done(NamedTuple):
     seconds: float  # from the start until the last response
 
 
-def by_client(url: str, drawings: Sequence[Drawing]) -> Send:
+def by_client(url: str, drawings: Sequence[Drawing], _source: str = "") -> Send:
     """Call through gradio_client, which uploads pictures and uses the queue."""
     client = connect(url)
 
@@ -61,9 +61,9 @@ def by_client(url: str, drawings: Sequence[Drawing]) -> Send:
     return send
 
 
-def by_run(url: str, drawings: Sequence[Drawing]) -> Send:
+def by_run(url: str, drawings: Sequence[Drawing], source: str = "") -> Send:
     """Call by one POST, without the queue; a picture is a data URL."""
-    connection = open_connection(url)
+    connection = open_connection(url, source)
     bodies = [{True: _list(d.strokes), False: _list(_data_url(d.picture))} for d in drawings]
 
     def send(endpoint: str, i: int) -> None:
@@ -72,9 +72,9 @@ def by_run(url: str, drawings: Sequence[Drawing]) -> Send:
     return send
 
 
-def by_call(url: str, drawings: Sequence[Drawing]) -> Send:
+def by_call(url: str, drawings: Sequence[Drawing], source: str = "") -> Send:
     """Call by a POST and an event stream, through the queue; a picture is a data URL."""
-    connection = open_connection(url)
+    connection = open_connection(url, source)
     bodies = [
         {True: _named(strokes=d.strokes), False: _named(image=_data_url(d.picture))}
         for d in drawings
@@ -91,6 +91,28 @@ def by_call(url: str, drawings: Sequence[Drawing]) -> Send:
     return send
 
 
+def by_page(url: str, drawings: Sequence[Drawing], source: str = "") -> Send:
+    """Call as the page does while a stroke is drawn, with the cookies that it was given."""
+    connection = open_connection(url, source)
+    connection.request("GET", "/")
+    page = connection.getresponse()
+    page.read()
+    headers = {"Content-Type": JSON, "Cookie": (page.headers["Set-Cookie"] or "").split(";")[0]}
+    connection.request("GET", "/config")
+    parts = json.loads(_answer(connection))["components"]
+    sketchpad = next(part["id"] for part in parts if part["props"].get("elem_id") == "sketchpad")
+    call = {"component_id": sketchpad, "fn_name": "read", "session_hash": f"page{id(connection)}"}
+    requests = [{"models": [MODEL], "strokes": d.strokes, "parts": ["layers"]} for d in drawings]
+    bodies = [json.dumps(call | {"data": request}).encode() for request in requests]
+
+    def send(_: str, i: int) -> None:
+        connection.request("POST", "/gradio_api/component_server", bodies[i], headers)
+        if b'"readings"' not in (body := _answer(connection)):
+            raise RuntimeError(f"read: {body[:200]!r}")
+
+    return send
+
+
 WAYS = {"gradio_client": by_client, "run": by_run, "call/v2": by_call}
 
 
@@ -101,9 +123,10 @@ def connect(url: str) -> Client:
     return Client(url, verbose=False, ssl_verify=context)  # ty: ignore[invalid-argument-type]
 
 
-def open_connection(url: str) -> http.client.HTTPConnection:
-    """Return a connection that is kept open between calls."""
-    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
+def open_connection(url: str, source: str = "") -> http.client.HTTPConnection:
+    """Return a connection that is kept open between calls, from an address of this machine."""
+    address = (source, 0) if source else None
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=120, source_address=address)
 
 
 def post(
@@ -167,14 +190,20 @@ class CallerPool:
 
 
 @contextmanager
-def caller_pool(url: str, drawings: Sequence[Drawing], *, callers: int) -> Generator[CallerPool]:
-    """Start callers, and end them when the block ends."""
+def caller_pool(
+    url: str, drawings: Sequence[Drawing], *, callers: int, addresses: bool = False
+) -> Generator[CallerPool]:
+    """Start callers, and end them when the block ends.
+
+    With `addresses`, each one calls from a loopback address of its own, which Linux allows.
+    """
     spawn = multiprocessing.get_context("spawn")  # a fork would share the parent's open files
     pipes, processes = [], []
     for number in range(callers):
         pipe, remote = spawn.Pipe()
         rotated = (*drawings[number % len(drawings) :], *drawings[: number % len(drawings)])
-        process = spawn.Process(target=run_tasks, args=(remote, url, rotated), daemon=True)
+        source = f"127.0.0.{2 + number}" if addresses else ""
+        process = spawn.Process(target=run_tasks, args=(remote, url, rotated, source), daemon=True)
         process.start()
         remote.close()
         pipes.append(pipe)
@@ -187,13 +216,14 @@ def caller_pool(url: str, drawings: Sequence[Drawing], *, callers: int) -> Gener
         process.join()
 
 
-def run_tasks(pipe: Connection, url: str, drawings: Sequence[Drawing]) -> None:
+def run_tasks(pipe: Connection, url: str, drawings: Sequence[Drawing], source: str) -> None:
     """Run tasks from the pipe until None; an exception ends the caller."""
+    ways = WAYS | {"page": by_page}
     connect(url)
     pipe.send("ready")
     while task := pipe.recv():
         # A new connection for each task, because an idle one may have been closed.
-        pipe.send(_run_task(task, WAYS[task.way](url, drawings), len(drawings)))
+        pipe.send(_run_task(task, ways[task.way](url, drawings, source), len(drawings)))
 
 
 def _run_task(task: Task, send: Send, count: int) -> Done:
