@@ -1,23 +1,28 @@
 """The files in deploy/ are valid, agree with each other, and set the limits that the docs name."""
 
-import http.client
 import json
 import os
 import re
 import socket
 import subprocess
+import sys
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from benchmarks.browser import free_port as find_free_port
 from benchmarks.cluster import CONFIGURATION, balancer, configuration, find_haproxy
 from server.guard import CALL, UPLOAD
 from server.limits import ServerLimits
 from tests.conftest import ROOT, run
+from tests.name_server import name_server
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
@@ -100,7 +105,7 @@ def lonely():
 
 
 def respond(url, head):
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
     connection.putrequest("POST", "/gradio_api/upload")
     for name, value in head.items():
         connection.putheader(name, value)
@@ -149,6 +154,73 @@ def is_accepted(connection):
         return connection.recv(100).startswith(b"HTTP/1.1 503")
     except OSError:
         return False
+
+
+@contextmanager
+def replica(address, port):
+    """Serve an address at every path, as a replica that is healthy."""
+
+    class Address(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(address)))
+            self.end_headers()
+            self.wfile.write(address.encode())
+
+        def log_message(self, format, *args):
+            pass
+
+    with ThreadingHTTPServer((address, port), Address) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def reached(port):
+    """Return the replicas that requests from eight addresses reach."""
+    found = set()
+    for i in range(8):
+        source = (f"127.0.0.{100 + i}", 0)
+        with closing(HTTPConnection("127.0.0.1", port, 30, source_address=source)) as connection:
+            connection.request("GET", "/gradio_api/call/predict/x")
+            response = connection.getresponse()
+            found.add(response.read().decode() if response.status == 200 else response.status)
+    return found
+
+
+def wait_until_reached(port, expected):
+    deadline, found = time.monotonic() + 30, None
+    while found != expected:
+        assert time.monotonic() < deadline, (found, expected)
+        time.sleep(0.1)
+        with suppress(ConnectionRefusedError):  # HAProxy is starting
+            found = reached(port)
+
+
+@needs_haproxy
+@pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
+def test_haproxy_follows_the_addresses_of_the_replicas(tmp_path):
+    """DNS gives the addresses, as in Docker Compose: replicas are added and removed."""
+    one, two, three = addresses = [f"127.0.0.{i}" for i in (21, 22, 23)]
+    app, front = find_free_port(), find_free_port()
+    with ExitStack() as stack:
+        for each in addresses:
+            stack.enter_context(replica(each, app))
+        known = [one, two]
+        dns = stack.enter_context(name_server(known))
+        text = CONFIGURATION.read_text(encoding="utf-8")
+        text = text.replace("bind :8080", f"bind 127.0.0.1:{front}")
+        text = text.replace("parse-resolv-conf", f"nameserver test 127.0.0.1:{dns}")
+        (tmp_path / "haproxy.cfg").write_text(text, encoding="utf-8")
+        given = os.environ | {"REPLICAS": f"app:{app}", "COOKIE_KEY": "x"}
+        command = [find_haproxy(), "-q", "-db", "-f", str(tmp_path / "haproxy.cfg")]
+        process = stack.enter_context(subprocess.Popen(command, env=given))
+        stack.callback(process.kill)
+        wait_until_reached(front, {one, two})
+        known.append(three)
+        wait_until_reached(front, {one, two, three})
+        known.remove(one)
+        wait_until_reached(front, {two, three})
 
 
 def test_the_configuration_for_tests_differs_only_in_addresses():
