@@ -47,8 +47,8 @@ window.shown = [];
 document.addEventListener('reading', () => shown.push(performance.now()));
 """
 LONGEST_PAUSE = """() => {
-  const times = shown.splice(0, shown.length - 1);
-  return Math.max(...times.map((time, i) => (times[i + 1] ?? shown[0]) - time));
+  const times = [...shown.splice(0, shown.length - 1), ...shown, performance.now()];
+  return Math.max(...times.slice(1).map((time, i) => time - times[i]));
 }"""
 # What a call may get instead of a result while its replica ends.
 REASONS = (STOPPING, LOST_CALL, "upload it first", "The server has stopped", "Server stopped")
@@ -139,7 +139,7 @@ def visitors_of(two, browser, stack):
 
 def begin_strokes(visitors):
     for visitor in visitors:
-        visitor.page.evaluate("shown.length = 0")
+        visitor.page.evaluate("shown = [performance.now()]")
         visitor.page.mouse.move(*on_page((140, 140), visitor.pad.bounding_box()))
         visitor.page.mouse.down()
 
@@ -157,7 +157,7 @@ def continue_strokes(visitors, *, seconds):
 
 
 def longest_pauses(visitors):
-    """Return the longest time between two readings on each page since the last call, in ms."""
+    """Return the longest time without a new reading on each page since the last call, in ms."""
     return [visitor.page.evaluate(LONGEST_PAUSE) for visitor in visitors]
 
 
