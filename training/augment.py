@@ -32,7 +32,7 @@ class Distortion(NamedTuple):
     knots: Tensor  # (n, 2, KNOTS, KNOTS), offsets of x and y, in half widths
 
     def shard(self, rows: slice) -> "Distortion":
-        """Return the parameters of some of the distortions."""
+        """Return the parameters of the images in some rows."""
         return Distortion(*(parameter[rows] for parameter in self))
 
 
