@@ -254,11 +254,12 @@ def compose_batch(
     shares = recipe.synthetic_digits, recipe.written_digits
     n_digits = sum(round(share * len(digits.images)) for share in shares)
     plain, distorted = _drawn_rows(recipe, n_digits, len(drawn.images), device)
-    kept = torch.cat([plain[rows], distorted[rows]]).sort().values
+    mine = distorted[rows].contiguous()
+    kept = torch.cat([plain[rows], mine]).sort().values
     drawn_images = to_float(drawn.images[kept])
     if len(distorted):
         distortion = draw_distortion(len(distorted), device=device, generator=generator).shard(rows)
-        places = torch.searchsorted(kept, distorted[rows])
+        places = torch.searchsorted(kept, mine)
         drawn_images[places] = apply_distortion(distortion, drawn_images[places])
     return torch.cat([images, drawn_images]), torch.cat([labels, drawn.labels[kept]])
 
