@@ -45,12 +45,7 @@ from training.upload import PublishError, check_login, configure_client
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        recipe, name = _recipe(options)
-    except ValueError as error:
-        parser.error(str(error))
+    options, recipe, name = parse(arguments)
     command = shlex.join([*launcher(), "-m", "training", *arguments])
     out = Path(options.out or Path("checkpoints") / name)
     if options.dry_run:
@@ -73,6 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(stopped) or f"interrupted: {left}")
         return 130
     return 0
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Recipe, str]:
+    """Return the options, the recipe, and the name of the network; exit if they are invalid."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options, *_recipe(options)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _run(

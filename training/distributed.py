@@ -3,6 +3,7 @@
 Without torchrun, or with one process, there is no process group, and these functions do nothing.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Generator
@@ -74,7 +75,10 @@ def process_group(device: torch.device) -> Generator[None]:
     else:
         dist.init_process_group("gloo", timeout=TIMEOUT)
     yield
-    # After an error, the process ends without this: it could wait for the others.
+    # After an error, the process ends without the following, which could wait for the others.
+    # DDP is part of a reference cycle. If it outlives the group, the group's threads run until the
+    # interpreter is finalised, which sometimes aborts the process.
+    gc.collect()
     dist.destroy_process_group()
 
 
