@@ -69,7 +69,7 @@ def _train_all(commands: Sequence[list[str]], *, n_jobs: int, backend: str) -> i
     """Train networks, each in a job; return 0, or the status of one that failed."""
     if n_jobs == 1 and backend == "loky":
         return max(_statuses(commands), default=0)
-    for command in commands:  # the jobs share these files
+    for command in commands[:1]:  # the jobs share these files
         if status := run_training([*command, "--data-only"], Path.cwd()):
             return status
     _prepare(backend)
