@@ -66,10 +66,11 @@ def test_a_resumed_training_reaches_the_weights_of_an_uninterrupted_one(
 def test_without_a_state_or_without_resume_a_training_starts_from_the_first_epoch(tmp_path):
     path = tmp_path / STATE_FILE
     expected = fit(PLAIN)
-    for resume in (True, False):  # the second run finds the state of the first one
+    for resume in (True, False):
         found = fit(PLAIN, state_file=path, save_seconds=0, resume=resume)
         assert [each["epoch"] for each in found.history] == [1, 2, 3, 4]
         assert torch.equal(found.model.layers[0].weight, expected.model.layers[0].weight)
+        path.write_bytes(b"a state that would be an error if it were read")
 
 
 def test_a_state_is_written_at_intervals_only(tmp_path):
