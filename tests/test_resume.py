@@ -149,7 +149,7 @@ def test_a_training_is_finished_if_its_results_are_of_the_recipe(tmp_path, resul
 
 
 def test_a_killed_command_is_resumed_and_then_left_as_it_is(mnist_dir, tmp_path):
-    options = ["--hidden-sizes", "8", "--epochs", "6", "--batch-size", "512", "--samples", "20"]
+    options = ["--hidden-sizes", "8", "--epochs", "6", "--batch-size", "512", "--samples", "2"]
     for kind in ("synthetic-digits", "written-digits", "outliers"):
         options += [f"--{kind}", "0"]
     options += ["--data-dir", mnist_dir, "--save-seconds", "0", "--resume", "--out"]
