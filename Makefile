@@ -8,6 +8,7 @@ check:
 	oxlint --deny-warnings ui
 	npm exec --yes --package=typescript@7.0.2 -- tsc --project jsconfig.json
 	hadolint Dockerfile
+	shellcheck deploy/slurm/*.sbatch
 
 test:
 	pytest

@@ -87,11 +87,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments in the project's folder."""
+def run(
+    *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments, by default in the project's folder."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT, env=os.environ | (env or {}), capture_output=True, encoding="utf-8", timeout=300,
+        cwd=cwd, env=os.environ | (env or {}), capture_output=True, encoding="utf-8", timeout=300,
     )  # fmt: skip
 
 

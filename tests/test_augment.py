@@ -4,7 +4,7 @@ import torch
 
 from model import Reader
 from training import augment
-from training.augment import distort
+from training.augment import apply_distortion, distort, draw_distortion
 from training.data import to_float
 
 
@@ -24,6 +24,14 @@ def test_it_is_reproducible_and_keeps_shape_and_range(images):
     assert first.min() >= 0
     assert first.max() <= 1
     assert not torch.equal(first, distort(images, generator=generator(images, 6)))
+
+
+def test_a_part_of_a_batch_is_distorted_as_in_the_whole_batch(images):
+    whole = draw_distortion(len(images), device=images.device, generator=generator(images, 5))
+    part = slice(1, None, 3)
+    distorted = apply_distortion(whole.shard(part), images[part])
+    expected = distort(images, generator=generator(images, 5))[part]
+    torch.testing.assert_close(distorted, expected, rtol=0, atol=1e-6)
 
 
 def test_each_picture_changes_in_its_own_way(images):
@@ -68,5 +76,8 @@ def test_thickness_and_thinness_change_the_ink(images, monkeypatch):
                 patch.setattr(augment, other, 0.0)
             patch.setattr(augment, name, 1.0)
             pictures = images.view(-1, 1, 28, 28)
-            ink = augment._change_stroke_width(pictures, generator(images, 0))
+            drawn = draw_distortion(
+                len(images), device=images.device, generator=generator(images, 0)
+            )
+            ink = augment._change_stroke_width(pictures, drawn)
         assert np.sign((ink - pictures).sum().item()) == sign

@@ -17,7 +17,15 @@ from tests.conftest import run
 from training import augment
 from training.augment import distort
 from training.data import Split, SyntheticData
-from training.loop import _epoch, _optimizer, compose_batch, train, training_step, update_ema
+from training.loop import (
+    TrainedLogits,
+    _epoch,
+    _optimizer,
+    compose_batch,
+    train,
+    training_step,
+    update_ema,
+)
 from training.recipe import PRESETS, Recipe
 from ui.api import _stroke_explanation
 from ui.lesson import lesson
@@ -68,7 +76,8 @@ def test_a_training_step_computes_on_one_device(preset):
     teacher = MLP((1_024, 1_024)).to(META) if recipe.teachers else None
     batch = compose_batch(recipe, split_on(META, label=3), split_on(META), generator=None)
     optimizer = _optimizer(network, recipe)
-    loss = training_step(recipe, network, optimizer, *batch, teacher=teacher)
+    student, teacher = (each and TrainedLogits(each, outliers=True) for each in (network, teacher))
+    loss = training_step(student, optimizer, *batch, teacher=teacher)
     assert (loss.device, loss.shape) == (META, ())
     update_ema(ema, network, decay=recipe.ema_decay)
     assert {each.device for each in ema.parameters()} == {META}
@@ -79,7 +88,7 @@ def test_a_training_step_with_mixed_devices_is_an_error():
     optimizer = _optimizer(network, Recipe())
     images, labels = compose_batch(Recipe(), split_on("cpu", label=3), None, generator=None)
     with pytest.raises(RuntimeError, match="device"):
-        training_step(Recipe(), network, optimizer, images, labels)
+        training_step(TrainedLogits(network, outliers=False), optimizer, images, labels)
 
 
 def test_readings_are_the_same_on_every_device(torch_device, mnist):

@@ -18,7 +18,14 @@ from training import __main__ as commands
 from training.__main__ import main
 from training.calibration import compute_logits
 from training.data import DataError, Split, SyntheticData
-from training.loop import _lr_factor, train, training_step, update_ema, validate
+from training.loop import (
+    TrainedLogits,
+    _lr_factor,
+    train,
+    training_step,
+    update_ema,
+    validate,
+)
 from training.recipe import PRESETS, Recipe
 from training.synthetic.outliers import NOT_A_DIGIT
 
@@ -148,20 +155,19 @@ def test_the_moving_average_equals_torch_s(torch_device):
 
 def test_the_target_is_the_mean_of_the_label_and_the_probabilities_of_the_teacher(torch_device):
     torch.manual_seed(0)
-    student, teacher = (MLP((8,)).to(torch_device) for _ in range(2))
+    student, teacher = (TrainedLogits(MLP((8,)).to(torch_device), outliers=True) for _ in range(2))
     images = torch.rand(20, 784, device=torch_device)
     labels = torch.arange(20, device=torch_device) % 11  # 10 is "not a digit"
-    recipe = dataclasses.replace(SMALL, outliers=0.2)
 
-    def log_probs(model):
-        trace = model.trace(images)
+    def log_probs(logits):
+        trace = logits.model.trace(images)
         logits = torch.cat([trace.logits, trace.not_a_digit[:, None]], 1)
         return (logits.detach().double() / 1.5).log_softmax(1)
 
     targets = torch.eye(11, device=torch_device)[labels] / 2 + log_probs(teacher).exp() / 2
     expected = -(targets * log_probs(student)).sum(1).mean() * 1.5**2
     optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
-    loss = training_step(recipe, student, optimizer, images, labels, teacher=teacher)
+    loss = training_step(student, optimizer, images, labels, teacher=teacher)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 

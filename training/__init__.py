@@ -2,7 +2,7 @@
 
 import importlib.util
 
-REQUIRED = ("HersheyFonts", "matplotlib", "torchvision", "tqdm")
+REQUIRED = ("HersheyFonts", "joblib", "matplotlib", "torchvision", "tqdm")
 
 # Checked here, so that a command fails immediately instead of after minutes of training.
 if missing := [name for name in REQUIRED if importlib.util.find_spec(name) is None]:

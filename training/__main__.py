@@ -15,15 +15,24 @@ from typing import Any
 import torch
 
 from model import checkpoint
-from model.device import pick_device
 from model.mlp import MLP
 from training import card, evaluate
 from training.calibration import calibrate
-from training.data import SPLITS, DataError, SyntheticData, load_train_val
+from training.data import SPLITS, DataError, Split, SyntheticData, load_train_val
+from training.distributed import (
+    broadcast,
+    launcher,
+    local_rank_zero_first,
+    pick_local_device,
+    process_group,
+    rank,
+    world_size,
+)
 from training.evaluation_data import prepare_evaluation_data
 from training.loop import TrainingResult, train
 from training.publish import push
 from training.recipe import MEMBERS, OUTLIER_POOL, POOL, PRESETS, VAL_POOL, Recipe
+from training.state import SAVE_SECONDS, STATE_FILE, delete_state, is_trained
 from training.synthetic.digits import (
     load_digits,
     load_unseen_written_digits,
@@ -36,48 +45,90 @@ from training.upload import PublishError, check_login, configure_client
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        recipe, name = _recipe(options)
-    except ValueError as error:
-        parser.error(str(error))
-    command = shlex.join(["python", "-m", "training", *arguments])
+    options, recipe, name = parse(arguments)
+    command = shlex.join([*launcher(), "-m", "training", *arguments])
     out = Path(options.out or Path("checkpoints") / name)
     if options.dry_run:
         print(json.dumps({"out": str(out), "push": options.push, "recipe": recipe.as_json()}))
         return 0
     try:
-        if options.push:
+        if options.push and not rank():
             configure_client()
             check_login(options.push)
-        _run(recipe, name=name, out=out, options=options, command=command)
+        if options.data_only:
+            _load_data(recipe, options, device=torch.device("cpu"))
+        else:
+            _run(recipe, name=name, out=out, options=options, command=command)
     except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
-        print(str(stopped) or "interrupted: nothing is saved", file=sys.stderr)
+        saved = (out / STATE_FILE).is_file()
+        left = "--resume continues from the last saved epoch" if saved else "nothing is saved"
+        _say(str(stopped) or f"interrupted: {left}")
         return 130
     return 0
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Recipe, str]:
+    """Return the options, the recipe, and the name of the network; exit if they are invalid."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options, *_recipe(options)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _run(
     recipe: Recipe, *, name: str, out: Path, options: argparse.Namespace, command: str
 ) -> None:
-    device = pick_device(options.device)
-    train_split, val_split = load_train_val(
-        options.data_dir, seed=recipe.seed, split=recipe.split, device=device
-    )
+    device = pick_local_device(options.device)
+    with process_group(device):
+        if broadcast(options.resume and is_trained(out, recipe)):
+            _say(f"{out} is already trained")
+        else:
+            _train(recipe, name=name, out=out, options=options, command=command, device=device)
+    if rank():
+        return
+    try:
+        if not (out / checkpoint.CARD_FILE).is_file():
+            _measure(out, options, device=device)
+    except KeyboardInterrupt:
+        raise ValueError(
+            f"interrupted: the weights are in {out}, not measured and not pushed; "
+            f"python -m training.evaluate {shlex.quote(str(out))} measures them"
+        ) from None
+    loaded = checkpoint.load(out)
+    figures = {key: value for key, value in loaded.results.items() if key != "history"}
+    print(json.dumps(figures | _test_figures(loaded.evaluation["test"])))
+    if options.push:
+        _push(out, options.push, interrupted=loaded.results["interrupted"])
+
+
+def _train(
+    recipe: Recipe,
+    *,
+    name: str,
+    out: Path,
+    options: argparse.Namespace,
+    command: str,
+    device: torch.device,
+) -> None:
+    """Train a network, or continue to; rank 0 calibrates and saves it."""
     teachers = [_load_teacher(teacher).to(device) for teacher in recipe.teachers]
-    n_mnist = len(train_split.labels)
-    cache = Path(options.data_dir) / "drawn"
-    synthetic = load_synthetic(recipe, n_mnist=n_mnist, cache=cache, device=device)
-    if synthetic and not len(val_split.labels):  # all of MNIST is trained on
-        val_split = synthetic.val_written_digits
+    train_split, val_split, synthetic = _load_data(recipe, options, device=device)
+    state_file = out / STATE_FILE
+    if options.resume:
+        found = "continuing from" if state_file.is_file() else "starting without"
+        _say(f"{found} {state_file}")
     trained = train(
         recipe, train_split, val_split,
         synthetic=synthetic, teachers=teachers, progress=not options.quiet,
+        state_file=state_file, save_seconds=options.save_seconds, resume=options.resume,
     )  # fmt: skip
+    if rank():
+        return
     if not trained.best_epoch:
         raise ValueError(
             "the loss is not finite: try a lower --lr"
@@ -85,27 +136,37 @@ def _run(
             else "no epoch was finished: nothing is saved"
         )
     if trained.interrupted:
-        _say(f"interrupted: keeping epoch {trained.best_epoch}")
-    results = _results(recipe, trained, n_mnist=n_mnist, name=name)
+        resumable = "; --resume continues" if state_file.is_file() else ""
+        _say(f"interrupted: keeping epoch {trained.best_epoch}{resumable}")
+    results = _results(recipe, trained, n_mnist=len(train_split.labels), name=name)
     results |= calibrate(trained.model, val_split, synthetic, rejects=recipe.outliers > 0)
-    results["command"] = command
-    save_training(out, trained.model, results)
+    save_training(out, trained.model, results | {"command": command})
+    if not trained.interrupted:
+        delete_state(state_file)
     _say(f"saved to {out}")
+
+
+def _load_data(
+    recipe: Recipe, options: argparse.Namespace, *, device: torch.device
+) -> tuple[Split, Split, SyntheticData | None]:
+    """Return the data to train on, to validate on, and the synthetic images."""
+    with local_rank_zero_first():
+        train_split, val_split = load_train_val(
+            options.data_dir, seed=recipe.seed, split=recipe.split, device=device
+        )
+        n_mnist, cache = len(train_split.labels), Path(options.data_dir) / "drawn"
+        synthetic = load_synthetic(recipe, n_mnist=n_mnist, cache=cache, device=device)
+    if synthetic and not len(val_split.labels):  # all of MNIST is trained on
+        val_split = synthetic.val_written_digits
+    return train_split, val_split, synthetic
+
+
+def _push(out: Path, repo_id: str, *, interrupted: bool) -> None:
+    unpushed = f"python -m training.publish {shlex.quote(str(out))} {repo_id} pushes it"
     try:
-        test = _measure(out, options, device=device)["test"]
-    except KeyboardInterrupt:
-        raise ValueError(
-            f"interrupted: the weights are in {out}, not measured and not pushed; "
-            f"python -m training.evaluate {shlex.quote(str(out))} measures them"
-        ) from None
-    print(json.dumps({k: v for k, v in results.items() if k != "history"} | _test_figures(test)))
-    if not options.push:
-        return
-    unpushed = f"python -m training.publish {shlex.quote(str(out))} {options.push} pushes it"
-    try:
-        if trained.interrupted:
+        if interrupted:
             raise KeyboardInterrupt
-        push(out, options.push, log=_say)
+        push(out, repo_id, log=_say)
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(str(stopped) or f"interrupted: not pushed; {unpushed}") from None
 
@@ -132,15 +193,14 @@ def save_training(out: Path, model: MLP, results: dict[str, Any]) -> None:
     checkpoint.write_json(out / checkpoint.RESULTS_FILE, results)
 
 
-def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> dict[str, Any]:
-    """Measure the saved checkpoint, write its card, and return the figures."""
+def _measure(out: Path, options: argparse.Namespace, *, device: torch.device) -> None:
+    """Measure the saved checkpoint, and write its figures and its card."""
     _say("evaluating it on data that training did not use")
     data = prepare_evaluation_data(options.data_dir, samples=options.samples)
     loaded = checkpoint.load(out)
     loaded.model.to(device)
-    evaluation = evaluate.write_evaluation(str(out), loaded, data, samples=options.samples)
+    evaluate.write_evaluation(str(out), loaded, data, samples=options.samples)
     card.write_card(out, where=options.push or str(out))
-    return evaluation
 
 
 def _load_teacher(name: str) -> MLP:
@@ -194,8 +254,10 @@ def _results(recipe: Recipe, trained: TrainingResult, *, n_mnist: int, name: str
 
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    return name if world_size() == 1 else f"{world_size()} processes with {name} each"
 
 
 def _commit() -> str | None:
@@ -215,7 +277,8 @@ def _git(*arguments: str) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    if not rank():
+        print(line, file=sys.stderr)
 
 
 def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
@@ -237,6 +300,8 @@ def _recipe(options: argparse.Namespace) -> tuple[Recipe, str]:
     for name in ("epochs", "batch_size", "lr"):
         if not 0 < changed.get(name, 1) < math.inf:  # also false for NaN
             raise ValueError(f"--{name.replace('_', '-')} must be above 0")
+    if not options.save_seconds >= 0:
+        raise ValueError("--save-seconds must be at least 0")
     if options.samples < 1:
         raise ValueError("--samples must be above 0")
     if options.hidden_sizes is not None:
@@ -274,6 +339,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", default="data", help="the folder with MNIST, downloaded if missing (data)")
     add("--out", help="the folder to save to (checkpoints/NAME)")
     add("--push", metavar="OWNER/NAME", help="push to the Hugging Face Hub, created if new")
+    add("--resume", action="store_true",
+        help="continue an interrupted training, or start if there is none")  # fmt: skip
+    add("--save-seconds", type=float, default=SAVE_SECONDS, metavar="S",
+        help=f"time between two writes of what --resume needs ({SAVE_SECONDS:.0f})")  # fmt: skip
+    add("--data-only", action="store_true", help="download and draw the data, and do not train")
     add("--dry-run", action="store_true", help="print what would be done, as JSON")
     add("--quiet", action="store_true", help="show no progress bar")
     return parser

@@ -7,16 +7,21 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from model.mlp import MLP
-from training.augment import distort
+from training.augment import apply_distortion, draw_distortion
 from training.data import Split, SyntheticData, to_float
+from training.distributed import broadcast, mean_over_processes, rank, shard, world_size
 from training.recipe import LABEL_WEIGHT, TEACHER_TEMPERATURE, Recipe
+from training.state import SAVE_SECONDS, load_state, save_state
 
 
 @dataclass
@@ -33,6 +38,29 @@ class TrainingResult:
     history: list[dict[str, float]] = field(default_factory=list)
     interrupted: bool = False
     seconds: float = 0.0
+
+    def progress(self) -> dict[str, Any]:
+        """Return the fields that a state keeps."""
+        names = ("best_epoch", "best_val_accuracy", "history", "seconds")
+        return {name: getattr(self, name) for name in names}
+
+
+class TrainedLogits(nn.Module):
+    """A network whose output is what is trained: ten logits, or eleven with outliers.
+
+    DistributedDataParallel needs this as a forward pass.
+    """
+
+    def __init__(self, model: MLP, *, outliers: bool) -> None:
+        super().__init__()
+        self.model, self.outliers = model, outliers
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, (B, 10) or (B, 11), of images, (B, 784) float32 in 0..1."""
+        trace = self.model.trace(images)
+        if not self.outliers:
+            return trace.logits
+        return torch.cat([trace.logits, trace.not_a_digit[:, None]], 1)
 
 
 @contextmanager
@@ -55,6 +83,9 @@ def train(
     synthetic: SyntheticData | None = None,
     teachers: Sequence[MLP] = (),
     progress: bool = True,
+    state_file: Path | None = None,
+    save_seconds: float = SAVE_SECONDS,
+    resume: bool = False,
 ) -> TrainingResult:
     """Train an MLP with a recipe, on the device of the splits.
 
@@ -62,70 +93,121 @@ def train(
     `synthetic` is required if the recipe has synthetic images, `teachers` if it names any. Ctrl-C
     ends the run early: the result is what would be kept so far, marked `interrupted`.
     The same recipe gives the same weights, bit for bit, on the same machine and device.
+
+    The state is written to `state_file` at the end of an epoch, if the last write was at least
+    `save_seconds` ago. With `resume`, the training continues from that file, if it exists.
+
+    In a process group, each process trains on its rows of every batch. Only rank 0 validates and
+    writes the state; the results of the others are void. Ctrl-C raises KeyboardInterrupt.
+
+    Raises:
+        StateError: the state is damaged, or of another training.
     """
     device = train_split.images.device
+    outliers = recipe.outliers > 0
     torch.manual_seed(recipe.seed)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     model = MLP(recipe.hidden_sizes).to(device)
+    student = _student(model, outliers=outliers)
+    instructors = [TrainedLogits(teacher, outliers=outliers) for teacher in teachers]
     optimizer = _optimizer(model, recipe)
     n = len(train_split.images)
-    n_steps = recipe.epochs * math.ceil(n / recipe.batch_size)
+    steps_per_epoch = math.ceil(n / recipe.batch_size)
+    n_steps = recipe.epochs * steps_per_epoch
     ema = copy.deepcopy(model) if recipe.ema_decay else model
     # A short run averages over at most a tenth of its steps.
     ema_decay = min(recipe.ema_decay, max(0.0, 1 - 10 / n_steps))
     result = TrainingResult(model)
     best, best_score = _copy_state(model), 0.0
-    started = time.perf_counter()
-    bar = tqdm(total=recipe.epochs * n, unit=" images", unit_scale=True, disable=not progress)
-    step = 0
+    parts = {"model": model, "ema": ema, "optimizer": optimizer}
+    state = None
+    if resume and state_file:
+        state = broadcast(None if rank() else load_state(state_file, recipe, device))
+    if state:
+        for name, part in parts.items():
+            part.load_state_dict(state["parts"][name])
+        generator.set_state(state["generator"])
+        best, best_score = state["best"], state["best_score"]
+        result = TrainingResult(model, **state["result"])
+    n_done = len(result.history)  # epochs
+    step = n_done * steps_per_epoch
+    saved = time.perf_counter()
+    started = saved - result.seconds
+    bar = tqdm(
+        total=recipe.epochs * n, initial=n_done * n,
+        unit=" images", unit_scale=True, disable=not progress or rank() > 0,
+    )  # fmt: skip
     try:
-        for epoch in range(1, recipe.epochs + 1):
+        for epoch in range(n_done + 1, recipe.epochs + 1):
             loss_sum = torch.zeros((), device=device)
             for digits, drawn in _epoch(recipe, train_split, synthetic, generator=generator):
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _lr_factor(recipe, step / n_steps)
-                images, labels = compose_batch(recipe, digits, drawn, generator=generator)
-                teacher = teachers[step % len(teachers)] if teachers else None
-                loss = training_step(recipe, model, optimizer, images, labels, teacher=teacher)
+                images, labels = compose_batch(
+                    recipe, digits, drawn, generator=generator, rows=shard()
+                )
+                teacher = instructors[step % len(instructors)] if instructors else None
+                batch_size = len(digits.images) + (len(drawn.images) if drawn else 0)
+                loss = training_step(
+                    student, optimizer, images, labels,
+                    teacher=teacher, divisor=batch_size / world_size(),
+                )  # fmt: skip
                 if recipe.ema_decay:
                     update_ema(ema, model, decay=ema_decay if step else 0.0)
                 loss_sum += loss * len(digits.images)
                 step += 1
                 bar.update(len(digits.images))
+            train_loss = mean_over_processes(loss_sum).item() / n
+            if rank():
+                continue
             figures, score = _validate_epoch(recipe, ema, val_split, synthetic)
-            train_loss, val_accuracy = loss_sum.item() / n, figures["val_accuracy"]
-            seconds = round(time.perf_counter() - started, 2)
-            entry = {"epoch": epoch, "loss": train_loss, **figures, "seconds": seconds}
-            result.history.append(entry)
-            bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
+            val_accuracy, result.seconds = figures["val_accuracy"], time.perf_counter() - started
+            entry = {"epoch": epoch, "loss": train_loss, **figures}
+            result.history.append(entry | {"seconds": round(result.seconds, 2)})
             # No image of MNIST is left to choose an epoch by, so the last is kept, if it is finite.
             if score > best_score or (recipe.split == "all" and score):
                 best_score, best = score, _copy_state(ema)
                 result.best_epoch, result.best_val_accuracy = epoch, val_accuracy
+            bar.set_postfix(loss=f"{train_loss:.4f}", val=f"{val_accuracy:.2%}")
+            if state_file and epoch < recipe.epochs and time.perf_counter() - saved >= save_seconds:
+                state = {
+                    "parts": {name: part.state_dict() for name, part in parts.items()},
+                    "generator": generator.get_state(),
+                    "result": result.progress(),
+                    "best": best,
+                    "best_score": best_score,
+                }
+                save_state(state_file, state, recipe, device)
+                saved = time.perf_counter()
     except KeyboardInterrupt:
+        if world_size() > 1:
+            raise
         result.interrupted = True
     bar.close()
     model.load_state_dict(best)
-    if not recipe.outliers:
+    if not outliers:
         model.disable_rejection()
     result.seconds = time.perf_counter() - started
     return result
 
 
 def training_step(
-    recipe: Recipe,
-    model: MLP,
+    student: nn.Module,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
     *,
-    teacher: MLP | None = None,
+    teacher: nn.Module | None = None,
+    divisor: float | None = None,
 ) -> Tensor:
     """Update the weights on one batch and return its mean loss, on the device.
 
     `images` is (B, 784) float32 in 0..1; `labels` is (B,) int64, 0..10 with outliers, else 0..9.
+    `student` and `teacher` are TrainedLogits. The sum of the losses is divided by `divisor`, by
+    default B. With P processes it is the size of the whole batch / P, because DDP averages the
+    gradients of processes that may have different numbers of images.
     """
-    loss = _loss(recipe, model, images, labels, teacher=teacher)
+    loss = _loss(student, images, labels, teacher=teacher, divisor=divisor or len(images))
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -144,32 +226,55 @@ def update_ema(ema: MLP, model: MLP, *, decay: float) -> None:
 
 
 def compose_batch(
-    recipe: Recipe, digits: Split, drawn: Split | None, *, generator: torch.Generator | None
+    recipe: Recipe,
+    digits: Split,
+    drawn: Split | None,
+    *,
+    generator: torch.Generator | None,
+    rows: slice = slice(None),
 ) -> tuple[Tensor, Tensor]:
     """Return the images and labels of a batch: MNIST's digits, then the synthetic images.
 
     The images are (B, 784) float32 in 0..1, the labels (B,) int64. The recipe's share of MNIST's
     digits is distorted. If it is above 0, all synthetic images are distorted except for every other
     digit, since these already vary.
+
+    `rows` are those of one process: of MNIST's digits, and of the plain and of the distorted
+    synthetic images. Distortions are drawn for all rows, so that all generators stay the same.
     """
-    images = to_float(digits.images)
-    n_distorted = round(recipe.distort * len(images))
+    device = digits.images.device
+    images, labels = to_float(digits.images[rows]), digits.labels[rows]
+    n_distorted = round(recipe.distort * len(digits.images))
     if n_distorted:
-        images[:n_distorted] = distort(images[:n_distorted], generator=generator)
+        distortion = draw_distortion(n_distorted, device=device, generator=generator).shard(rows)
+        n = len(range(n_distorted)[rows])
+        images[:n] = apply_distortion(distortion, images[:n])
     if not drawn:
-        return images, digits.labels
-    drawn_images = to_float(drawn.images)
-    if recipe.distort:
-        shares = recipe.synthetic_digits, recipe.written_digits
-        n_digits = sum(round(share * len(digits.images)) for share in shares)
-        n, device = len(drawn_images), images.device
-        which = (
-            torch.arange(1, n_digits, 2, device=device),
-            torch.arange(n_digits, n, device=device),
-        )
-        which = torch.cat(which)  # indices, since a GPU has to wait for a mask
-        drawn_images[which] = distort(drawn_images[which], generator=generator)
-    return torch.cat([images, drawn_images]), torch.cat([digits.labels, drawn.labels])
+        return images, labels
+    shares = recipe.synthetic_digits, recipe.written_digits
+    n_digits = sum(round(share * len(digits.images)) for share in shares)
+    plain, distorted = _drawn_rows(recipe, n_digits, len(drawn.images), device)
+    mine = distorted[rows].contiguous()
+    kept = torch.cat([plain[rows], mine]).sort().values
+    drawn_images = to_float(drawn.images[kept])
+    if len(distorted):
+        distortion = draw_distortion(len(distorted), device=device, generator=generator).shard(rows)
+        places = torch.searchsorted(kept, mine)
+        drawn_images[places] = apply_distortion(distortion, drawn_images[places])
+    return torch.cat([images, drawn_images]), torch.cat([labels, drawn.labels[kept]])
+
+
+def _drawn_rows(
+    recipe: Recipe, n_digits: int, n: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return which of n synthetic images stay plain, and which are distorted.
+
+    They are indices, since a GPU has to wait for a mask.
+    """
+    every = torch.arange(n, device=device)
+    if not recipe.distort:
+        return every, every[:0]
+    return every[:n_digits:2], torch.cat([every[1:n_digits:2], every[n_digits:]])
 
 
 def _epoch(
@@ -214,29 +319,26 @@ def _synthetic_batches(
 
 
 def _loss(
-    recipe: Recipe, model: MLP, images: Tensor, labels: Tensor, *, teacher: MLP | None
+    student: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    teacher: nn.Module | None,
+    divisor: float,
 ) -> Tensor:
-    """Return the mean cross-entropy in nats, over ten classes, or eleven with outliers.
+    """Return the cross-entropy in nats, over ten classes, or eleven with outliers: sum / divisor.
 
     With a teacher, all logits are divided by a temperature, also for the part of the label.
     """
-    outliers = recipe.outliers > 0
-    logits = _logits(model, images, outliers=outliers)
+    logits = student(images)
     if teacher:
         # Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
         t = TEACHER_TEMPERATURE
         with torch.no_grad():
-            probs = (_logits(teacher, images, outliers=outliers) / t).softmax(1)
+            probs = (teacher(images) / t).softmax(1)
             targets = torch.lerp(probs, F.one_hot(labels, probs.shape[1]).float(), LABEL_WEIGHT)
-        return F.cross_entropy(logits / t, targets) * t**2
-    return F.cross_entropy(logits, labels)
-
-
-def _logits(model: MLP, images: Tensor, *, outliers: bool) -> Tensor:
-    trace = model.trace(images)
-    if not outliers:
-        return trace.logits
-    return torch.cat([trace.logits, trace.not_a_digit[:, None]], 1)
+        return F.cross_entropy(logits / t, targets, reduction="sum") / divisor * t**2
+    return F.cross_entropy(logits, labels, reduction="sum") / divisor
 
 
 @torch.inference_mode()
@@ -273,6 +375,18 @@ def _validate_epoch(
 
 def _batches(split: Split, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
+
+
+def _student(model: MLP, *, outliers: bool) -> nn.Module:
+    """Return a model as TrainedLogits, wrapped by DDP in a process group."""
+    # DDP expects a gradient of each parameter. Without outliers, the rejection head has none.
+    model.not_a_digit.requires_grad_(outliers)
+    student = TrainedLogits(model, outliers=outliers)
+    if world_size() == 1:
+        return student
+    device = next(model.parameters()).device
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(student, devices, gradient_as_bucket_view=True)
 
 
 def _optimizer(model: MLP, recipe: Recipe) -> torch.optim.Optimizer:
