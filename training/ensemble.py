@@ -11,10 +11,11 @@ import importlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 
 from model.checkpoint import CARD_FILE, EVALUATION_FILE, RESULTS_FILE
 from model.checkpoint_files import read_figures
@@ -72,10 +73,10 @@ def _train_all(commands: Sequence[list[str]], *, n_jobs: int, backend: str) -> i
     for command in commands[:1]:  # the jobs share these files
         if status := run_training([*command, "--data-only"], Path.cwd()):
             return status
-    _prepare(backend)
     # With loky, joblib divides the cores among the jobs.
     jobs = (delayed(_train_one)(command, Path.cwd()) for command in commands)
-    return max(Parallel(n_jobs=n_jobs, backend=backend)(jobs), default=0)
+    with _cluster(backend), parallel_config(backend=backend, n_jobs=n_jobs):
+        return max(Parallel()(jobs), default=0)
 
 
 def _statuses(commands: Sequence[list[str]]) -> Iterator[int]:
@@ -105,19 +106,23 @@ def run_training(command: list[str], folder: Path) -> int:
     return process.returncode if process.returncode >= 0 else 1
 
 
-def _prepare(backend: str) -> None:
-    """Register a backend as joblib documents; each package is installed by its users.
+@contextmanager
+def _cluster(backend: str) -> Generator[None]:
+    """Connect to what runs the jobs, as joblib documents; its package is installed by its users.
 
     Raises:
         ValueError: the package is not installed.
     """
+    connection = nullcontext()
     try:
         if backend == "dask":
-            importlib.import_module("dask.distributed").Client()
+            connection = importlib.import_module("dask.distributed").Client()
         elif backend == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
     except ImportError as error:
         raise ValueError(f"--backend {backend} needs a package: {error}") from error
+    with connection:
+        yield
 
 
 def _is_finished(folder: Path, command: list[str]) -> bool:
