@@ -41,7 +41,8 @@ class Cluster:
         self.url = stack.enter_context(balancer(urls, sticky=sticky))
 
     def restart(self, i: int) -> None:
-        """Start a new process at the address of a replica whose process has ended."""
+        """Wait until the process of a replica has ended, and start a new one at its address."""
+        self.replicas[i].process.wait(timeout=30)
         port = urlsplit(self.replicas[i].url).port
         self.replicas[i] = Replica(*self._stack.enter_context(running(port=port)))
 
@@ -55,7 +56,7 @@ def find_haproxy() -> str | None:
 def cluster(n_replicas: int, *, sticky: bool = True) -> Generator[Cluster]:
     """Run replicas of app.py, and HAProxy with deploy/haproxy.cfg, until the block ends.
 
-    `sticky=False` takes the rules out that send a client to the same replica each time.
+    `sticky=False` removes the rules that send a client to the same replica each time.
     """
     with ExitStack() as stack:
         yield Cluster(n_replicas, stack, sticky=sticky)
@@ -111,7 +112,7 @@ def _wait_until_up(url: str, process: subprocess.Popen, *, has_replicas: bool) -
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5):
                 return
-        except urllib.error.HTTPError:  # no replica has passed its first check
+        except urllib.error.HTTPError:  # from HAProxy itself
             if not has_replicas:
                 return
         except OSError:  # HAProxy does not listen yet

@@ -4,7 +4,7 @@ The private parts, each with a test in tests/test_gradio_internals.py:
 `Blocks._queue`, `Blocks.max_threads`, `Blocks.state_session_capacity`, `Blocks.upload_file_set`,
 `Blocks.is_running`, the Queue's `max_thread_count`, `pending_event_ids_session`,
 `event_ids_to_events` and `pending_messages_per_session`, `routes.App.stop_event`, and
-`HTML.get_config`.
+`HTML.get_config`, and UNKNOWN_CALL.
 """
 
 import sys
@@ -19,6 +19,7 @@ from gradio.routes import App
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
+UNKNOWN_CALL = b'"404: Not Found"'  # the message of an event stream whose call is unknown, as JSON
 MAX_THREADS = 8  # worker threads; more would wait for the GIL, and each keeps its own memory
 MAX_SESSIONS = 100  # whose state Gradio keeps, at 34 KB each; the app does not depend on it
 MAX_UNREAD = 50  # sessions with results that were not fetched; an explanation takes 0.5 MB

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Send
 
 from server.errors import RequestError
+from server.gradio_internals import UNKNOWN_CALL
 from server.site import Site
 
 SECURITY_HEADERS = [
@@ -101,11 +102,11 @@ class BufferedResponse:
 
 
 def explain_lost_call(send: Send) -> Send:
-    """Return a `send` for event streams that replaces the message Gradio has for unknown calls."""
+    """Return a `send` for event streams that replaces Gradio's message for unknown calls."""
 
     async def explain(message: Message) -> None:
         if message["type"] == "http.response.body":
-            text = message.get("body", b"").replace(b'"404: Not Found"', orjson.dumps(LOST_CALL))
+            text = message.get("body", b"").replace(UNKNOWN_CALL, orjson.dumps(LOST_CALL))
             message = {**message, "body": text}
         await send(message)
 

@@ -2,11 +2,13 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from benchmarks import lesson
+from benchmarks.cluster import find_haproxy
 from benchmarks.drawings import canvas_picture
 from model import Reader
 from tests.conftest import run
@@ -88,6 +90,16 @@ def test_serving_compares_every_endpoint_with_an_echo():
     met = re.findall(r"^(.+?)  +[≤≥] ([\d.]+) +([\d.]+)  (met|MISSED)$", done.stdout, re.MULTILINE)
     assert len(met) == 16
     assert done.returncode == int("MISSED" in done.stdout)
+
+
+@pytest.mark.skipif(not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
+def test_replicas_are_compared_with_direct_calls():
+    done = run("-m", "benchmarks.replicas", "--quick")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = re.findall(r"^(?:API|page) +[18] +(.*)$", done.stdout, re.MULTILINE)
+    assert [len(row.split()) for row in rows] == [5] * 12
+    assert all(float(row.split()[0]) > 0 for row in rows)
 
 
 def test_a_flood_gets_correct_results_and_expected_refusals():

@@ -126,7 +126,7 @@ def test_a_body_above_the_limit_is_rejected(lonely):
     n_bytes = ServerLimits().max_upload + 1_000_001
     status, _, body = respond(lonely, {"Content-Length": str(n_bytes)})
     assert status == 413
-    assert "10 MB" in body["error"]
+    assert "11 MB" in body["error"]
 
 
 @needs_haproxy

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def training(mnist_dir, tmp_path):
         [sys.executable, *TORCHRUN, "-m", "training", *options, "--data-dir", mnist_dir,
          "--save-seconds", "0"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        start_new_session=True,
         # A background job of a shell, as in CI, ignores Ctrl-C, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
@@ -83,7 +85,8 @@ def training(mnist_dir, tmp_path):
         seen += process.stderr.read(20)
         assert process.poll() is None, seen
     yield process, out
-    process.kill()
+    with suppress(ProcessLookupError):  # all have ended
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def workers_of(process):
@@ -120,7 +123,7 @@ def test_every_process_has_a_device_of_its_own(monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert distributed.pick_local_device("cpu") == torch.device("cpu")
-    assert distributed.shard() == slice(3, None, 4)
+    assert distributed.local_rows() == slice(3, None, 4)
     assert distributed.launcher() == ["torchrun", "--nnodes", "2", "--nproc-per-node", "2"]
     with pytest.raises(DeviceError, match="Several processes cannot share cuda:1"):
         distributed.pick_local_device("cuda:1")

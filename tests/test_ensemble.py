@@ -1,6 +1,7 @@
 """The command that trains one network per seed."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -116,11 +117,13 @@ def test_an_interrupted_member_ends_it(monkeypatch, tmp_path):
     assert not Path(MEMBERS[1]).exists()
 
 
-@pytest.mark.parametrize("option", [("--push", "a/b"), ("--out", "x"), ("--dry-run",)])
+@pytest.mark.parametrize(
+    "option", [("--push", "a/b"), ("--dry-run",), ("--data-only",), ("--out", "x"), ("--seed", "7")]
+)
 def test_options_of_one_training_are_errors(option, capsys):
     with pytest.raises(SystemExit):
         ensemble.main([*option])
-    assert "are options of one training" in capsys.readouterr().err
+    assert re.search("are options of one training|are set for each", capsys.readouterr().err)
 
 
 def test_a_backend_whose_package_is_missing_is_an_error(trainings, monkeypatch, capsys):

@@ -145,7 +145,7 @@ def test_a_server_that_was_restarted_is_not_asked_again_and_again(trainer):
     trainer.start()
     expect(part("practice-state")).to_have_text("Training…", timeout=TRAINED)
     trainer.page.route("**/component_server/**", know_nothing)
-    expect(part("practice-state")).to_have_text(re.compile("This training run is lost"))
+    expect(part("practice-state")).to_have_text(re.compile("This training run was lost"))
     expect(part("practice-stop")).to_be_disabled()
     trainer.settle()
     assert n_requests == 1

@@ -94,7 +94,9 @@ def state(tmp_path):
     ],
 )
 def test_the_state_of_another_recipe_is_an_error(state, changes, message):
-    with pytest.raises(StateError, match=rf"is of another training \({message}\): train without"):
+    with pytest.raises(
+        StateError, match=rf"belongs to a different training \({message}\): train without"
+    ):
         fit(dataclasses.replace(PLAIN, **changes), state_file=state, resume=True)
 
 
@@ -115,9 +117,10 @@ def test_the_state_of_other_processes_or_another_device_is_an_error(state):
         lambda path: path.write_bytes(b"not a file of torch"),
         lambda path: torch.save([1, 2], path),
         lambda path: torch.save({"parts": {}}, path),
+        lambda path: torch.save({"setup": {}}, path),
         lambda path: torch.save({"setup": os.getcwd}, path),  # not data
     ],
-    ids=["cut", "empty", "text", "list", "no setup", "a function"],
+    ids=["cut", "empty", "text", "list", "no setup", "only a setup", "a function"],
 )
 def test_a_damaged_state_is_an_error_of_one_line(state, damage):
     damage(state)
@@ -162,9 +165,10 @@ def test_a_killed_command_is_resumed_and_then_left_as_it_is(mnist_dir, tmp_path)
     seen = ""
     while seen.count("val=") < 4:
         seen += process.stderr.read(20)
+        assert process.poll() is None, seen
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=20)
-    assert f"starting without {killed / STATE_FILE}" in seen
+    assert f"no saved state at {killed / STATE_FILE}: starting from epoch 1" in seen
     assert f"continuing from {killed / STATE_FILE}" in run_training(options, killed)
     assert not list(killed.glob(f"*{STATE_FILE}*"))
     run_training(options, whole)

@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             configure_client()
             check_login(options.push)
         if options.data_only:
-            _load_data(recipe, options, device=torch.device("cpu"))
+            cpu = torch.device("cpu")
+            with process_group(cpu):
+                _load_data(recipe, options, device=cpu)
         else:
             _run(recipe, name=name, out=out, options=options, command=command)
     except (checkpoint.CheckpointError, DataError, PublishError, ValueError, OSError) as error:
@@ -87,6 +89,8 @@ def _run(
     with process_group(device):
         if broadcast(options.resume and is_trained(out, recipe)):
             _say(f"{out} is already trained")
+            if not rank():
+                delete_state(out / STATE_FILE)
         else:
             _train(recipe, name=name, out=out, options=options, command=command, device=device)
     if rank():
@@ -115,13 +119,15 @@ def _train(
     command: str,
     device: torch.device,
 ) -> None:
-    """Train a network, or continue to; rank 0 calibrates and saves it."""
+    """Train a network, or resume its training; rank 0 calibrates and saves it."""
     teachers = [_load_teacher(teacher).to(device) for teacher in recipe.teachers]
     train_split, val_split, synthetic = _load_data(recipe, options, device=device)
     state_file = out / STATE_FILE
-    if options.resume:
-        found = "continuing from" if state_file.is_file() else "starting without"
-        _say(f"{found} {state_file}")
+    if state_file.is_file():
+        ignored = "starting from epoch 1, and replacing the saved state"
+        _say(f"{'continuing from' if options.resume else ignored} {state_file}")
+    elif options.resume:
+        _say(f"no saved state at {state_file}: starting from epoch 1")
     trained = train(
         recipe, train_split, val_split,
         synthetic=synthetic, teachers=teachers, progress=not options.quiet,
@@ -340,10 +346,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", help="the folder to save to (checkpoints/NAME)")
     add("--push", metavar="OWNER/NAME", help="push to the Hugging Face Hub, created if new")
     add("--resume", action="store_true",
-        help="continue an interrupted training, or start if there is none")  # fmt: skip
+        help="continue an interrupted training; start if there is none")  # fmt: skip
     add("--save-seconds", type=float, default=SAVE_SECONDS, metavar="S",
-        help=f"time between two writes of what --resume needs ({SAVE_SECONDS:.0f})")  # fmt: skip
-    add("--data-only", action="store_true", help="download and draw the data, and do not train")
+        help=f"minimum time between two saves of the state ({SAVE_SECONDS:.0f})")  # fmt: skip
+    add(
+        "--data-only",
+        action="store_true",
+        help="download MNIST and generate the synthetic images, and do not train",
+    )
     add("--dry-run", action="store_true", help="print what would be done, as JSON")
     add("--quiet", action="store_true", help="show no progress bar")
     return parser

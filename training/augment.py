@@ -31,7 +31,7 @@ class Distortion(NamedTuple):
     shift: Tensor  # (n, 2), of x and y, in half widths
     knots: Tensor  # (n, 2, KNOTS, KNOTS), offsets of x and y, in half widths
 
-    def shard(self, rows: slice) -> "Distortion":
+    def select(self, rows: slice) -> "Distortion":
         """Return the parameters of the images in some rows."""
         return Distortion(*(parameter[rows] for parameter in self))
 

@@ -18,7 +18,7 @@ from torch import distributed as dist
 from model.device import DeviceError, pick_device
 
 Value = TypeVar("Value")
-TIMEOUT = timedelta(hours=1)  # the others wait while rank 0 draws the synthetic images
+TIMEOUT = timedelta(hours=1)  # others wait while a process generates the synthetic images
 
 
 def rank() -> int:
@@ -40,7 +40,7 @@ def launcher() -> list[str]:
     return ["torchrun", *nodes, "--nproc-per-node", str(n_local)]
 
 
-def shard() -> slice:
+def local_rows() -> slice:
     """Return which rows of every batch are this process's."""
     return slice(rank(), None, world_size())
 
@@ -86,7 +86,7 @@ def process_group(device: torch.device) -> Generator[None]:
 def local_rank_zero_first() -> Generator[None]:
     """Run a block in the first process of each machine, then in the others.
 
-    The first one downloads and draws the data, the others read its files.
+    The first one downloads and generates the data, the others read its files.
     """
     waits = world_size() > 1 and _variable("LOCAL_RANK") > 0
     if waits:

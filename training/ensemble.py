@@ -27,9 +27,13 @@ SEEDS = [int(member.rpartition("-")[2]) for member in MEMBERS]
 BACKENDS = ("loky", "dask", "ray")  # joblib's, with processes
 INTERRUPTED = 130  # exit status, as of a shell
 HEADINGS = (
-    "seed", "validation accuracy in %", "test accuracy in %", "± 95 % interval",
-    "test digits rejected in %", "s",
+    "seed", "validation accuracy in %", "test accuracy in %", "95 % interval, ±",
+    "test digits rejected in %", "training time in s",
 )  # fmt: skip
+
+
+class BackendError(Exception):
+    """The package of a backend is not installed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     for folder, command in commands.items():
         set_here = parse(command)[0]
-        if set_here.push or set_here.dry_run or Path(set_here.out) != folder:
-            parser.error("--push, --dry-run and --out are options of one training")
+        if Path(set_here.out) != folder or str(set_here.seed) != command[3]:
+            parser.error("--out and --seed are set for each network: use --preset and --seeds")
+        if set_here.push or set_here.dry_run or set_here.data_only:
+            parser.error("--push, --dry-run and --data-only are options of one training")
     waiting = []
     for folder, command in commands.items():
         if _is_finished(folder, command):
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _train_all(waiting, n_jobs=options.jobs, backend=options.backend)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except ValueError as error:
+    except BackendError as error:
         parser.error(str(error))
     finished = {
         seed: folder for seed, folder in folders.items() if _is_finished(folder, commands[folder])
@@ -70,9 +76,9 @@ def _train_all(commands: Sequence[list[str]], *, n_jobs: int, backend: str) -> i
     """Train networks, each in a job; return 0, or the status of one that failed."""
     if n_jobs == 1 and backend == "loky":
         return max(_statuses(commands), default=0)
-    for command in commands[:1]:  # the jobs share these files
-        if status := run_training([*command, "--data-only"], Path.cwd()):
-            return status
+    # The jobs share these files. Generating them uses all cores.
+    if commands and (status := run_training([*commands[0], "--data-only"], Path.cwd())):
+        return status
     # With loky, joblib divides the cores among the jobs.
     jobs = (delayed(_train_one)(command, Path.cwd()) for command in commands)
     with _cluster(backend), parallel_config(backend=backend, n_jobs=n_jobs):
@@ -108,10 +114,10 @@ def run_training(command: list[str], folder: Path) -> int:
 
 @contextmanager
 def _cluster(backend: str) -> Generator[None]:
-    """Connect to what runs the jobs, as joblib documents; its package is installed by its users.
+    """Connect to the Dask or Ray cluster; requirements-training.txt has neither package.
 
     Raises:
-        ValueError: the package is not installed.
+        BackendError: the package is not installed.
     """
     connection = nullcontext()
     try:
@@ -120,7 +126,7 @@ def _cluster(backend: str) -> Generator[None]:
         elif backend == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
     except ImportError as error:
-        raise ValueError(f"--backend {backend} needs a package: {error}") from error
+        raise BackendError(f"--backend {backend} needs a package: {error}") from error
     with connection:
         yield
 
@@ -162,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, nargs="+", default=SEEDS, metavar="N", help="one network each (1 2)")
     add("--jobs", type=int, default=1, metavar="N", help="networks that train at a time (1)")
     add("--backend", choices=BACKENDS, default="loky",
-        help="what runs the jobs: joblib's loky, Dask (DASK_SCHEDULER_ADDRESS) or Ray")  # fmt: skip
+        help="of joblib: loky (this machine), dask (DASK_SCHEDULER_ADDRESS) or ray")  # fmt: skip
     return parser
 
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from model.mlp import MLP
 from training.augment import apply_distortion, draw_distortion
 from training.data import Split, SyntheticData, to_float
-from training.distributed import broadcast, mean_over_processes, rank, shard, world_size
+from training.distributed import broadcast, local_rows, mean_over_processes, rank, world_size
 from training.recipe import LABEL_WEIGHT, TEACHER_TEMPERATURE, Recipe
 from training.state import SAVE_SECONDS, load_state, save_state
 
@@ -144,7 +144,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * _lr_factor(recipe, step / n_steps)
                 images, labels = compose_batch(
-                    recipe, digits, drawn, generator=generator, rows=shard()
+                    recipe, digits, drawn, generator=generator, rows=local_rows()
                 )
                 teacher = instructors[step % len(instructors)] if instructors else None
                 batch_size = len(digits.images) + (len(drawn.images) if drawn else 0)
@@ -246,7 +246,7 @@ def compose_batch(
     images, labels = to_float(digits.images[rows]), digits.labels[rows]
     n_distorted = round(recipe.distort * len(digits.images))
     if n_distorted:
-        distortion = draw_distortion(n_distorted, device=device, generator=generator).shard(rows)
+        distortion = draw_distortion(n_distorted, device=device, generator=generator).select(rows)
         n = len(range(n_distorted)[rows])
         images[:n] = apply_distortion(distortion, images[:n])
     if not drawn:
@@ -258,7 +258,9 @@ def compose_batch(
     kept = torch.cat([plain[rows], mine]).sort().values
     drawn_images = to_float(drawn.images[kept])
     if len(distorted):
-        distortion = draw_distortion(len(distorted), device=device, generator=generator).shard(rows)
+        distortion = draw_distortion(len(distorted), device=device, generator=generator).select(
+            rows
+        )
         places = torch.searchsorted(kept, mine)
         drawn_images[places] = apply_distortion(distortion, drawn_images[places])
     return torch.cat([images, drawn_images]), torch.cat([labels, drawn.labels[kept]])

@@ -13,6 +13,7 @@ from training.recipe import Recipe
 
 STATE_FILE = "training-state.pt"  # in the folder of the checkpoint; never pushed
 SAVE_SECONDS = 60.0  # between two writes, at least
+KEYS = {"parts", "generator", "result", "best", "best_score", "setup"}
 _AGAIN = "train without --resume to start again"
 
 
@@ -42,19 +43,21 @@ def load_state(path: Path, recipe: Recipe, device: torch.device) -> dict[str, An
     Raises:
         StateError: the file is damaged, or is of another recipe, device or number of processes.
     """
+    damaged = f"{path} is damaged: {_AGAIN}, or delete it."
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        saved = state["setup"]
     except FileNotFoundError:
         return None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
-        raise StateError(f"{path} is damaged: {_AGAIN}, or delete it.") from error
-    setup = _setup(recipe, device)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise StateError(damaged) from error
+    if not isinstance(state, dict) or state.keys() != KEYS:
+        raise StateError(damaged)
+    saved, setup = state["setup"], _setup(recipe, device)
     if different := [key for key in setup if saved.get(key) != setup[key]]:
         found = "; ".join(
             f"{key}: expected {setup[key]}, found {saved.get(key)}" for key in different
         )
-        raise StateError(f"{path} is of another training ({found}): {_AGAIN}.")
+        raise StateError(f"{path} belongs to a different training ({found}): {_AGAIN}.")
     return state
 
 

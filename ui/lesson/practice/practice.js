@@ -18,7 +18,7 @@ const OFF =
   "Training is off on this server. Run the app yourself: pip install -r requirements.txt && python app.py";
 const NO_RESPONSE = "The server did not respond. Trying again…";
 const FORGOTTEN =
-  "This training run is lost: its server has stopped, or has dropped it. Your settings are kept.";
+  "This training run was lost, because the server stopped or removed it. Your settings are kept.";
 
 /** @type {Picture} */
 export function practicePicture(box, { practice: offer, network }, server) {
@@ -61,7 +61,7 @@ export function practicePicture(box, { practice: offer, network }, server) {
       ends = !running && (begins || RUNNING.includes(current.state));
       if (reloaded) form.set(training.settings);
       progress.show(training, { begins, ends });
-    } else if (!reloaded) {
+    } else if (!reloaded || tab.get(SETTINGS)) {
       progress.say(FORGOTTEN);
     }
     current = training;
