@@ -20,7 +20,6 @@ from benchmarks.serving.callers import Done, Drawing, caller_pool
 
 ENDPOINT = "predict_strokes"
 CALLS = {"API": "run", "page": "page"}  # the name of each kind of call, and how it is sent
-ALONE, TOGETHER = 1, 8  # callers
 DIRECT = "1 replica, called directly"
 
 
@@ -29,9 +28,10 @@ class Plan(NamedTuple):
 
     rounds: int = 5
     seconds: float = 3.0  # per round, server, kind of call and number of callers
+    callers: int = 8  # at once; one caller alone is measured as well
 
 
-QUICK = Plan(rounds=1, seconds=0.2)
+QUICK = Plan(rounds=1, seconds=0.2, callers=2)
 Rows = dict[tuple[str, str, int], Row]  # by server, kind of call and number of callers
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         drawings = prepare(ROOT / "ui" / "draw" / "examples.jsonl", Path(folder))
         rows = measure(urls, drawings, plan)
         for name in urls:
-            print_rows(name, rows)
+            print_rows(name, rows, plan.callers)
         held = [f"{resident(each.process.pid):.0f} MB" for each in two.replicas]
         print(f"\nresident: {', '.join(held)}")
 
@@ -66,11 +66,13 @@ def measure(urls: dict[str, str], drawings: list[Drawing], plan: Plan) -> Rows:
     slots: dict[tuple[str, str, int], list[list[Done]]] = {}
     with ExitStack() as stack:
         pools = {
-            name: stack.enter_context(caller_pool(url, drawings, callers=TOGETHER, addresses=True))
+            name: stack.enter_context(
+                caller_pool(url, drawings, callers=plan.callers, addresses=True)
+            )
             for name, url in urls.items()
         }
         for number in range(plan.rounds + 1):  # the first round is a warm-up
-            for kind, callers, name in itertools.product(CALLS, (ALONE, TOGETHER), pools):
+            for kind, callers, name in itertools.product(CALLS, (1, plan.callers), pools):
                 way = CALLS[kind]
                 done = pools[name].run(way, [ENDPOINT], callers=callers, seconds=plan.seconds)
                 if number:
@@ -78,10 +80,10 @@ def measure(urls: dict[str, str], drawings: list[Drawing], plan: Plan) -> Rows:
     return {key: row(each, ENDPOINT) for key, each in slots.items()}
 
 
-def print_rows(name: str, rows: Rows) -> None:
+def print_rows(name: str, rows: Rows, most: int) -> None:
     """Print calls per second and latencies of one server, with ratios to those of direct calls."""
     print(f"\n{name:28}callers  calls/s      ×   p50 ms     p95      ×")
-    for kind, callers in itertools.product(CALLS, (ALONE, TOGETHER)):
+    for kind, callers in itertools.product(CALLS, (1, most)):
         each, base = rows[name, kind, callers], rows[DIRECT, kind, callers]
         rate = f"{each.rate:9.0f}{each.rate / base.rate:7.2f}"
         times = f"{each.p50:9.1f}{each.p95:8.1f}{each.p95 / base.p95:7.2f}"

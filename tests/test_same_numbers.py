@@ -19,6 +19,9 @@ from training.synthetic.digits import sample_digit
 N = 60
 MODELS = ("mlp-1024", "mlp-32", "logistic")
 TOLERANCE = 1e-6
+# A batch is one matrix product. Some CPUs round its float32 sums otherwise than those of one image:
+# logits of up to 42 differ by up to 4 ulp, 1.5e-5, and so confidences by up to a quarter of that.
+BATCH_TOLERANCE = 5e-6
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,7 @@ def test_batches(app_url, pictures, readings, tmp_path, model):
         assert answer["digits"] == [reading.digit for reading in alone]
         assert answer["verdicts"] == [reading.verdict for reading in alone]
         confidences = [reading.confidence for reading in alone]
-        np.testing.assert_allclose(answer["confidences"], confidences, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(answer["confidences"], confidences, rtol=0, atol=BATCH_TOLERANCE)
         names = [f"drawn/{path.name}" for path in pictures]
         assert answer["names"] == (names if kind == "zip" else None)
 
