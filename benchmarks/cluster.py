@@ -69,20 +69,30 @@ def balancer(urls: list[str], *, sticky: bool = True) -> Generator[str]:
     Raises:
         RuntimeError: HAProxy is not installed, or does not start.
     """
-    haproxy = find_haproxy()
-    if not haproxy:
-        raise RuntimeError("HAProxy is not installed: apt-get install haproxy")
     port = free_port()
+    text, url = configuration(port, urls, sticky=sticky), f"http://127.0.0.1:{port}"
+    with haproxy(text, COOKIE_KEY="loopback") as process:
+        _wait_until_up(url, process, has_replicas=bool(urls))
+        yield url
+
+
+@contextmanager
+def haproxy(text: str, **variables: str) -> Generator[subprocess.Popen]:
+    """Run HAProxy with this configuration and these environment variables until the block ends.
+
+    Raises:
+        RuntimeError: HAProxy is not installed.
+    """
+    program = find_haproxy()
+    if not program:
+        raise RuntimeError("HAProxy is not installed: apt-get install haproxy")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "haproxy.cfg")
-        path.write_text(configuration(port, urls, sticky=sticky), encoding="utf-8")
-        process = subprocess.Popen(
-            [haproxy, "-q", "-db", "-f", str(path)], env=os.environ | {"COOKIE_KEY": "loopback"}
-        )
+        path.write_text(text, encoding="utf-8")
+        command = [program, "-q", "-db", "-f", str(path)]
+        process = subprocess.Popen(command, env=os.environ | variables)
         try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_until_up(url, process, has_replicas=bool(urls))
-            yield url
+            yield process
         finally:
             process.kill()
             process.wait()

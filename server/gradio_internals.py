@@ -3,8 +3,8 @@
 The private parts, each with a test in tests/test_gradio_internals.py:
 `Blocks._queue`, `Blocks.max_threads`, `Blocks.state_session_capacity`, `Blocks.upload_file_set`,
 `Blocks.is_running`, the Queue's `max_thread_count`, `pending_event_ids_session`,
-`event_ids_to_events` and `pending_messages_per_session`, `routes.App.stop_event`, and
-`HTML.get_config`, and UNKNOWN_CALL.
+`event_ids_to_events` and `pending_messages_per_session`, `routes.App.stop_event`,
+`HTML.get_config`, and the message UNKNOWN_CALL.
 """
 
 import sys

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -19,12 +20,21 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import DEVICES, ROOT, bypass_proxies, chromium, serve
 from benchmarks.browser import free_port as find_free_port
+from benchmarks.cluster import find_haproxy
 from model.device import available_devices
 from model.mnist import SHA256, read
 from tests import loopback_hub
 from tests.visitor import Visitor
 
 DATA = Path(__file__).parent / "data"
+# Options of a training without drawn images, which take minutes to generate.
+NOTHING_DRAWN = ("--synthetic-digits", "0", "--written-digits", "0", "--outliers", "0")
+needs_haproxy = pytest.mark.skipif(
+    not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy"
+)
+needs_loopback_addresses = pytest.mark.skipif(
+    sys.platform != "linux", reason="needs several loopback addresses"
+)
 expect.set_options(timeout=20_000)  # ms: a busy machine takes seconds to load a page
 bypass_proxies()
 
@@ -95,6 +105,26 @@ def run(
         [sys.executable, *arguments],
         cwd=cwd, env=os.environ | (env or {}), capture_output=True, encoding="utf-8", timeout=300,
     )  # fmt: skip
+
+
+def start_training(*arguments: str, shown: int) -> tuple[subprocess.Popen[str], str]:
+    """Start a training with these arguments of Python, in a session of its own.
+
+    Return it and its stderr, once the progress bar has shown the accuracy `shown` times.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        start_new_session=True,
+        # A background job of a shell, as in CI, ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert process.stderr is not None
+    seen = ""
+    while seen.count("val=") < shown:
+        seen += process.stderr.read(20)
+        assert process.poll() is None, seen
+    return process, seen
 
 
 def post(url: str, call: str, body: Any, *, timeout: float = 30) -> Any:

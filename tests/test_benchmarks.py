@@ -2,16 +2,14 @@
 
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from benchmarks import lesson
-from benchmarks.cluster import find_haproxy
 from benchmarks.drawings import canvas_picture
 from model import Reader
-from tests.conftest import run
+from tests.conftest import needs_haproxy, needs_loopback_addresses, run
 
 
 def test_drawings_on_a_canvas_are_read(digits):
@@ -92,8 +90,8 @@ def test_serving_compares_every_endpoint_with_an_echo():
     assert done.returncode == int("MISSED" in done.stdout)
 
 
-@pytest.mark.skipif(not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy")
-@pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
+@needs_haproxy
+@needs_loopback_addresses
 def test_replicas_are_compared_with_direct_calls():
     done = run("-m", "benchmarks.replicas", "--quick")
     assert (done.returncode, done.stderr) == (0, "")

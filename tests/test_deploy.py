@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -18,10 +17,10 @@ import pytest
 import yaml
 
 from benchmarks.browser import free_port as find_free_port
-from benchmarks.cluster import CONFIGURATION, balancer, configuration, find_haproxy
+from benchmarks.cluster import CONFIGURATION, balancer, configuration, find_haproxy, haproxy
 from server.guard import CALL, UPLOAD
 from server.limits import ServerLimits
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, needs_haproxy, needs_loopback_addresses, run
 from tests.name_server import name_server
 
 DEPLOY = ROOT / "deploy"
@@ -31,9 +30,6 @@ RESOURCES = [
     for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
     for resource in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 ]
-needs_haproxy = pytest.mark.skipif(
-    not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy"
-)
 
 
 def resource(kind, name="draw-a-digit"):
@@ -198,8 +194,8 @@ def wait_until_reached(port, expected):
 
 
 @needs_haproxy
-@pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses")
-def test_haproxy_follows_the_addresses_of_the_replicas(tmp_path):
+@needs_loopback_addresses
+def test_haproxy_follows_the_addresses_of_the_replicas():
     """DNS gives the addresses, as in Docker Compose: replicas are added and removed."""
     one, two, three = addresses = [f"127.0.0.{i}" for i in (21, 22, 23)]
     app, front = find_free_port(), find_free_port()
@@ -211,11 +207,7 @@ def test_haproxy_follows_the_addresses_of_the_replicas(tmp_path):
         text = CONFIGURATION.read_text(encoding="utf-8")
         text = text.replace("bind :8080", f"bind 127.0.0.1:{front}")
         text = text.replace("parse-resolv-conf", f"nameserver test 127.0.0.1:{dns}")
-        (tmp_path / "haproxy.cfg").write_text(text, encoding="utf-8")
-        given = os.environ | {"REPLICAS": f"app:{app}", "COOKIE_KEY": "x"}
-        command = [find_haproxy(), "-q", "-db", "-f", str(tmp_path / "haproxy.cfg")]
-        process = stack.enter_context(subprocess.Popen(command, env=given))
-        stack.callback(process.kill)
+        stack.enter_context(haproxy(text, REPLICAS=f"app:{app}", COOKIE_KEY="x"))
         wait_until_reached(front, {one, two})
         known.append(three)
         wait_until_reached(front, {one, two, three})

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.browser import children
 from model.device import DeviceError
 from tests import small_training
-from tests.conftest import ROOT, run
+from tests.conftest import NOTHING_DRAWN, run, start_training
 from training import distributed
 from training.loop import compose_batch
 from training.recipe import Recipe
@@ -68,37 +68,21 @@ def test_the_shards_of_a_batch_are_the_batch(changes, n):
 def training(mnist_dir, tmp_path):
     """Start a long training of two processes; yield torchrun after two epochs, and the folder."""
     out = tmp_path / "net"
-    options = ["--hidden-sizes", "8", "--epochs", "1000", "--batch-size", "2048", "--out", str(out)]
-    for kind in ("synthetic-digits", "written-digits", "outliers"):
-        options += [f"--{kind}", "0"]
-    process = subprocess.Popen(
-        [sys.executable, *TORCHRUN, "-m", "training", *options, "--data-dir", mnist_dir,
-         "--save-seconds", "0"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
-        start_new_session=True,
-        # A background job of a shell, as in CI, ignores Ctrl-C, and its children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    process, _ = start_training(
+        *TORCHRUN, "-m", "training", "--hidden-sizes", "8", "--epochs", "1000",
+        "--batch-size", "2048", "--out", str(out), *NOTHING_DRAWN, "--data-dir", mnist_dir,
+        "--save-seconds", "0", shown=3,
     )  # fmt: skip
-    assert process.stderr is not None
-    seen = ""
-    while seen.count("val=") < 3:
-        seen += process.stderr.read(20)
-        assert process.poll() is None, seen
     yield process, out
     with suppress(ProcessLookupError):  # all have ended
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def workers_of(process):
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8")
-    return [int(pid) for pid in children.split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the children from /proc")
 @pytest.mark.parametrize("event", ["Ctrl-C", "rank 0 is killed", "rank 1 is killed"])
 def test_an_interruption_ends_all_processes_and_leaves_whole_files(training, event):
     process, out = training
-    workers = workers_of(process)
+    workers = sorted(children(process.pid))  # in the order of their start
     assert len(workers) == 2
     if event == "Ctrl-C":
         process.send_signal(signal.SIGINT)

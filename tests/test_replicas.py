@@ -6,7 +6,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -23,11 +22,12 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
 from benchmarks.browser import children
-from benchmarks.cluster import balancer, cluster, find_haproxy
+from benchmarks.cluster import balancer, cluster
 from benchmarks.flood.questions import drawing, png, prediction, same
 from benchmarks.serving.callers import JSON, form
 from server.guard import STOPPING
 from server.responses import LOST_CALL
+from tests.conftest import needs_haproxy, needs_loopback_addresses
 from tests.test_lesson_practice import TRAINED, Trainer
 from tests.visitor import Visitor, load_reader, on_page
 from training.synthetic.canvas import STROKE_WIDTH, canvas_picture
@@ -56,10 +56,8 @@ REASONS = (STOPPING, LOST_CALL, "upload it first", "The server has stopped", "Se
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not find_haproxy(), reason="HAProxy is not installed: apt-get install haproxy"
-    ),
-    pytest.mark.skipif(sys.platform != "linux", reason="needs several loopback addresses"),
+    needs_haproxy,
+    needs_loopback_addresses,
 ]
 
 

@@ -4,14 +4,13 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 import torch
 
 from tests import small_training
-from tests.conftest import ROOT, run
+from tests.conftest import NOTHING_DRAWN, run, start_training
 from training.__main__ import main
 from training.loop import train
 from training.recipe import Recipe
@@ -153,19 +152,9 @@ def test_a_training_is_finished_if_its_results_are_of_the_recipe(tmp_path, resul
 
 def test_a_killed_command_is_resumed_and_then_left_as_it_is(mnist_dir, tmp_path):
     options = ["--hidden-sizes", "8", "--epochs", "6", "--batch-size", "512", "--samples", "2"]
-    for kind in ("synthetic-digits", "written-digits", "outliers"):
-        options += [f"--{kind}", "0"]
-    options += ["--data-dir", mnist_dir, "--save-seconds", "0", "--resume", "--out"]
+    options += [*NOTHING_DRAWN, "--data-dir", mnist_dir, "--save-seconds", "0", "--resume", "--out"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "training", *options, str(killed)],
-        cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8",
-    )  # fmt: skip
-    assert process.stderr is not None
-    seen = ""
-    while seen.count("val=") < 4:
-        seen += process.stderr.read(20)
-        assert process.poll() is None, seen
+    process, seen = start_training("-m", "training", *options, str(killed), shown=4)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=20)
     assert f"no saved state at {killed / STATE_FILE}: starting from epoch 1" in seen

@@ -2,10 +2,7 @@ import copy
 import dataclasses
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model.checkpoint import load
 from model.mlp import MLP
-from tests.conftest import ROOT, run
+from tests.conftest import NOTHING_DRAWN, run, start_training
 from training import __main__ as commands
 from training.__main__ import main
 from training.calibration import compute_logits
@@ -341,22 +338,10 @@ def test_ctrl_c_keeps_the_best_epoch_and_a_kill_leaves_no_partial_checkpoint(
     mnist_dir, tmp_path, kill, kept
 ):
     out = tmp_path / "net"
-    command = [sys.executable, "-m", "training", "--epochs", "500", "--data-dir", mnist_dir]
-    command += ["--synthetic-digits", "0", "--written-digits", "0", "--outliers", "0"]
-    command += ["--split", "random", "--samples", "20"]
-    process = subprocess.Popen(
-        [*command, "--out", str(out)],
-        cwd=ROOT,
-        env=os.environ,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        # A background job of a shell, as in CI, ignores Ctrl-C, and its children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stderr is not None
-    seen = ""
-    while "val=" not in seen:  # until the first epoch is over
-        seen += process.stderr.read(20)
+    process, seen = start_training(
+        "-m", "training", "--epochs", "500", "--data-dir", mnist_dir, *NOTHING_DRAWN,
+        "--split", "random", "--samples", "20", "--out", str(out), shown=1,
+    )  # fmt: skip
     process.send_signal(kill)
     output = seen + process.communicate(timeout=60)[1]
     if kept:

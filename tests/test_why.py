@@ -161,7 +161,7 @@ def turned(strokes, degrees):
 
 
 def test_what_logistic_regression_gets_wrong_is_explained_against_the_network(visitor, digits):
-    """A 2 that leans back is a 1 to ten templates: each model is asked for its own answer."""
+    """Logistic regression reads a 2 that leans back as a 1. Each model explains its own answer."""
     visitor.page.get_by_test_id("beside").select_option("logistic")
     visitor.draw_by_mouse(turned(digits[2]["strokes"], -40))
     visitor.settle()

@@ -101,7 +101,7 @@ def train(
     writes the state; the results of the others are void. Ctrl-C raises KeyboardInterrupt.
 
     Raises:
-        StateError: the state is damaged, or of another training.
+        StateError: the state is damaged, or belongs to another training.
     """
     device = train_split.images.device
     outliers = recipe.outliers > 0

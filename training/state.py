@@ -41,7 +41,8 @@ def load_state(path: Path, recipe: Recipe, device: torch.device) -> dict[str, An
     """Return the saved state, on the CPU, or None if there is none.
 
     Raises:
-        StateError: the file is damaged, or is of another recipe, device or number of processes.
+        StateError: the file is damaged, or was written with another recipe, device or number of
+            processes.
     """
     damaged = f"{path} is damaged: {_AGAIN}, or delete it."
     try:
